@@ -1,0 +1,118 @@
+// Package duo reads the telephony log of Duo's Admin API: it signs requests,
+// waits and retries as Duo asks for, and hands out pages of records as the
+// raw JSON that Duo sent.
+//
+// A [Client] is safe for concurrent use; a [Session], the requests of one run,
+// is not. Nothing here logs or returns a secret, a phone number or a body.
+package duo
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	logPath   = "/admin/v2/logs/telephony"
+	userAgent = "duo-telephony-collector"
+
+	// requestTimeout bounds one attempt, from dialling to the body's end.
+	requestTimeout = 30 * time.Second
+	// maxBody bounds what is read of one answer, in bytes. A full page is
+	// about a quarter of a megabyte.
+	maxBody = 32 << 20
+)
+
+// Config says whom to ask and as whom.
+type Config struct {
+	IKey string
+	// Secret returns the secret key. It is called before the first request
+	// and again when Duo answers 401, so a rotated key needs no restart.
+	Secret func() (string, error)
+	// Host is api-….duosecurity.com: requests are signed for it.
+	Host string
+	// URL is where to connect instead of https://Host; for tests and the
+	// simulator.
+	URL string
+	// Interval is the least time between the starts of two requests of a
+	// session.
+	Interval time.Duration
+	// Log gets one line for every retry. Nil discards them.
+	Log *slog.Logger
+}
+
+// Client is one Admin API application.
+type Client struct {
+	cfg  Config
+	http *http.Client
+	// skew is what to add to this machine's clock to get Duo's, in
+	// nanoseconds; 0 until Duo has refused a date.
+	skew atomic.Int64
+
+	mu  sync.Mutex
+	key string // the secret key in use, "" before the first request
+}
+
+// New returns a client. It makes no request.
+func New(cfg Config) *Client {
+	if cfg.URL == "" {
+		cfg.URL = "https://" + cfg.Host
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	transport := &http.Transport{
+		Proxy: http.ProxyFromEnvironment, // never for a loopback address
+		// The system's roots: Duo's own clients pin certificates, and those
+		// that kept an old list broke when Duo changed them.
+		TLSClientConfig:   &tls.Config{MinVersion: tls.VersionTLS12},
+		ForceAttemptHTTP2: true, // else a TLSClientConfig turns it off
+		IdleConnTimeout:   90 * time.Second,
+	}
+	return &Client{cfg: cfg, http: &http.Client{
+		Transport: transport,
+		Timeout:   requestTimeout,
+		// The API never redirects, and a signature must not reach another
+		// host.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}
+}
+
+// Session returns the start of a run: no request made, no wait owed.
+func (c *Client) Session() *Session {
+	return &Session{client: c, interval: c.cfg.Interval}
+}
+
+// secret returns the secret key, from memory unless that is the one that Duo
+// has just refused.
+func (c *Client) secret(refused string) (string, *Error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.key != refused {
+		return c.key, nil
+	}
+	key, err := c.cfg.Secret()
+	if err != nil {
+		return "", &Error{Hint: hintSecret, Err: fmt.Errorf("reading the secret key: %w", err)}
+	}
+	c.key = key
+	return key, nil
+}
+
+// resync takes the time from an answer's Date header for the dates of all
+// later requests, and reports whether there was one.
+func (c *Client) resync(ctx context.Context, date string) bool {
+	theirs, err := http.ParseTime(date)
+	if err != nil {
+		return false
+	}
+	skew := time.Until(theirs)
+	c.skew.Store(int64(skew))
+	c.cfg.Log.WarnContext(ctx, "clock differs from duo's, requests are dated by duo's", "skew_ms", skew.Milliseconds())
+	return true
+}

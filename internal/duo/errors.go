@@ -1,0 +1,221 @@
+package duo
+
+import (
+	"cmp"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+)
+
+// Codes of Duo that mean more than their HTTP status.
+const (
+	codeParameter = 40002
+	codeTimestamp = 40105
+)
+
+// What an operator does about an error.
+const (
+	hintSecret      = "make the file that DUO_SKEY_FILE names readable"
+	hintKeys        = "check DUO_IKEY, DUO_SKEY (or the file that DUO_SKEY_FILE names) and DUO_API_HOST"
+	hintClock       = "set the clock of this machine, Duo accepts a difference of a minute at most"
+	hintPermission  = `grant the application "Grant read log" in Duo's Admin Panel, and allow this service's address where the application restricts networks`
+	hintRedirect    = "check DUO_API_HOST, and that no proxy answers in Duo's place"
+	hintHost        = "check DUO_API_HOST"
+	hintRate        = "the next run goes on; if it lasts, let other programs read this log less often or raise PAGE_INTERVAL"
+	hintParameter   = "the service asked for something that this Duo does not know, report it with this line"
+	hintServer      = "the next run tries again; if it lasts, see https://status.duo.com"
+	hintNetwork     = "the next run tries again; if it lasts, check DUO_API_HOST and the way to its port 443"
+	hintCertificate = "check DUO_API_HOST, and that no proxy opens the connection to Duo"
+	hintMalformed   = "the next run tries again; if it lasts, check that no proxy changes Duo's answers"
+)
+
+var errTimeout = fmt.Errorf("no complete answer within %s", requestTimeout)
+
+// Error is a request that failed for good. Its text fits a line and holds
+// nothing secret.
+type Error struct {
+	// Status is the answer's HTTP status, or the one that Code belongs to
+	// where Duo refused with a 200; 0 without an answer.
+	Status int
+	Code   int // Duo's own, 0 without one
+	// Message and Detail are Duo's words, bounded, without phone numbers.
+	Message, Detail string
+	// Offset says that the request carried one.
+	Offset bool
+	// Temporary says that a later run can succeed without a person.
+	Temporary bool
+	// RetryAfter is how long to wait after a 429, else 0.
+	RetryAfter time.Duration
+	// Hint is what an operator does.
+	Hint string
+	// Err is the cause on this side, nil where Duo said it all. It never is
+	// a context's error.
+	Err error
+}
+
+func (e *Error) Error() string { return "duo: " + e.reason() + ": " + e.Hint }
+
+func (e *Error) Unwrap() error { return e.Err }
+
+// RateLimited reports whether Duo asked to wait.
+func (e *Error) RateLimited() bool { return e.Status == http.StatusTooManyRequests }
+
+// OffsetRefused reports whether Duo refused the parameters of a request that
+// carried an offset. It does not say which parameter it meant.
+func (e *Error) OffsetRefused() bool { return e.Offset && e.Code == codeParameter }
+
+// reason is the error without the hint.
+func (e *Error) reason() string {
+	var parts []string
+	if e.Status != 0 {
+		parts = append(parts, fmt.Sprintf("HTTP %d%s", e.Status, e.said()))
+	}
+	if e.Err != nil {
+		// Package net/http quotes the beginning of what is no HTTP.
+		parts = append(parts, clean(e.Err.Error()))
+	}
+	return strings.Join(parts, ": ")
+}
+
+// said is Duo's part of the text, in brackets.
+func (e *Error) said() string {
+	code := ""
+	if e.Code != 0 {
+		code = strconv.Itoa(e.Code)
+	}
+	said := strings.Trim(code+" "+e.Message+": "+e.Detail, ": ")
+	if said == "" {
+		return ""
+	}
+	return " (" + said + ")"
+}
+
+// refusal is the error of an answer that is not a page. Its body often is a
+// proxy's: what cannot be read is left out.
+func (c *call) refusal(resp *http.Response, body []byte) *Error {
+	var e envelope
+	_ = json.Unmarshal(body, &e)
+	code, _ := strconv.Atoi(string(e.Code))
+	status := resp.StatusCode
+	if status == http.StatusOK && code >= 40000 {
+		status = code / 100
+	}
+	err := &Error{
+		Status:    status,
+		Code:      code,
+		Message:   clean(string(e.Message)),
+		Detail:    clean(string(e.Detail)),
+		Offset:    c.query.Offset != "",
+		Temporary: temporary(status),
+		Hint:      hint(status, code),
+	}
+	if err.RateLimited() {
+		err.RetryAfter = retryAfter(resp.Header)
+	}
+	if status >= 300 && status < 400 {
+		err.Err = redirect(resp)
+	}
+	return err
+}
+
+// redirect names the host that a redirect leads to, which tells an operator
+// what is in between; the rest of the address may hold anything.
+func redirect(resp *http.Response) error {
+	to, err := resp.Location()
+	if err != nil {
+		return errors.New("redirected to no address")
+	}
+	return fmt.Errorf("redirected to %q, not followed", to.Host)
+}
+
+func temporary(status int) bool {
+	return status < 300 || status == http.StatusRequestTimeout || status == http.StatusTooManyRequests || status >= 500
+}
+
+func hint(status, code int) string {
+	switch {
+	case code == codeTimestamp:
+		return hintClock
+	case status < 300:
+		return hintMalformed
+	case status < 400:
+		return hintRedirect
+	case status == http.StatusBadRequest:
+		return hintParameter
+	case status == http.StatusUnauthorized:
+		return hintKeys
+	case status == http.StatusForbidden:
+		return hintPermission
+	case status == http.StatusTooManyRequests:
+		return hintRate
+	case temporary(status):
+		return hintServer
+	}
+	return hintHost
+}
+
+// networkError is the error of an answer that did not come, or, with its
+// status, came only in part.
+func networkError(status int, err error) *Error {
+	e := &Error{Status: status, Temporary: true, Hint: hintNetwork, Err: withoutURL(err)}
+	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		e.Temporary, e.Hint = false, hintCertificate
+	}
+	// A time-out of one request must not be taken for the end of the run's
+	// context, which it would match.
+	if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() {
+		e.Err = errTimeout
+	}
+	return e
+}
+
+// withoutURL takes the URL with its query out of an error's text.
+func withoutURL(err error) error {
+	if wrapped, ok := errors.AsType[*url.Error](err); ok {
+		return wrapped.Err
+	}
+	return err
+}
+
+// retryAfter returns how long the header asks to wait, a minute where it does
+// not say. Duo is not known to send it; what answers in its place may.
+func retryAfter(h http.Header) time.Duration {
+	const unsaid, most = time.Minute, 24 * time.Hour
+	value := h.Get("Retry-After")
+	if seconds, err := strconv.Atoi(value); err == nil && seconds > 0 {
+		return time.Duration(min(seconds, int(most.Seconds()))) * time.Second
+	}
+	until, err := http.ParseTime(value)
+	if err != nil {
+		return unsaid
+	}
+	now, err := http.ParseTime(h.Get("Date"))
+	if err != nil {
+		now = time.Now()
+	}
+	return min(cmp.Or(max(until.Sub(now), 0), unsaid), most)
+}
+
+var phone = regexp.MustCompile(`\+([ ().-]*[0-9]){7,}`)
+
+// clean makes a text of Duo's fit for a log line: printable, without phone
+// numbers, at most 200 characters.
+func clean(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return ' '
+	}, s)
+	runes := []rune(phone.ReplaceAllString(s, "+…"))
+	return string(runes[:min(len(runes), 200)])
+}

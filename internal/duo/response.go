@@ -1,0 +1,106 @@
+package duo
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// What can be wrong with a body. The texts of package json are not passed on:
+// they can quote the body.
+var (
+	errFail    = errors.New("stat is not OK")
+	errTooLong = fmt.Errorf("the body is longer than %d MiB", maxBody>>20)
+	errNotJSON = errors.New("the body is not the JSON of a log page")
+	errNoItems = errors.New("the body has no list of items")
+)
+
+// envelope is the JSON of every answer. Only what is needed to walk on is
+// read; shapes differ between Duo's logs, its documentation and its clients.
+type envelope struct {
+	Stat     text
+	Code     text
+	Message  text
+	Detail   text `json:"message_detail"`
+	Response struct {
+		Items    []json.RawMessage
+		Metadata struct {
+			Next  offset `json:"next_offset"`
+			Total count  `json:"total_objects"`
+		}
+	}
+}
+
+// decode reads the body of an answer with status 200.
+func decode(body []byte) (Page, error) {
+	if len(body) > maxBody {
+		return Page{}, errTooLong
+	}
+	var e envelope
+	e.Response.Metadata.Total = -1
+	if json.Unmarshal(body, &e) != nil {
+		return Page{}, errNotJSON
+	}
+	if e.Stat != "OK" {
+		return Page{}, errFail
+	}
+	// A list that is null or missing says nothing about the log: taken for
+	// an empty page it would end the window and lose the rest of it.
+	if e.Response.Items == nil {
+		return Page{}, errNoItems
+	}
+	page := Page{Records: e.Response.Items, Total: int(e.Response.Metadata.Total)}
+	// Duo gives an offset with the last page too. To follow it would cost a
+	// request of the one or two a minute that Duo allows.
+	if len(page.Records) >= PageSize {
+		page.Next = string(e.Response.Metadata.Next)
+	}
+	return page, nil
+}
+
+// text is a string, or a number as it is written; "" for null.
+type text string
+
+func (t *text) UnmarshalJSON(data []byte) error {
+	var number json.Number // takes null and quoted numbers too
+	if json.Unmarshal(data, &number) == nil {
+		*t = text(number)
+		return nil
+	}
+	return json.Unmarshal(data, (*string)(t))
+}
+
+// offset is a text, or two of them, which are sent with a comma between.
+type offset string
+
+func (o *offset) UnmarshalJSON(data []byte) error {
+	if data[0] != '[' {
+		return json.Unmarshal(data, (*text)(o))
+	}
+	var parts []text
+	if json.Unmarshal(data, &parts) != nil || len(parts) != 2 {
+		return errNotJSON
+	}
+	*o = offset(strings.Join([]string{string(parts[0]), string(parts[1])}, ","))
+	return nil
+}
+
+// count is a number, or an object with one; -1 where it is not exact.
+type count int
+
+func (c *count) UnmarshalJSON(data []byte) error {
+	n := -1
+	if json.Unmarshal(data, &n) == nil {
+		*c = count(n)
+		return nil
+	}
+	var total struct {
+		Relation string
+		Value    int
+	}
+	if json.Unmarshal(data, &total) == nil && total.Relation == "eq" {
+		*c = count(total.Value)
+	}
+	return nil
+}
