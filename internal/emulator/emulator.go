@@ -1,0 +1,91 @@
+// Package emulator starts Google's own emulators of Firestore and Pub/Sub for
+// tests, on free loopback ports.
+//
+// All tests of a test binary share one process of each. Nothing has to stop
+// it: it ends with the binary, however that ends.
+package emulator
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+)
+
+var (
+	firestore = sync.OnceValues(func() (string, error) {
+		return start("cloud-firestore-emulator/cloud_firestore_emulator", "start")
+	})
+	pubsub = sync.OnceValues(func() (string, error) {
+		return start("pubsub-emulator/bin/cloud-pubsub-emulator")
+	})
+)
+
+// Firestore returns host:port of a running Firestore emulator: the one that
+// FIRESTORE_EMULATOR_HOST names, else one of the test binary's own. Where
+// there is none to start the test is skipped, or fails if CI is true.
+func Firestore(t testing.TB) string {
+	t.Helper()
+	return address(t, "FIRESTORE_EMULATOR_HOST", firestore)
+}
+
+// PubSub does for Pub/Sub and PUBSUB_EMULATOR_HOST what [Firestore] does.
+func PubSub(t testing.TB) string {
+	t.Helper()
+	return address(t, "PUBSUB_EMULATOR_HOST", pubsub)
+}
+
+// errMissing tells a machine without emulators, which is a reason to skip,
+// from an emulator that does not start, which never is.
+var errMissing = errors.New("not installed")
+
+func address(t testing.TB, hostVar string, start func() (string, error)) string {
+	t.Helper()
+	if addr := os.Getenv(hostVar); addr != "" {
+		return addr
+	}
+	addr, err := start()
+	if errors.Is(err, errMissing) {
+		err = fmt.Errorf("%w: install Java and the Google Cloud SDK with the components"+
+			" cloud-firestore-emulator and pubsub-emulator, or set %s", err, hostVar)
+		if os.Getenv("CI") != "true" {
+			t.Skip(err)
+		}
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return addr
+}
+
+// locate finds an emulator's script below the platform directory of an SDK.
+// Asking gcloud for that directory would take two seconds.
+func locate(script string) (string, error) {
+	if _, err := exec.LookPath("java"); err != nil {
+		return "", fmt.Errorf("java: %w", errMissing)
+	}
+	for _, root := range sdkRoots() {
+		path := filepath.Join(root, "platform", script)
+		if _, err := os.Stat(path); err == nil {
+			return path, nil
+		}
+	}
+	return "", fmt.Errorf("%s: %w", script, errMissing)
+}
+
+func sdkRoots() []string {
+	var roots []string
+	if gcloud, err := exec.LookPath("gcloud"); err == nil {
+		// The command in PATH is often a link into the SDK's bin directory.
+		if target, err := filepath.EvalSymlinks(gcloud); err == nil {
+			roots = append(roots, filepath.Dir(filepath.Dir(target)))
+		}
+	}
+	if root := os.Getenv("CLOUDSDK_ROOT_DIR"); root != "" {
+		roots = append(roots, root)
+	}
+	return append(roots, "/usr/lib/google-cloud-sdk")
+}

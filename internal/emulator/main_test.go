@@ -1,0 +1,55 @@
+package emulator_test
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+
+	"duo-telephony-collector/internal/emulator"
+)
+
+// roleVar makes the test binary, run again, something else: "user" starts a
+// Firestore emulator, "server" is one that only answers.
+const roleVar = "EMULATOR_TEST_ROLE"
+
+func TestMain(m *testing.M) {
+	switch os.Getenv(roleVar) {
+	case "user":
+		use()
+	case "server":
+		serve()
+	default:
+		os.Exit(m.Run())
+	}
+}
+
+// use prints the address of its emulator and lives until its standard input
+// ends.
+func use() {
+	fmt.Println(emulator.Firestore(verdict{}))
+	io.Copy(io.Discard, os.Stdin)
+}
+
+func serve() {
+	port := strings.TrimPrefix(os.Args[len(os.Args)-1], "--port=")
+	ok := http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
+	fmt.Fprintln(os.Stderr, http.ListenAndServe("127.0.0.1:"+port, ok))
+}
+
+// verdict is a test that prints how it ended.
+type verdict struct{ testing.TB }
+
+func (verdict) Helper() {}
+
+func (verdict) Skip(args ...any) {
+	fmt.Println("skip:", fmt.Sprint(args...))
+	os.Exit(0)
+}
+
+func (verdict) Fatal(args ...any) {
+	fmt.Println("fatal:", fmt.Sprint(args...))
+	os.Exit(0)
+}

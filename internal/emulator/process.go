@@ -1,0 +1,129 @@
+package emulator
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os/exec"
+	"slices"
+	"syscall"
+	"time"
+)
+
+// startLimit bounds an attempt to start an emulator. A cold start takes four
+// seconds on an idle machine. Pub/Sub's emulator neither answers nor ends when
+// its port is taken, so there only the limit brings the next attempt.
+const startLimit = 30 * time.Second
+
+// guard runs the emulator, its arguments, in the background and kills the
+// whole process group, itself included, as soon as its standard input ends or
+// the emulator does. The test binary holds the other end of that input and the
+// kernel closes it even after a SIGKILL or a panic. A signal to the SDK's
+// script alone would leave its Java process running.
+const guard = `
+{ "$@"; kill -KILL 0; } &
+cat
+kill -KILL 0
+`
+
+// start makes several attempts: the port is free when it is picked, but
+// another test binary can take it before Java listens.
+func start(script string, args ...string) (string, error) {
+	path, err := locate(script)
+	if err != nil {
+		return "", err
+	}
+	var addr string
+	for range 3 {
+		addr, err = launch(path, args)
+		if err == nil {
+			break
+		}
+	}
+	return addr, err
+}
+
+func launch(path string, args []string) (string, error) {
+	port, err := freePort()
+	if err != nil {
+		return "", err
+	}
+	cmd := command(path, args, port)
+	var output bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &output, &output
+	lifeline, err := cmd.StdinPipe()
+	if err != nil {
+		return "", fmt.Errorf("starting %s: %w", path, err)
+	}
+	if err := cmd.Start(); err != nil {
+		return "", fmt.Errorf("starting %s: %w", path, err)
+	}
+	exited := make(chan struct{})
+	// As long as it waits it also keeps the lifeline, which would end the
+	// emulator, from the garbage collector.
+	go func() {
+		defer close(exited)
+		cmd.Wait()
+	}()
+	addr := net.JoinHostPort("127.0.0.1", port)
+	if err := ready(addr, exited); err != nil {
+		lifeline.Close()
+		<-exited // Only now the output is complete.
+		return "", fmt.Errorf("starting %s: %w; it wrote:\n%s", path, err, output.Bytes())
+	}
+	return addr, nil
+}
+
+func command(path string, args []string, port string) *exec.Cmd {
+	cmd := exec.Command("sh", slices.Concat(
+		[]string{"-c", guard, "sh", path}, args,
+		[]string{"--host=127.0.0.1", "--port=" + port})...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	return cmd
+}
+
+func freePort() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", fmt.Errorf("looking for a free port: %w", err)
+	}
+	defer l.Close()
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	return port, err
+}
+
+// ready waits on its own clock, not on a test's context: the emulator outlives
+// the test that happens to need it first.
+func ready(addr string, exited <-chan struct{}) error {
+	ctx, cancel := context.WithTimeout(context.Background(), startLimit)
+	defer cancel()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for !answers(ctx, addr) {
+		select {
+		case <-exited:
+			return errors.New("it ended at once")
+		case <-ctx.Done():
+			return fmt.Errorf("no answer within %v", startLimit)
+		case <-tick.C:
+		}
+	}
+	return nil
+}
+
+// answers asks for the root, which both emulators answer with 200 and Ok.
+func answers(ctx context.Context, addr string) bool {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+addr+"/", nil)
+	if err != nil {
+		return false
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return false
+	}
+	resp.Body.Close()
+	return resp.StatusCode == http.StatusOK
+}
