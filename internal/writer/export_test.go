@@ -1,0 +1,9 @@
+package writer
+
+import "time"
+
+// SetLink replaces os.Link for the rest of the process.
+func SetLink(f func(oldname, newname string) error) { link = f }
+
+// SetTimeout replaces the time-out of a call.
+func (g *GCS) SetTimeout(d time.Duration) { g.timeout = d }

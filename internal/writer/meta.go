@@ -1,0 +1,73 @@
+package writer
+
+import (
+	"errors"
+	"maps"
+	"strconv"
+	"time"
+)
+
+// The keys under which an object's metadata is kept. Cloud Storage sends them
+// as HTTP headers too, so they are lower case, with hyphens.
+const (
+	keyWriter  = "written-by"
+	keyNext    = "next-offset"
+	keyRecords = "records"
+	keyFirst   = "first"
+	keyLast    = "last"
+	keyRunID   = "run-id"
+	keyToken   = "token"
+)
+
+// service is the value of keyWriter that makes an object ours.
+const service = "duo-telephony-collector"
+
+// encode returns m as the strings that are stored. An empty one is left out,
+// so nothing depends on whether a bucket keeps empty values.
+func (m Meta) encode() map[string]string {
+	kv := map[string]string{
+		keyWriter:  service,
+		keyNext:    m.Next,
+		keyRecords: strconv.Itoa(m.Records),
+		keyFirst:   formatTime(m.First),
+		keyLast:    formatTime(m.Last),
+		keyRunID:   m.RunID,
+		keyToken:   strconv.FormatInt(m.Token, 10),
+	}
+	maps.DeleteFunc(kv, func(_, v string) bool { return v == "" })
+	return kv
+}
+
+// decodeMeta is the inverse of encode, and false for metadata that encode did
+// not make.
+func decodeMeta(kv map[string]string) (Meta, bool) {
+	records, badRecords := strconv.Atoi(kv[keyRecords])
+	token, badToken := strconv.ParseInt(kv[keyToken], 10, 64)
+	first, badFirst := parseTime(kv[keyFirst])
+	last, badLast := parseTime(kv[keyLast])
+	if kv[keyWriter] != service || errors.Join(badRecords, badToken, badFirst, badLast) != nil {
+		return Meta{}, false
+	}
+	return Meta{
+		Next:    kv[keyNext],
+		Records: records,
+		First:   first,
+		Last:    last,
+		RunID:   kv[keyRunID],
+		Token:   token,
+	}, true
+}
+
+func formatTime(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339Nano)
+}
+
+func parseTime(s string) (time.Time, error) {
+	if s == "" {
+		return time.Time{}, nil
+	}
+	return time.Parse(time.RFC3339Nano, s)
+}

@@ -1,0 +1,141 @@
+package writertest
+
+import (
+	"bytes"
+	"errors"
+	"io/fs"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"duo-telephony-collector/internal/writer"
+)
+
+func testMissing(t *testing.T, b Bucket) {
+	w := b.Open("p")
+	if _, err := w.Get(t.Context(), page(1)); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("Get = %v, want fs.ErrNotExist", err)
+	}
+	if _, err := w.Read(t.Context(), "state.json"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("Read = %v, want fs.ErrNotExist", err)
+	}
+	if names := list(t, w, at(1, 0, 0), at(30, 0, 0)); len(names) != 0 {
+		t.Errorf("List = %v, want nothing", names)
+	}
+}
+
+func testRead(t *testing.T, b Bucket) {
+	const limit = 1 << 20
+	b.Plant(t, "old/state.json", []byte(`{"last_timestamp_ms":1}`))
+	b.Plant(t, "empty", nil)
+	b.Plant(t, "full", bytes.Repeat([]byte("x"), limit))
+	b.Plant(t, "over", bytes.Repeat([]byte("x"), limit+1))
+	w := b.Open("p")
+	for key, size := range map[string]int{"old/state.json": 23, "empty": 0, "full": limit} {
+		if got, err := w.Read(t.Context(), key); err != nil || len(got) != size {
+			t.Errorf("Read(%s) = %d bytes, %v, want %d", key, len(got), err, size)
+		}
+	}
+	if got, err := w.Read(t.Context(), "over"); err == nil {
+		t.Errorf("Read = %d bytes of an object over the limit, want an error", len(got))
+	}
+}
+
+func testList(t *testing.T, b Bucket) {
+	w := b.Open("p")
+	window := func(stream string, number int, from, to time.Time) writer.Name {
+		return writer.Name{Stream: stream, From: from, To: to, Page: number}
+	}
+	var (
+		// Each in its place in the order of names.
+		dayBefore  = window("telephony", 1, at(13, 10, 0), at(14, 10, 0))
+		backfill   = window("telephony-backfill", 1, at(14, 8, 0), at(14, 12, 0))
+		before     = window("telephony", 1, at(14, 8, 0), at(14, 9, 0))
+		firstPage  = window("telephony", 1, at(14, 9, 0), at(14, 10, 0))
+		secondPage = window("telephony", 2, at(14, 9, 0), at(14, 10, 0))
+		nextDay    = window("telephony", 1, at(15, 0, 0), at(15, 1, 0))
+	)
+	zipped := secondPage
+	zipped.Page, zipped.Gzip = 3, true
+	for _, name := range []writer.Name{nextDay, secondPage, zipped, firstPage, before, backfill, dayBefore} {
+		o := object("{\"a\":1}\n")
+		o.Name = name
+		mustPut(t, w, o)
+	}
+	for _, key := range []string{
+		"p/state.json", "p/2026/03/14/notes.txt", "p/2026/03/14/old/" + firstPage.String(),
+		firstPage.String(), "q/" + firstPage.String(), "p2/" + firstPage.String(),
+	} {
+		b.Plant(t, key, []byte("{}\n"))
+	}
+	for _, test := range []struct {
+		name     string
+		from, to time.Time
+		want     []writer.Name
+	}{
+		{"inside", at(14, 9, 10), at(14, 9, 20), []writer.Name{dayBefore, backfill, firstPage, secondPage, zipped}},
+		{"its end is not in a window", at(14, 10, 0), at(14, 11, 0), []writer.Name{backfill}},
+		{"its last millisecond is", at(14, 10, 0).Add(-time.Millisecond), at(14, 11, 0),
+			[]writer.Name{dayBefore, backfill, firstPage, secondPage, zipped}},
+		{"the end of the range is not in it", at(14, 7, 0), at(14, 8, 0), []writer.Name{dayBefore}},
+		{"over midnight", at(14, 11, 59), at(15, 0, 30), []writer.Name{backfill, nextDay}},
+		{"all", at(1, 0, 0), at(30, 0, 0), []writer.Name{dayBefore, backfill, before, firstPage, secondPage, zipped, nextDay}},
+		{"later", at(20, 0, 0), at(30, 0, 0), nil},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if diff := cmp.Diff(test.want, list(t, w, test.from, test.to)); diff != "" {
+				t.Errorf("names (-want +got):\n%s", diff)
+			}
+		})
+	}
+	for info, err := range w.List(t.Context(), at(14, 9, 0), at(14, 10, 0), day) {
+		if err != nil || !cmp.Equal(info.Meta, object("").Meta) {
+			t.Errorf("metadata of %s is %v, %v", info.Name, info.Meta, err)
+		}
+	}
+}
+
+const day = 24 * time.Hour
+
+// list lists with a reach of a day.
+func list(t *testing.T, w Writer, from, to time.Time) []writer.Name {
+	t.Helper()
+	var names []writer.Name
+	for info, err := range w.List(t.Context(), from, to, day) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		names = append(names, info.Name)
+	}
+	return names
+}
+
+// An object with a name of ours may hold records of the range. A listing that
+// left it out would have them written a second time.
+func testListForeign(t *testing.T, b Bucket) {
+	w := b.Open("p")
+	b.Plant(t, "p/"+page(1).String(), []byte("{}\n"))
+	var got error
+	for _, err := range w.List(t.Context(), at(14, 0, 0), at(15, 0, 0), day) {
+		got = err
+	}
+	if !errors.Is(got, writer.ErrForeign) {
+		t.Errorf("List ended with %v, want ErrForeign", got)
+	}
+}
+
+func testListStops(t *testing.T, b Bucket) {
+	w := b.Open("p")
+	for i := range 3 {
+		o := object("{}\n")
+		o.Name.Page = i
+		mustPut(t, w, o)
+	}
+	for info, err := range w.List(t.Context(), at(14, 0, 0), at(15, 0, 0), day) {
+		if err != nil || info.Name.Page != 0 {
+			t.Errorf("went on to %v, %v", info.Name, err)
+		}
+		break
+	}
+}

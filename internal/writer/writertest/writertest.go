@@ -1,0 +1,94 @@
+// Package writertest is the suite that every place for objects has to pass.
+//
+//	func TestDir(t *testing.T) {
+//		writertest.Test(t, func(t *testing.T) writertest.Bucket { … })
+//	}
+package writertest
+
+import (
+	"context"
+	"iter"
+	"testing"
+	"time"
+
+	"duo-telephony-collector/internal/writer"
+)
+
+// Writer is what is tested.
+type Writer interface {
+	Put(ctx context.Context, o writer.Object) (*writer.Object, error)
+	Get(ctx context.Context, name writer.Name) (writer.Object, error)
+	Read(ctx context.Context, key string) ([]byte, error)
+	List(ctx context.Context, from, to time.Time, reach time.Duration) iter.Seq2[writer.Info, error]
+	URI(name writer.Name) string
+}
+
+// Bucket is an empty bucket, with doors that do not lead through a Writer.
+type Bucket struct {
+	// Open returns a Writer on the bucket.
+	Open func(prefix string) Writer
+	// Plant puts an object there that is somebody else's.
+	Plant func(t *testing.T, key string, data []byte)
+	// Objects returns the bytes of all that a feed would read, by key.
+	Objects func(t *testing.T) map[string][]byte
+}
+
+// Test runs the suite; open is called for an empty bucket each time.
+func Test(t *testing.T, open func(t *testing.T) Bucket) {
+	for _, test := range []struct {
+		name string
+		run  func(t *testing.T, b Bucket)
+	}{
+		{"round trip", testRoundTrip},
+		{"gzip", testGzip},
+		{"prefixes", testPrefixes},
+		{"same again", testSameAgain},
+		{"taken", testTaken},
+		{"taken with the same bytes", testTakenSameBytes},
+		{"concurrent", testConcurrent},
+		{"foreign", testForeign},
+		{"cancelled", testCancelled},
+		{"missing", testMissing},
+		{"read", testRead},
+		{"list", testList},
+		{"list foreign", testListForeign},
+		{"list stops", testListStops},
+	} {
+		t.Run(test.name, func(t *testing.T) { test.run(t, open(t)) })
+	}
+}
+
+// at is a time of a day in the middle of a month, to the millisecond.
+func at(day, hour, minute int) time.Time {
+	return time.Date(2026, 3, day, hour, minute, 0, 250_000_000, time.UTC)
+}
+
+// page is a page of an hour's window.
+func page(number int) writer.Name {
+	return writer.Name{Stream: "telephony", From: at(14, 9, 0), To: at(14, 10, 0), Page: number}
+}
+
+// object is what a run would put for the first page.
+func object(data string) writer.Object {
+	return writer.Object{
+		Name: page(1),
+		Data: []byte(data),
+		Meta: writer.Meta{
+			Next:    "1773482400000,5bf1b1d2-c0b6-4f5c-a6e8-aaaaaaaaaaaa",
+			Records: 1,
+			First:   at(14, 9, 1).Add(123 * time.Microsecond),
+			Last:    at(14, 9, 59),
+			RunID:   "run-1",
+			Token:   7,
+		},
+	}
+}
+
+// mustPut puts an object whose name must be free.
+func mustPut(t *testing.T, w Writer, o writer.Object) {
+	t.Helper()
+	there, err := w.Put(t.Context(), o)
+	if err != nil || there != nil {
+		t.Fatalf("Put(%s) = %v, %v, want nil, nil", o.Name, there, err)
+	}
+}
