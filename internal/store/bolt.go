@@ -1,0 +1,214 @@
+package store
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"time"
+
+	"go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
+)
+
+// lockPoll is how often an operation tries to lock the file while another one
+// has it. Each lets go of it within milliseconds.
+const lockPoll = 10 * time.Millisecond
+
+// seed makes versions of what is stored. They are compared in this process
+// alone.
+var seed = maphash.MakeSeed()
+
+var (
+	stateKey   = []byte("state")
+	historyKey = []byte("runs")
+)
+
+// NewBolt returns the store that keeps everything in one bbolt file, made when
+// it is first used. The server whose clock counts is this machine: now, or
+// time.Now if that is nil.
+//
+// The file is opened and locked for each operation alone. So two processes may
+// share it, and each sees what the other did. One that is killed stops nobody;
+// nor does one that is paused, but for those milliseconds: then operations
+// fail until it goes on.
+func NewBolt(path string, now func() time.Time) *Store {
+	if now == nil {
+		now = time.Now
+	}
+	return &Store{backend: &boltBackend{path: path, now: now}}
+}
+
+type boltBackend struct {
+	path string
+	now  func() time.Time
+}
+
+// open runs f with the file open and locked.
+func (b *boltBackend) open(ctx context.Context, f func(*bbolt.DB) error) (err error) {
+	db, err := b.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	return f(db)
+}
+
+// lock polls, because bbolt's own wait for the lock can't be cancelled.
+func (b *boltBackend) lock(ctx context.Context) (*bbolt.DB, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("opening %s: %w", b.path, err)
+	}
+	tick := time.NewTicker(lockPoll)
+	defer tick.Stop()
+	for {
+		db, err := bbolt.Open(b.path, 0o600, &bbolt.Options{Timeout: time.Nanosecond})
+		if err == nil {
+			return db, nil
+		}
+		if !errors.Is(err, berrors.ErrTimeout) {
+			return nil, fmt.Errorf("%w: opening %s: %w: make its folder writable, or choose another one with -dir", ErrSetup, b.path, err)
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil, fmt.Errorf("opening %s: %w: another process keeps it locked: stop that process", b.path, ctx.Err())
+		}
+	}
+}
+
+// view runs f on the stream's bucket, nil if there is none yet.
+func (b *boltBackend) view(ctx context.Context, stream string, f func(*bbolt.Bucket) error) error {
+	return b.open(ctx, func(db *bbolt.DB) error {
+		return db.View(func(tx *bbolt.Tx) error { return f(tx.Bucket([]byte(stream))) })
+	})
+}
+
+func (b *boltBackend) read(ctx context.Context, stream string) (document, stamp, error) {
+	var doc document
+	var at stamp
+	err := b.view(ctx, stream, func(bucket *bbolt.Bucket) (err error) {
+		if bucket != nil {
+			doc, at.version, err = b.decode(bucket.Get(stateKey))
+		}
+		return err
+	})
+	at.now = b.now()
+	return doc, at, err
+}
+
+// decode returns a stored document and its version: a hash of all of it, not
+// seq, which starts anew if somebody deletes the file during a run.
+func (b *boltBackend) decode(raw []byte) (document, int64, error) {
+	var doc document
+	if raw == nil {
+		return doc, 0, nil
+	}
+	version := int64(maphash.Bytes(seed, raw))
+	var head struct {
+		Schema int64 `json:"schema"`
+	}
+	if err := json.Unmarshal(raw, &head); err != nil {
+		return doc, version, unreadable(b.path, err)
+	}
+	if err := checkSchema(b.path, head.Schema); err != nil {
+		return doc, version, err
+	}
+	if err := json.Unmarshal(raw, &doc); err != nil {
+		return doc, version, unreadable(b.path, err)
+	}
+	return doc, version, doc.unpack(b.path)
+}
+
+func (b *boltBackend) write(ctx context.Context, stream string, version int64, c change) (stamp, error) {
+	var at stamp
+	err := b.open(ctx, func(db *bbolt.DB) error {
+		return db.Update(func(tx *bbolt.Tx) error {
+			bucket, err := tx.CreateBucketIfNotExists([]byte(stream))
+			if err != nil {
+				return err
+			}
+			at.version, err = b.replace(bucket, version, c)
+			return err
+		})
+	})
+	at.now = b.now()
+	return at, err
+}
+
+func (b *boltBackend) replace(bucket *bbolt.Bucket, version int64, c change) (int64, error) {
+	doc, stored, err := b.decode(bucket.Get(stateKey))
+	if err != nil {
+		return 0, err
+	}
+	if stored != version {
+		return 0, errConflict
+	}
+	doc.Schema, doc.Seq, doc.Lease = Schema, c.seq, fieldsOf(c.lease)
+	if c.cursor != nil {
+		doc.Cursor, doc.Seen = *c.cursor, c.cursor.Seen.pack()
+	}
+	raw, err := json.Marshal(doc)
+	if err != nil {
+		return 0, err
+	}
+	return int64(maphash.Bytes(seed, raw)), errors.Join(bucket.Put(stateKey, raw), addRun(bucket, c.run))
+}
+
+// addRun keeps the newest HistoryLimit runs, under keys in order of time.
+func addRun(bucket *bbolt.Bucket, r *Run) error {
+	if r == nil {
+		return nil
+	}
+	history, err := bucket.CreateBucketIfNotExists(historyKey)
+	if err != nil {
+		return err
+	}
+	raw, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	key := binary.BigEndian.AppendUint64(nil, uint64(r.StartedAt.UnixNano()))
+	if err := history.Put(append(key, r.ID...), raw); err != nil {
+		return err
+	}
+	c, kept := history.Cursor(), 0
+	for k, _ := c.Last(); k != nil; k, _ = c.Prev() {
+		if kept++; kept > HistoryLimit {
+			return c.Delete()
+		}
+	}
+	return nil
+}
+
+func (b *boltBackend) runs(ctx context.Context, stream string, limit int) ([]Run, error) {
+	var out []Run
+	err := b.view(ctx, stream, func(bucket *bbolt.Bucket) error {
+		if bucket == nil || bucket.Bucket(historyKey) == nil {
+			return nil
+		}
+		c := bucket.Bucket(historyKey).Cursor()
+		for k, v := c.Last(); k != nil && len(out) < limit; k, v = c.Prev() {
+			var r Run
+			if err := json.Unmarshal(v, &r); err != nil {
+				return unreadable(b.path, err)
+			}
+			out = append(out, r)
+		}
+		return nil
+	})
+	return out, err
+}
+
+// hasRun is asked only after a lost answer, which a file does not have.
+func (b *boltBackend) hasRun(ctx context.Context, stream, id string) (bool, error) {
+	runs, err := b.runs(ctx, stream, HistoryLimit)
+	for _, r := range runs {
+		if r.ID == id {
+			return true, nil
+		}
+	}
+	return false, err
+}

@@ -1,0 +1,101 @@
+package store
+
+import "time"
+
+// Cursor is where the next run starts. All times are whole milliseconds.
+type Cursor struct {
+	// Watermark: everything before it is delivered. Zero before the first run.
+	Watermark time.Time `firestore:"watermark" json:"watermark"`
+	// Reach is how far back Seen is complete: no window starts before it.
+	Reach time.Time `firestore:"reach" json:"reach"`
+	// Window is the one in progress; its To is zero between windows.
+	Window Window `firestore:"window" json:"window"`
+	// Seen is what was delivered lately, stored packed beside the cursor.
+	Seen Seen `firestore:"-" json:"-"`
+	// NotBefore is when Duo may be asked again after it asked for a pause.
+	NotBefore time.Time `firestore:"not_before" json:"not_before"`
+	// Gap is the range last lost because it had grown too old for Duo.
+	Gap *Gap `firestore:"gap" json:"gap"`
+	// Backfill is the range being collected; nil in a live stream.
+	Backfill *Backfill `firestore:"backfill" json:"backfill"`
+	// Totals count what was committed since the stream's first run.
+	Totals Totals `firestore:"totals" json:"totals"`
+}
+
+// Window is a range of record times, From ≤ ts < To, that is being collected.
+// From, To and Gzip are frozen before the first request: they name its objects.
+type Window struct {
+	From time.Time `firestore:"from" json:"from"`
+	To   time.Time `firestore:"to" json:"to"`
+	Gzip bool      `firestore:"gzip" json:"gzip"`
+	// Page is the number of the last committed page.
+	Page int `firestore:"page" json:"page"`
+	// Offset is where the next page starts; "" asks from From, or from Anchor.
+	Offset string `firestore:"offset" json:"offset"`
+	// Last is the time of the last record of the last committed page.
+	Last time.Time `firestore:"last" json:"last"`
+	// Anchor is where the walk went on without an offset when Refused, an
+	// offset, was refused by Duo or led nowhere.
+	Anchor  time.Time `firestore:"anchor" json:"anchor"`
+	Refused string    `firestore:"refused" json:"refused"`
+	// Fetched counts the records that Duo returned for the window; -1 when
+	// pages were adopted or walked again, so that the count says nothing.
+	Fetched int `firestore:"fetched" json:"fetched"`
+}
+
+// Open reports whether a window is in progress.
+func (w Window) Open() bool { return !w.To.IsZero() }
+
+// Gap is a range of record times that is lost, and the run that found it.
+type Gap struct {
+	From  time.Time `firestore:"from" json:"from"`
+	To    time.Time `firestore:"to" json:"to"`
+	RunID string    `firestore:"run_id" json:"run_id"`
+}
+
+// Backfill is a range that somebody asked for.
+type Backfill struct {
+	From      time.Time `firestore:"from" json:"from"`
+	To        time.Time `firestore:"to" json:"to"`
+	Redeliver bool      `firestore:"redeliver" json:"redeliver"`
+}
+
+// Totals are counters that only grow.
+type Totals struct {
+	Pages   int64 `firestore:"pages" json:"pages"`
+	Records int64 `firestore:"records" json:"records"`
+	Objects int64 `firestore:"objects" json:"objects"`
+}
+
+// Span is the range of record times that a run covered.
+type Span struct {
+	From time.Time `firestore:"from" json:"from"`
+	To   time.Time `firestore:"to" json:"to"`
+}
+
+// Run is one execution: the report that its caller gets, and what the history
+// keeps.
+type Run struct {
+	Outcome    string     `firestore:"outcome" json:"outcome"` // complete, partial, busy or failed
+	ID         string     `firestore:"run_id" json:"run_id"`
+	Stream     string     `firestore:"stream" json:"stream"`
+	Reason     string     `firestore:"reason" json:"reason"` // why it is not complete
+	Pages      int        `firestore:"pages" json:"pages"`
+	Records    int        `firestore:"records" json:"records"`       // delivered by this run
+	Duplicates int        `firestore:"duplicates" json:"duplicates"` // fetched, but delivered before
+	Late       int        `firestore:"late" json:"late"`             // delivered, from before the watermark
+	Objects    []string   `firestore:"objects" json:"objects"`
+	Window     *Span      `firestore:"window" json:"window"` // nil if there was nothing to ask for
+	Watermark  *time.Time `firestore:"watermark" json:"watermark"`
+	LagSeconds int64      `firestore:"lag_seconds" json:"lag_seconds"`
+	DurationMS int64      `firestore:"duration_ms" json:"duration_ms"`
+	Requests   int        `firestore:"duo_requests" json:"duo_requests"`
+	Retries    int        `firestore:"retries" json:"retries"`
+	// Unmatched is how many more records Duo counted than it returned.
+	Unmatched int `firestore:"unmatched" json:"unmatched"`
+	// OverlapSeconds is how far the next window reaches back.
+	OverlapSeconds int64     `firestore:"overlap_seconds" json:"overlap_seconds"`
+	Gap            *Gap      `firestore:"gap" json:"gap"`
+	Token          int64     `firestore:"token" json:"token"`
+	StartedAt      time.Time `firestore:"started_at" json:"started_at"`
+}

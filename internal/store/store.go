@@ -1,0 +1,270 @@
+// Package store keeps, for every stream, one document: the lease, which is the
+// right to run, and the cursor, which is where the next run starts. Beside it
+// lies the history of the last runs.
+//
+// # The contract
+//
+// A lease is held by one run at a time. It has a token, a number that grows
+// with every acquisition and is never used twice. Whoever acquires the lease
+// gets the cursor as the last commit left it; there is no way to read a cursor
+// for writing without the lease.
+//
+// A commit succeeds only while its token is the document's token. So a run
+// that was paused, declared dead and replaced can't move the cursor: it gets
+// [ErrLost], whatever the clocks say. Expiry only decides when somebody else
+// may try; it is judged by the server's clock alone, the time of the read
+// against acquired_at + ttl, never by this machine's.
+//
+// When Acquire, Commit, Finish or Release returns nil, the change is durable.
+// An error other than [ErrHeld] and [ErrLost] means that it may or may not
+// have happened: an answer can be lost on its way. The store has then read the
+// document back to settle it, and could not. The next run reads what is true.
+//
+// # How
+//
+// Every change is one conditional write: "replace, if the document is still
+// the version that I read". No transaction is open between the read and the
+// write, so a process killed in between leaves no lock behind (a pessimistic
+// transaction's would stay for up to a minute), and a crowd of instances costs
+// one failed write each, not seconds of waiting. docs/design.md weighs this.
+//
+// A [Store] is safe for concurrent use, by many processes too. A [Lease] is
+// its run's alone.
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Schema is the version of the document that this code reads and writes.
+// A document with another one is refused and left as it is.
+const Schema = 1
+
+// HistoryLimit is the number of runs that the history shows.
+const HistoryLimit = 50
+
+var (
+	// ErrHeld means that another run holds the lease.
+	ErrHeld = errors.New("another run holds the lease")
+	// ErrLost means that the lease was taken over: nothing more may be
+	// written under it.
+	ErrLost = errors.New("lease lost")
+	// ErrSetup means that a person must act: a permission, a missing database,
+	// a document that this version can't read.
+	ErrSetup = errors.New("state store set-up")
+
+	// errConflict is a backend's answer when the document is not the version
+	// that the write was conditioned on.
+	errConflict = errors.New("document changed since it was read")
+)
+
+// State is a stream's document as it was read.
+type State struct {
+	Stream string
+	Lease  Lease     // zero Holder: free
+	Cursor Cursor    // zero Watermark: there was no run yet
+	Now    time.Time // the server's clock at the read
+}
+
+// Claim is what a run asks for.
+type Claim struct {
+	Holder string        // the run's id, unique
+	TTL    time.Duration // must outlast everything that the run does
+	Force  bool          // take the lease although it is held
+	// Next returns the cursor to start with, frozen in the same write that
+	// takes the lease. It may be called more than once.
+	Next func(context.Context, State) (Cursor, error)
+}
+
+// Store is the contract on top of a backend: Firestore or one bbolt file.
+type Store struct {
+	backend backend
+}
+
+// backend is one document a stream that can be read and conditionally
+// replaced, and the stream's history.
+type backend interface {
+	// read returns a zero document with version 0 where there is none yet.
+	read(ctx context.Context, stream string) (document, stamp, error)
+	// write applies the change if the document still has the version, and
+	// returns errConflict if not. Document and run are written together.
+	write(ctx context.Context, stream string, version int64, c change) (stamp, error)
+	// runs returns the newest first.
+	runs(ctx context.Context, stream string, limit int) ([]Run, error)
+	hasRun(ctx context.Context, stream, id string) (bool, error)
+}
+
+// stamp is the document's version and the server's clock at an operation.
+type stamp struct {
+	version int64
+	now     time.Time
+}
+
+// change is a write: everything that is not nil.
+type change struct {
+	seq    int64
+	lease  Lease
+	cursor *Cursor
+	run    *Run
+}
+
+const (
+	callTimeout = 8 * time.Second  // one request to the backend
+	opTimeout   = 20 * time.Second // one operation, read-backs and repeats included
+	repeatAfter = 200 * time.Millisecond
+)
+
+// Load returns a stream's state as it is now, for display and dry runs.
+func (s *Store) Load(ctx context.Context, stream string) (State, error) {
+	doc, at, err := s.read(ctx, stream)
+	if err != nil {
+		return State{}, err
+	}
+	return State{Stream: stream, Lease: doc.lease(stream), Cursor: doc.Cursor, Now: at.now}, nil
+}
+
+// Runs returns up to limit finished runs of a stream, the newest first.
+func (s *Store) Runs(ctx context.Context, stream string, limit int) ([]Run, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	return s.backend.runs(ctx, stream, limit)
+}
+
+// Acquire takes the lease and freezes the cursor that Claim.Next returns, in
+// one write. It returns ErrHeld without writing if another run holds the lease
+// and the claim does not force it. Contenders beyond the first lose the
+// conditional write, read again and find the lease held.
+func (s *Store) Acquire(ctx context.Context, stream string, c Claim) (*Lease, Cursor, error) {
+	ctx, cancel := context.WithTimeout(ctx, opTimeout)
+	defer cancel()
+	for {
+		doc, at, err := s.read(ctx, stream)
+		if err != nil {
+			return nil, Cursor{}, err
+		}
+		was := doc.lease(stream)
+		if was.Holder == c.Holder { // an attempt of ours whose answer was lost
+			was.stampAt(at)
+			return &was, doc.Cursor, nil
+		}
+		if was.heldAt(at.now) && !c.Force {
+			return nil, Cursor{}, ErrHeld
+		}
+		next, err := c.Next(ctx, State{Stream: stream, Lease: was, Cursor: doc.Cursor, Now: at.now})
+		if err != nil {
+			return nil, Cursor{}, err
+		}
+		lease := Lease{Stream: stream, Holder: c.Holder, Token: was.Token + 1, AcquiredAt: at.now, TTL: c.TTL, seq: doc.Seq + 1}
+		got, err := s.write(ctx, stream, at.version, change{seq: lease.seq, lease: lease, cursor: &next})
+		if err == nil {
+			lease.stampAt(got)
+			return &lease, next, nil
+		}
+		if errors.Is(err, ErrSetup) || !pause(ctx) {
+			return nil, Cursor{}, fmt.Errorf("acquiring the lease: %w", err)
+		}
+	}
+}
+
+// Commit saves the cursor under the lease.
+func (s *Store) Commit(ctx context.Context, l *Lease, c Cursor) error {
+	return s.update(ctx, l, change{lease: *l, cursor: &c})
+}
+
+// Finish saves the cursor, gives the lease back and adds the run to the
+// history, in one write.
+func (s *Store) Finish(ctx context.Context, l *Lease, c Cursor, r Run) error {
+	return s.update(ctx, l, change{lease: l.released(), cursor: &c, run: &r})
+}
+
+// Release gives the lease back and adds the run to the history, and leaves the
+// cursor as it is.
+func (s *Store) Release(ctx context.Context, l *Lease, r Run) error {
+	return s.update(ctx, l, change{lease: l.released(), run: &r})
+}
+
+// update repeats a write until it is certain that it happened or can't.
+func (s *Store) update(ctx context.Context, l *Lease, c change) error {
+	ctx, cancel := context.WithTimeout(ctx, opTimeout)
+	defer cancel()
+	l.seq++ // spent, whatever becomes of the write
+	c.seq = l.seq
+	for {
+		at, err := s.write(ctx, l.Stream, l.version, c)
+		if err == nil {
+			if c.run == nil { // one that was given back never matches again
+				l.stampAt(at)
+			}
+			return nil
+		}
+		if errors.Is(err, ErrSetup) {
+			return err
+		}
+		done, settleErr := s.settle(ctx, l, c)
+		if settleErr != nil {
+			return fmt.Errorf("%w (after: %w)", settleErr, err)
+		}
+		if done {
+			return nil
+		}
+		if !pause(ctx) {
+			return err
+		}
+	}
+}
+
+// settle reads back what became of a write whose answer was an error. It
+// returns true if the write is there and false if it is not and may be
+// repeated; then the lease knows the version to repeat it on.
+func (s *Store) settle(ctx context.Context, l *Lease, c change) (bool, error) {
+	doc, at, err := s.read(ctx, l.Stream)
+	if err != nil {
+		return false, fmt.Errorf("reading back: %w", err)
+	}
+	if doc.Lease.Token != l.Token || doc.Lease.Holder != l.Holder {
+		return s.recorded(ctx, l, c)
+	}
+	l.stampAt(at)
+	return doc.Seq == c.seq, nil
+}
+
+// recorded tells why the lease is not ours any more: a write that gave it back
+// happened if, and only if, its run is in the history.
+func (s *Store) recorded(ctx context.Context, l *Lease, c change) (bool, error) {
+	if c.run == nil {
+		return false, ErrLost
+	}
+	found, err := s.backend.hasRun(ctx, l.Stream, c.run.ID)
+	if err != nil {
+		return false, fmt.Errorf("reading back: %w", err)
+	}
+	if !found {
+		return false, ErrLost
+	}
+	return true, nil
+}
+
+func (s *Store) read(ctx context.Context, stream string) (document, stamp, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	return s.backend.read(ctx, stream)
+}
+
+func (s *Store) write(ctx context.Context, stream string, version int64, c change) (stamp, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	return s.backend.write(ctx, stream, version, c)
+}
+
+// pause waits before a repeat; false means that there is no time left.
+func pause(ctx context.Context) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(repeatAfter):
+		return true
+	}
+}
