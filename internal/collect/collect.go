@@ -1,0 +1,125 @@
+// Package collect is the run: it takes the lease, fetches what Duo shows for a
+// window of time, page by page, writes every record to the bucket exactly once
+// and saves how far it came.
+//
+// The promise is kept by the order of the steps and by what is frozen when,
+// not by luck. A window's bounds are fixed before its first request, in the
+// write that takes the lease. A page's object is named by window and page
+// number alone and created only if that name is free. The cursor moves after
+// the object is durable, and only under the lease. So whoever repeats a page,
+// after a crash or beside a frozen twin, meets the first attempt's object and
+// adopts it. docs/design.md has the faults one by one.
+package collect
+
+import (
+	"context"
+	"iter"
+	"log/slog"
+	"time"
+
+	"duo-telephony-collector/internal/duo"
+	"duo-telephony-collector/internal/store"
+	"duo-telephony-collector/internal/writer"
+)
+
+// Store is what a run needs of a store; *store.Store is one.
+type Store interface {
+	Load(ctx context.Context, stream string) (store.State, error)
+	Acquire(ctx context.Context, stream string, c store.Claim) (*store.Lease, store.Cursor, error)
+	Commit(ctx context.Context, l *store.Lease, c store.Cursor) error
+	Finish(ctx context.Context, l *store.Lease, c store.Cursor, r store.Run) error
+	Release(ctx context.Context, l *store.Lease, r store.Run) error
+	Runs(ctx context.Context, stream string, limit int) ([]store.Run, error)
+}
+
+// Bucket is where the objects go; *writer.GCS and *writer.Dir are ones.
+type Bucket interface {
+	// Put creates the object or returns the one that has its name.
+	Put(ctx context.Context, o writer.Object) (*writer.Object, error)
+	Get(ctx context.Context, n writer.Name) (writer.Object, error)
+	List(ctx context.Context, from, to time.Time, reach time.Duration) iter.Seq2[writer.Info, error]
+	URI(n writer.Name) string
+}
+
+// Collector collects one stream. It is safe for concurrent use: the lease sees
+// to it that one run at a time does anything.
+type Collector struct {
+	Duo    *duo.Client
+	Store  Store
+	Bucket Bucket
+	Log    *slog.Logger
+	Config
+}
+
+// Config is how to collect.
+type Config struct {
+	Stream    string                                   // "telephony"
+	Host      string                                   // added to records as "host" when Enrich is set
+	Enrich    bool                                     // add "eventtype" and "host" where a record lacks them
+	Gzip      bool                                     // for objects of windows that are yet to be frozen
+	Budget    time.Duration                            // a run starts no page when it is near
+	MaxPages  int                                      // most pages in a run, 0 for no limit
+	Lookback  time.Duration                            // how far back the very first window starts
+	Delay     time.Duration                            // how far behind now a window ends
+	Overlap   time.Duration                            // how far a window reaches back for late records
+	MaxWindow time.Duration                            // most new time in a window
+	FirstMark func(context.Context) (time.Time, error) // an older collector's watermark to start from; nil: Lookback
+}
+
+// Job is what one run is asked to do. The zero Job collects what is new.
+type Job struct {
+	Force    bool // take the lease although another run holds it
+	DryRun   bool // fetch and count, take no lease, write nothing
+	Backfill *store.Backfill
+}
+
+// Report is how a run went.
+type Report struct {
+	store.Run
+	// Err is what a failed run failed of, and Act whether a person must do
+	// something about it before another run can succeed.
+	Err error `json:"-"`
+	Act bool  `json:"-"`
+}
+
+// Run carries out one run and returns when nothing of it is left running.
+// When ctx ends it starts no further page, commits the one in hand and gives
+// the lease back, within ten seconds.
+//
+//  1. Acquire the lease. The same write freezes the next window, unless one is
+//     in progress: that one goes on.
+//  2. Fetch a page.
+//  3. Drop what is outside the window or was delivered before.
+//  4. Write the object. If its name is taken, an earlier attempt wrote it and
+//     died before its commit: adopt its records and where they lead.
+//  5. Commit the cursor after this page. No object of the next page is written
+//     before: that is what makes a paused twin harmless.
+//  6. After a window's last page the watermark is the window's end, and the
+//     next window is frozen in the same commit.
+//  7. Release the lease in the last commit, and on every other way out.
+func (c *Collector) Run(ctx context.Context, job Job) Report {
+	r := c.begin(job)
+	asking, delivering, done := r.bounds(ctx)
+	defer done()
+	defer r.release(delivering)                   // after a panic too
+	if err := r.acquire(delivering); err != nil { // 1
+		return r.end(delivering, err)
+	}
+	for !r.finished {
+		page, err := r.fetch(asking) // 2
+		if err != nil {
+			return r.end(delivering, err)
+		}
+		batch, err := r.drop(delivering, page) // 3
+		if err != nil {
+			return r.end(delivering, err)
+		}
+		if batch, err = r.write(delivering, batch); err != nil { // 4
+			return r.end(delivering, err)
+		}
+		if err := r.commit(delivering, asking, batch); err != nil { // 5, 6, 7
+			return r.end(delivering, err)
+		}
+	}
+	return r.end(delivering, nil)
+}

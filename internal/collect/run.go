@@ -1,0 +1,142 @@
+package collect
+
+import (
+	"context"
+	"crypto/rand"
+	"time"
+
+	"duo-telephony-collector/internal/duo"
+	"duo-telephony-collector/internal/store"
+)
+
+const (
+	// leaseMargin is how much longer than the budget a lease lasts: time for a
+	// commit that begins as the budget ends (20 s at most) and the release.
+	leaseMargin = 30 * time.Second
+	// After a shut-down signal the process has ten seconds: these are for the
+	// page in hand and, should that fail, for giving the lease back.
+	lingerFor      = 5 * time.Second
+	releaseTimeout = 4 * time.Second
+	// maxListed is how many objects a report names.
+	maxListed = 1000
+)
+
+// run is one run in progress.
+type run struct {
+	*Collector
+	job     Job
+	plan    planner
+	started time.Time
+	session *duo.Session
+	walk    walk
+
+	lease    *store.Lease
+	cursor   store.Cursor // as last committed, or about to be
+	shelf    *shelf       // of the window in progress, in a backfill
+	dirty    bool         // the cursor holds something for the next run that no commit saved
+	finished bool         // lease given back, nothing left to do
+	report   store.Run
+	failure  error
+}
+
+func (c *Collector) begin(job Job) *run {
+	r := &run{Collector: c, job: job, started: time.Now(), session: c.Duo.Session()}
+	r.report.ID, r.report.Stream, r.report.StartedAt, r.report.Objects = rand.Text(), c.Stream, r.started.UTC(), []string{}
+	if job.Backfill != nil {
+		r.report.Stream = BackfillStream(c.Stream)
+	}
+	if job.DryRun {
+		dry := *c
+		dry.Store, dry.Bucket = dryStore{c.Store}, dryBucket{c.Bucket}
+		r.Collector = &dry
+	}
+	return r
+}
+
+// BackfillStream is the stream under which ranges of a stream are collected
+// again: it has a lease, a cursor and object names of its own.
+func BackfillStream(stream string) string { return stream + "-backfill" }
+
+// bounds returns the two contexts of a run. In the first one pages are asked
+// for: it ends with ctx and a little before the budget. In the second one they
+// are delivered: it ends with the budget and outlives ctx by lingerFor. Both
+// end before the lease.
+func (r *run) bounds(ctx context.Context) (asking, delivering context.Context, cancel func()) {
+	deadline := r.started.Add(r.Budget)
+	reserve := min(15*time.Second, r.Budget/10)
+	asking, cancelAsking := context.WithDeadline(ctx, deadline.Add(-reserve))
+	delivering, cancelDelivering := context.WithDeadline(context.WithoutCancel(ctx), deadline)
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(lingerFor, cancelDelivering) })
+	return asking, delivering, func() {
+		stop()
+		cancelAsking()
+		cancelDelivering()
+		r.walk.end()
+	}
+}
+
+// acquire takes the lease and the cursor, with a window in it unless there is
+// nothing to ask for.
+func (r *run) acquire(ctx context.Context) error {
+	if err := r.choosePlan(ctx); err != nil {
+		return err
+	}
+	lease, cursor, err := r.Store.Acquire(ctx, r.report.Stream, store.Claim{
+		Holder: r.report.ID,
+		TTL:    r.Budget + leaseMargin,
+		Force:  r.job.Force,
+		Next:   func(_ context.Context, s store.State) (store.Cursor, error) { return r.plan.start(s.Cursor, s.Now) },
+	})
+	if err != nil {
+		return err
+	}
+	r.lease, r.cursor = lease, cursor
+	r.report.Token, r.report.StartedAt = lease.Token, lease.Now()
+	if g := cursor.Gap; g != nil && g.RunID == r.report.ID {
+		r.Log.ErrorContext(ctx, "records lost: Duo no longer has them", "from", g.From, "to", g.To, "stream", r.report.Stream)
+	}
+	if !cursor.Window.Open() {
+		return r.finish(ctx, cursor, Complete)
+	}
+	return nil
+}
+
+// choosePlan decides between the live stream and a backfill.
+func (r *run) choosePlan(ctx context.Context) error {
+	if r.job.Backfill != nil {
+		return r.planBackfill(ctx, *r.job.Backfill)
+	}
+	p := live{Config: r.Config, runID: r.report.ID}
+	if r.FirstMark != nil {
+		s, err := r.Store.Load(ctx, r.Stream)
+		if err != nil {
+			return err
+		}
+		if s.Cursor.Watermark.IsZero() {
+			if p.first, err = r.FirstMark(ctx); err != nil {
+				return err
+			}
+		}
+	}
+	r.plan = p
+	return nil
+}
+
+// planBackfill cuts the range to what the live stream will not touch again.
+func (r *run) planBackfill(ctx context.Context, want store.Backfill) error {
+	s, err := r.Store.Load(ctx, r.Stream)
+	if err != nil {
+		return err
+	}
+	c := s.Cursor
+	if c.Watermark.IsZero() {
+		return errNoLive
+	}
+	limit := earliest(c.Watermark.Add(-r.Overlap), c.Reach)
+	if c.Window.Open() {
+		limit = earliest(limit, c.Window.From)
+	}
+	want.From, want.To = floor(want.From), earliest(floor(want.To), limit)
+	r.plan = backfill{Config: r.Config, want: want}
+	return nil
+}

@@ -1,0 +1,92 @@
+package collect
+
+import (
+	"context"
+	"time"
+
+	"duo-telephony-collector/internal/store"
+)
+
+// Status is where a stream stands.
+type Status struct {
+	Stream     string       `json:"stream"`
+	Now        time.Time    `json:"now"` // the store's clock
+	Watermark  *time.Time   `json:"watermark"`
+	LagSeconds *int64       `json:"lag_seconds"` // null before the first run
+	Lease      *Holder      `json:"lease"`       // null when nobody holds it
+	Cursor     CursorStatus `json:"cursor"`
+	Totals     store.Totals `json:"totals"`
+	Runs       []store.Run  `json:"runs"` // the newest first
+}
+
+// Holder is who has the lease.
+type Holder struct {
+	Holder     string    `json:"holder"`
+	Token      int64     `json:"token"`
+	AcquiredAt time.Time `json:"acquired_at"`
+	ExpiresAt  time.Time `json:"expires_at"`
+	Expired    bool      `json:"expired"` // its run died; the next one takes over
+}
+
+// CursorStatus is the cursor without its identities.
+type CursorStatus struct {
+	Watermark *time.Time      `json:"watermark"`
+	ReachesTo *time.Time      `json:"reaches_back_to"` // as far as the overlap may reach
+	Window    *store.Window   `json:"window"`          // in progress
+	Backfill  *store.Backfill `json:"backfill"`
+	NotBefore *time.Time      `json:"not_before"` // Duo asked for no request until then
+	Gap       *store.Gap      `json:"gap"`
+	Seen      int             `json:"seen"` // records remembered for the overlap
+}
+
+// Status tells where the live stream stands and where backfills do.
+func (c *Collector) Status(ctx context.Context) ([]Status, error) {
+	var out []Status
+	for _, stream := range []string{c.Stream, BackfillStream(c.Stream)} {
+		s, err := c.statusOf(ctx, stream)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, s)
+	}
+	return out, nil
+}
+
+func (c *Collector) statusOf(ctx context.Context, stream string) (Status, error) {
+	state, err := c.Store.Load(ctx, stream)
+	if err != nil {
+		return Status{}, err
+	}
+	runs, err := c.Store.Runs(ctx, stream, store.HistoryLimit)
+	if err != nil {
+		return Status{}, err
+	}
+	s := Status{Stream: stream, Now: state.Now, Cursor: cursorStatus(state.Cursor), Totals: state.Cursor.Totals, Runs: runs}
+	s.Watermark = s.Cursor.Watermark
+	if s.Watermark != nil {
+		lag := int64(state.Now.Sub(*s.Watermark).Seconds())
+		s.LagSeconds = &lag
+	}
+	if l := state.Lease; l.Holder != "" {
+		s.Lease = &Holder{Holder: l.Holder, Token: l.Token, AcquiredAt: l.AcquiredAt, ExpiresAt: l.ExpiresAt(), Expired: !state.Now.Before(l.ExpiresAt())}
+	}
+	return s, nil
+}
+
+func cursorStatus(c store.Cursor) CursorStatus {
+	s := CursorStatus{
+		Watermark: orNil(c.Watermark), ReachesTo: orNil(c.Reach), NotBefore: orNil(c.NotBefore),
+		Backfill: c.Backfill, Gap: c.Gap, Seen: len(c.Seen),
+	}
+	if c.Window.Open() {
+		s.Window = &c.Window
+	}
+	return s
+}
+
+func orNil(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}

@@ -1,0 +1,366 @@
+package collect_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"cloud.google.com/go/firestore"
+	"cloud.google.com/go/storage"
+	"github.com/fsouza/fake-gcs-server/fakestorage"
+	"google.golang.org/api/option"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+
+	"duo-telephony-collector/internal/collect"
+	"duo-telephony-collector/internal/duo"
+	"duo-telephony-collector/internal/duo/duosim"
+	"duo-telephony-collector/internal/emulator"
+	"duo-telephony-collector/internal/store"
+	"duo-telephony-collector/internal/writer"
+)
+
+const (
+	host   = "api-test.duosecurity.com"
+	stream = "telephony"
+)
+
+// world is a simulated Duo account and everything that collects from it, with
+// a clock that only the test moves.
+type world struct {
+	t      *testing.T
+	sim    *duosim.Sim
+	front  *front
+	duo    *duo.Client
+	store  collect.Store
+	bucket collect.Bucket
+	config collect.Config
+	log    *logBuffer
+
+	mu       sync.Mutex
+	now      time.Time
+	start    time.Time
+	emulated bool // Firestore's clock is the real one, and so is everybody's
+
+	objects func() map[string][]byte // all stored objects, unpacked
+	reports []collect.Report
+}
+
+// worlds are the implementations that every crash is tried on.
+var worlds = map[string]func(*testing.T) *world{"embedded": embedded, "emulated": emulated}
+
+func embedded(t *testing.T) *world { return newWorld(t, duosim.Config{}) }
+
+// newWorld returns a world on the embedded store and a directory.
+func newWorld(t *testing.T, cfg duosim.Config) *world {
+	t.Helper()
+	dir := tempDir(t)
+	w := newClock(t)
+	w.simulate(cfg)
+	w.store = store.NewBolt(filepath.Join(dir, "state.db"), w.clock)
+	w.bucket = writer.NewDir(dir, "duo")
+	w.objects = func() map[string][]byte { return readObjects(t, filepath.Join(dir, "bucket")) }
+	return w
+}
+
+// emulated returns a world on Firestore's emulator and fake-gcs-server, with
+// the real clients.
+func emulated(t *testing.T) *world {
+	t.Helper()
+	addr := emulator.Firestore(t)
+	w := newClock(t)
+	w.emulated = true
+	w.simulate(duosim.Config{})
+	documents, err := firestore.NewClient(context.Background(), "demo", option.WithEndpoint(addr), option.WithoutAuthentication(),
+		option.WithGRPCDialOption(grpc.WithTransportCredentials(insecure.NewCredentials())))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { documents.Close() })
+	w.store = store.NewFirestore(documents, "c"+strings.ToLower(rand.Text()))
+	fake := gcs()
+	name := strings.ToLower(rand.Text())
+	fake.CreateBucketWithOpts(fakestorage.CreateBucketOpts{Name: name})
+	client, err := storage.NewClient(context.Background(), storage.WithJSONReads(), option.WithoutAuthentication(),
+		option.WithEndpoint(fake.URL()+"/storage/v1/"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { client.Close() })
+	w.bucket = writer.NewGCS(client, name, "duo")
+	w.objects = func() map[string][]byte { return listObjects(t, fake, name) }
+	return w
+}
+
+// gcs is one server for all tests.
+var gcs = sync.OnceValue(func() *fakestorage.Server {
+	s, err := fakestorage.NewServerWithOptions(fakestorage.Options{Scheme: "http", Host: "127.0.0.1"})
+	if err != nil {
+		panic(err)
+	}
+	return s
+})
+
+func listObjects(t *testing.T, s *fakestorage.Server, bucket string) map[string][]byte {
+	t.Helper()
+	attrs, _, err := s.ListObjectsWithOptions(bucket, fakestorage.ListOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := map[string][]byte{}
+	for _, a := range attrs {
+		o, err := s.GetObject(bucket, a.Name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out[a.Name] = o.Content
+	}
+	return out
+}
+
+func newClock(t *testing.T) *world {
+	start := time.Now().UTC().Truncate(time.Second)
+	return &world{t: t, now: start, start: start, log: &logBuffer{}, config: collect.Config{
+		Stream: stream, Host: host, Enrich: true,
+		Budget: time.Minute, Lookback: 24 * time.Hour, Delay: 150 * time.Second, Overlap: 10 * time.Minute, MaxWindow: 24 * time.Hour,
+	}}
+}
+
+// simulate starts the Duo account. Its clock is the world's.
+func (w *world) simulate(cfg duosim.Config) {
+	cfg.IKey, cfg.SKey, cfg.Host, cfg.Now = "ikey", "skey", host, w.clock
+	w.sim = duosim.New(cfg)
+	w.front = newFront(w.sim)
+	w.connect(w.front)
+}
+
+// connect has the client ask h.
+func (w *world) connect(h http.Handler) {
+	server := httptest.NewServer(h)
+	w.t.Cleanup(server.Close)
+	w.duo = duo.New(duo.Config{
+		IKey: "ikey", Secret: func() (string, error) { return "skey", nil }, Host: host, URL: server.URL, Log: w.logger(),
+	})
+}
+
+func (w *world) clock() time.Time {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.emulated {
+		return time.Now()
+	}
+	return w.now
+}
+
+// pass moves the clock.
+func (w *world) pass(d time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.now = w.now.Add(d)
+}
+
+func (w *world) logger() *slog.Logger { return slog.New(slog.NewTextHandler(w.log, nil)) }
+
+func (w *world) collector() *collect.Collector {
+	return &collect.Collector{Duo: w.duo, Store: w.store, Bucket: w.bucket, Log: w.logger(), Config: w.config}
+}
+
+// run runs once and checks what must hold after every run.
+func (w *world) run(job collect.Job) collect.Report {
+	w.t.Helper()
+	r := w.collector().Run(w.t.Context(), job)
+	w.reports = append(w.reports, r)
+	w.check()
+	return r
+}
+
+// complete runs once and expects to be caught up.
+func (w *world) complete() collect.Report {
+	w.t.Helper()
+	r := w.run(collect.Job{})
+	if r.Outcome != collect.Complete {
+		w.t.Fatalf("run %s: %s", r.Outcome, r.Reason)
+	}
+	return r
+}
+
+func (w *world) state() store.State {
+	w.t.Helper()
+	s, err := w.store.Load(context.Background(), stream)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return s
+}
+
+// check holds the bucket against what Duo shows: every line once, nothing that
+// Duo does not show, and everything from the stream's first watermark up to the
+// last one that was shown in time. It returns what is delivered.
+func (w *world) check() map[string]bool {
+	w.t.Helper()
+	delivered := map[string]bool{}
+	lines := w.lines()
+	want := map[string]bool{}
+	for _, r := range w.sim.Visible(w.start.Add(-w.config.Lookback-24*time.Hour), w.clock()) {
+		want[w.line(r.Raw)] = true
+	}
+	for line, object := range lines {
+		if len(object) > 1 {
+			w.t.Fatalf("a record is there %d times: %s", len(object), object)
+		}
+		if !want[line] {
+			w.t.Fatalf("%s holds a line that Duo does not show: %s", object, line)
+		}
+		delivered[line] = true
+	}
+	w.missing(delivered, func(r duosim.Record) bool { return r.VisibleAt.IsZero() })
+	return delivered
+}
+
+// checkLate checks that the late records are there too, except those that came
+// later than the overlap reaches. It takes a whole run after they appeared.
+func (w *world) checkLate() {
+	w.t.Helper()
+	w.missing(w.check(), func(r duosim.Record) bool {
+		return r.VisibleAt.Sub(r.TS) <= w.config.Delay+w.config.Overlap
+	})
+}
+
+// missing fails if a record before the watermark that counts is not delivered.
+func (w *world) missing(delivered map[string]bool, counts func(duosim.Record) bool) {
+	w.t.Helper()
+	mark := w.state().Cursor.Watermark
+	if mark.IsZero() {
+		return
+	}
+	for _, r := range w.sim.Visible(w.first(), mark) {
+		if counts(r) && !delivered[w.line(r.Raw)] {
+			w.t.Fatalf("lost: %s, before the watermark %s", r.TS, mark)
+		}
+	}
+}
+
+// first is the stream's first watermark, unless a gap moved it up.
+func (w *world) first() time.Time {
+	if g := w.state().Cursor.Gap; g != nil {
+		return g.To
+	}
+	return w.start.Add(-w.config.Lookback)
+}
+
+// line is a record as it must be written.
+func (w *world) line(raw json.RawMessage) string {
+	var b bytes.Buffer
+	if err := json.Compact(&b, raw); err != nil {
+		w.t.Fatal(err)
+	}
+	if !w.config.Enrich || b.Bytes()[0] != '{' {
+		return b.String()
+	}
+	line := strings.TrimSuffix(b.String(), "}")
+	if !strings.Contains(line, `"eventtype"`) {
+		line += `,"eventtype":"telephony"`
+	}
+	if !strings.Contains(line, `"host"`) {
+		line += `,"host":"` + host + `"`
+	}
+	return strings.Replace(line, "{,", "{", 1) + "}"
+}
+
+// lines returns every line in the bucket and the objects that hold it.
+func (w *world) lines() map[string][]string {
+	w.t.Helper()
+	out := map[string][]string{}
+	for name, data := range w.objects() {
+		if !bytes.HasSuffix(data, []byte("\n")) {
+			w.t.Fatalf("%s does not end with a newline", name)
+		}
+		for _, line := range strings.Split(strings.TrimSuffix(string(data), "\n"), "\n") {
+			out[line] = append(out[line], name)
+		}
+	}
+	return out
+}
+
+func (w *world) objectNames() []string {
+	var names []string
+	for name := range w.objects() {
+		names = append(names, filepath.Base(name))
+	}
+	slices.Sort(names)
+	return names
+}
+
+func readObjects(t *testing.T, dir string) map[string][]byte {
+	t.Helper()
+	out := map[string][]byte{}
+	err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
+		if os.IsNotExist(err) || err == nil && d.IsDir() {
+			return nil
+		}
+		if err == nil {
+			out[path], err = os.ReadFile(path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// tempDir is in memory where that is possible: thousands of runs would
+// otherwise wait for the disk.
+func tempDir(t *testing.T) string {
+	t.Helper()
+	if _, err := os.Stat("/dev/shm"); err != nil {
+		return t.TempDir()
+	}
+	dir, err := os.MkdirTemp("/dev/shm", "collect-test-")
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
+}
+
+// logBuffer keeps the log for tests that look into it.
+type logBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *logBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *logBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+var _ io.Writer = (*logBuffer)(nil)
+
+// spread returns n records from t on, step apart, with ids in random order.
+func spread(n int, t time.Time, step time.Duration) []duosim.Record {
+	var out []duosim.Record
+	for i := range n {
+		out = append(out, duosim.Record{TS: t.Add(time.Duration(i) * step), ID: uuid(i, t)})
+	}
+	return out
+}
