@@ -1,0 +1,194 @@
+package handler
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"google.golang.org/api/idtoken"
+	"google.golang.org/api/option"
+)
+
+// Mode says who checks the signature of an id token.
+type Mode string
+
+const (
+	// ModeVerify is for a service that anyone may connect to: the signature
+	// is checked here, with Google's certificates.
+	ModeVerify Mode = "verify"
+	// ModeCloudRunIAM is for a service whose invoker check is on: Cloud Run
+	// has checked the signature and may have taken it off. Anywhere else it
+	// lets everybody in who can write JSON.
+	ModeCloudRunIAM Mode = "cloudrun-iam"
+)
+
+const (
+	// maxSkew is how far Google's clock may be ahead of this one.
+	maxSkew = 5 * time.Minute
+	// serverless is the header that Cloud Run's invoker check prefers.
+	serverless = "X-Serverless-Authorization"
+	// stripped is what Cloud Run puts in the place of a signature, see
+	// https://docs.cloud.google.com/run/docs/troubleshooting#signature-removed
+	stripped = ".SIGNATURE_REMOVED_BY_GOOGLE"
+)
+
+// issuers are the two ways in which Google writes its name.
+var issuers = []string{"https://accounts.google.com", "accounts.google.com"}
+
+// AuthConfig says which id tokens are accepted.
+type AuthConfig struct {
+	// Mode counts as ModeVerify, the safe one, unless it is ModeCloudRunIAM.
+	Mode      Mode
+	Audiences []string // accepted audiences, exact; an empty one accepts none
+	Callers   []string // accepted e-mail addresses, exact; likewise
+	// CertsURL is where a JWKS is read instead of Google's certificates; for
+	// tests and local runs.
+	CertsURL string
+}
+
+// Auth decides who may call. In this order it checks that there is one bearer
+// token of the right shape (401), that Google issued it for one of our
+// audiences and that it is in time (401), that its signature is good (401, or
+// 503 where the certificates cannot be fetched; not in [ModeCloudRunIAM]), and
+// that it names a caller on the list (403).
+//
+// What costs nothing is checked first: only a token that names our audience
+// can cause a fetch of the certificates, which are then kept for as long as
+// Google says. An Auth is safe for concurrent use.
+type Auth struct {
+	cfg       AuthConfig
+	validator *idtoken.Validator
+}
+
+// Refused is why a request was turned away. The caller is told the Status and
+// no more; the Reason is for the log. It holds no part of the token except,
+// once the signature is known to be good, the e-mail address.
+type Refused struct {
+	Status int // 401, 403 or 503
+	Reason string
+}
+
+func (r *Refused) Error() string { return r.Reason }
+
+func refuse(status int, format string, args ...any) error {
+	return &Refused{status, fmt.Sprintf(format, args...)}
+}
+
+// NewAuth returns an Auth. It makes no request and needs no credentials.
+func NewAuth(ctx context.Context, cfg AuthConfig) (*Auth, error) {
+	var fetch certs
+	if cfg.CertsURL != "" {
+		u, err := url.Parse(cfg.CertsURL)
+		if err != nil {
+			return nil, fmt.Errorf("reading the URL of the certificates: %w", err)
+		}
+		fetch.url = u
+	}
+	client := &http.Client{Transport: fetch, Timeout: certsTimeout}
+	validator, err := idtoken.NewValidator(ctx, option.WithHTTPClient(client))
+	if err != nil {
+		return nil, fmt.Errorf("setting up the id token check: %w", err)
+	}
+	return &Auth{cfg: cfg, validator: validator}, nil
+}
+
+// Caller checks the request's id token and returns the e-mail address of who
+// made the request. Every error is a [*Refused].
+func (a *Auth) Caller(r *http.Request) (string, error) {
+	token, err := a.bearer(r.Header)
+	if err != nil {
+		return "", err
+	}
+	c, err := precheck(token)
+	if err != nil {
+		return "", err
+	}
+	if err := a.checkClaims(c); err != nil {
+		return "", err
+	}
+	if a.cfg.Mode != ModeCloudRunIAM {
+		if err := a.checkSignature(r.Context(), token, c.Audience); err != nil {
+			return "", err
+		}
+	}
+	if err := a.checkCaller(c); err != nil {
+		return "", err
+	}
+	return c.Email, nil
+}
+
+// bearer returns the request's only token. Where Cloud Run finds both headers
+// it checks X-Serverless-Authorization alone, so the other one proves nothing
+// there. Without Cloud Run's check that header means nothing.
+func (a *Auth) bearer(h http.Header) (string, error) {
+	name := "Authorization"
+	if a.cfg.Mode == ModeCloudRunIAM && len(h.Values(serverless)) > 0 {
+		name = serverless
+	}
+	values := h.Values(name)
+	if len(values) != 1 {
+		return "", refuse(http.StatusUnauthorized, "want one %s header with an id token, got %d", name, len(values))
+	}
+	scheme, token, _ := strings.Cut(values[0], " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return "", refuse(http.StatusUnauthorized, "the %s header is not of the form Bearer TOKEN", name)
+	}
+	return token, nil
+}
+
+// checkClaims does what the library leaves out (the issuer, a list of
+// audiences, times in the future) and, to save fetches, what it does as well.
+// A token from the future shows that this clock is behind, and then an expired
+// one would pass. There is no limit on a token's age but its own: Pub/Sub sends
+// tokens that are up to an hour old.
+func (a *Auth) checkClaims(c claims) error {
+	now := time.Now()
+	switch {
+	case !slices.Contains(issuers, c.Issuer):
+		return refuse(http.StatusUnauthorized, "the id token is not issued by Google: get one from Pub/Sub or gcloud")
+	case c.Audience == "" || !slices.Contains(a.cfg.Audiences, c.Audience):
+		return refuse(http.StatusUnauthorized, "the id token's audience is not in PUSH_AUDIENCE: "+
+			"set it as the subscription's push auth token audience; "+
+			"a person adds --impersonate-service-account and --audiences to gcloud auth print-identity-token")
+	case now.Unix() >= c.Expires:
+		return refuse(http.StatusUnauthorized, "the id token has expired: get a new one")
+	case max(c.IssuedAt, c.NotBefore) > now.Add(maxSkew).Unix():
+		return refuse(http.StatusUnauthorized, "the id token is from the future: set this machine's clock")
+	}
+	return nil
+}
+
+// checkSignature relies on an audience that is on the list: given an empty one
+// the library would accept any.
+func (a *Auth) checkSignature(ctx context.Context, token, audience string) error {
+	if strings.HasSuffix(token, stripped) {
+		return refuse(http.StatusUnauthorized, "Cloud Run has taken the signature off the id token: "+
+			"deploy with --no-invoker-iam-check, or leave the check to it with AUTH_MODE=%s", ModeCloudRunIAM)
+	}
+	_, err := a.validator.Validate(ctx, token, audience)
+	if fetch, ok := errors.AsType[*url.Error](err); ok {
+		return refuse(http.StatusServiceUnavailable, "fetching the certificates for id tokens: %v; "+
+			"the service must be able to reach www.googleapis.com", fetch.Err)
+	}
+	if err != nil {
+		return refuse(http.StatusUnauthorized, "the id token's signature is not Google's: %v", err)
+	}
+	return nil
+}
+
+func (a *Auth) checkCaller(c claims) error {
+	switch {
+	case c.Email == "":
+		return refuse(http.StatusForbidden, "the id token names no e-mail address: add --include-email to gcloud auth print-identity-token")
+	case c.Verified != true:
+		return refuse(http.StatusForbidden, "Google has not verified the address %q: call as a service account", c.Email)
+	case !slices.Contains(a.cfg.Callers, c.Email):
+		return refuse(http.StatusForbidden, "%q is not in ALLOWED_CALLERS: add it if it may call", c.Email)
+	}
+	return nil
+}

@@ -1,0 +1,231 @@
+// Package handler is the service's HTTP side: it lets the right callers in,
+// turns a Pub/Sub delivery or a manual request into a run, and a run's outcome
+// into a status that Pub/Sub and people understand.
+package handler
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+
+	"github.com/go-chi/chi/v5"
+
+	"duo-telephony-collector/internal/collect"
+)
+
+// maxBody bounds a request's body, in bytes. A push is below 1 KiB.
+const maxBody = 1 << 20
+
+// Config is what the routes need.
+type Config struct {
+	Collector *collect.Collector
+	// Auth decides who may call; nil lets everybody in, for a service that
+	// listens on loopback alone.
+	Auth    *Auth
+	Log     *slog.Logger
+	Version string
+}
+
+// New returns the service's routes:
+//
+//	POST /        a Pub/Sub push: a run
+//	POST /run     the same by hand, with wishes
+//	GET  /status  where the streams stand
+//	GET  /health  200 to anyone
+func New(cfg Config) http.Handler {
+	s := &server{cfg}
+	r := chi.NewRouter()
+	r.Use(withTrace, s.recoverPanic)
+	r.NotFound(s.route(func(http.ResponseWriter, *http.Request) error {
+		return &httpError{http.StatusNotFound, "no such path: POST / or /run, GET /status or /health"}
+	}))
+	r.MethodNotAllowed(s.route(func(w http.ResponseWriter, req *http.Request) error {
+		// chi names them only in its own answer, and HTTP wants them in each.
+		for _, method := range []string{http.MethodGet, http.MethodPost} {
+			if r.Match(chi.NewRouteContext(), method, req.URL.Path) {
+				w.Header().Add("Allow", method)
+			}
+		}
+		return &httpError{http.StatusMethodNotAllowed, "this path does not take that method"}
+	}))
+	r.Get("/health", s.route(s.health))
+	r.Group(func(r chi.Router) {
+		r.Use(s.authenticate)
+		r.Post("/", s.route(s.push))
+		r.Post("/run", s.route(s.manual))
+		r.Get("/status", s.route(s.status))
+	})
+	return r
+}
+
+type server struct{ Config }
+
+// httpError is a refusal whose text the client may read.
+type httpError struct {
+	status int
+	text   string
+}
+
+func (e *httpError) Error() string { return e.text }
+
+// errorStatus maps every error of a handler to its status and to what the
+// client is told. What is not meant for the client stays in the log.
+func errorStatus(err error) (int, string) {
+	var refused *Refused
+	var own *httpError
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &refused):
+		return refused.Status, http.StatusText(refused.Status)
+	case errors.As(err, &own):
+		return own.status, own.text
+	case errors.As(err, &tooLarge):
+		return http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is larger than %d bytes", tooLarge.Limit)
+	}
+	return http.StatusInternalServerError, http.StatusText(http.StatusInternalServerError)
+}
+
+// runStatus maps a run's outcome to a status. To Pub/Sub only 200 acknowledges
+// a delivery; a busy service has, because another run does the work.
+func runStatus(r collect.Report, manual bool) int {
+	switch {
+	case r.Outcome == collect.Busy && manual:
+		return http.StatusConflict
+	case r.Outcome != collect.Failed:
+		return http.StatusOK
+	case r.Act:
+		return http.StatusInternalServerError
+	}
+	return http.StatusServiceUnavailable
+}
+
+// route writes and logs the error that a handler returns.
+func (s *server) route(h func(http.ResponseWriter, *http.Request) error) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if err := h(w, r); err != nil {
+			s.refuse(w, r, err)
+		}
+	}
+}
+
+func (s *server) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	status, text := errorStatus(err)
+	if status == http.StatusUnauthorized {
+		w.Header().Set("WWW-Authenticate", "Bearer")
+	}
+	s.Log.WarnContext(r.Context(), "request refused", "http_status", status, "method", r.Method, "path", r.URL.Path, "error", err)
+	writeJSON(w, status, map[string]string{"error": text})
+}
+
+// writeJSON answers. That the client has gone is no news to anyone.
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(v)
+}
+
+// recoverPanic answers a panic with 500 and one log line.
+func (s *server) recoverPanic(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			if p := recover(); p != nil {
+				s.Log.ErrorContext(r.Context(), "panic", "error", fmt.Sprint(p), "stack", string(debug.Stack()))
+				writeJSON(w, http.StatusInternalServerError, map[string]string{"error": http.StatusText(http.StatusInternalServerError)})
+			}
+		}()
+		next.ServeHTTP(w, r)
+	})
+}
+
+type callerKey struct{}
+
+// authenticate lets a request through that carries a good id token.
+func (s *server) authenticate(next http.Handler) http.Handler {
+	return s.route(func(w http.ResponseWriter, r *http.Request) error {
+		caller := "local"
+		if s.Auth != nil {
+			var err error
+			if caller, err = s.Auth.Caller(r); err != nil {
+				return err
+			}
+		}
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, caller)))
+		return nil
+	})
+}
+
+// health answers as soon as the service serves. It asks nobody.
+func (s *server) health(w http.ResponseWriter, _ *http.Request) error {
+	writeJSON(w, http.StatusOK, map[string]string{"status": "ok", "version": s.Version})
+	return nil
+}
+
+// push is a Pub/Sub delivery, plain or from Eventarc.
+func (s *server) push(w http.ResponseWriter, r *http.Request) error {
+	body, err := readBody(w, r)
+	if err != nil {
+		return err
+	}
+	p, err := decodePush(body)
+	if err != nil {
+		return &httpError{http.StatusBadRequest, err.Error()}
+	}
+	report := s.run(r.Context(), collect.Job{}, slog.String("trigger", "push"), slog.String("message_id", p.MessageID),
+		slog.Int("delivery_attempt", p.DeliveryAttempt))
+	writeJSON(w, runStatus(report, false), report)
+	return nil
+}
+
+// manual is a person's curl.
+func (s *server) manual(w http.ResponseWriter, r *http.Request) error {
+	body, err := readBody(w, r)
+	if err != nil {
+		return err
+	}
+	job, err := decodeJob(body)
+	if err != nil {
+		return &httpError{http.StatusBadRequest, err.Error()}
+	}
+	report := s.run(r.Context(), job, slog.String("trigger", "manual"))
+	writeJSON(w, runStatus(report, true), report)
+	return nil
+}
+
+// run runs, and writes the run's one line.
+func (s *server) run(ctx context.Context, job collect.Job, trigger ...slog.Attr) collect.Report {
+	report := s.Collector.Run(ctx, job)
+	caller, _ := ctx.Value(callerKey{}).(string)
+	attrs := append(reportAttrs(report), slog.String("caller", caller), slog.Bool("dry_run", job.DryRun))
+	s.Log.LogAttrs(ctx, runLevel(report), "run "+report.Outcome, append(attrs, trigger...)...)
+	return report
+}
+
+// status tells where the streams stand.
+func (s *server) status(w http.ResponseWriter, r *http.Request) error {
+	streams, err := s.Collector.Status(r.Context())
+	if err != nil {
+		return &httpError{http.StatusServiceUnavailable, err.Error()}
+	}
+	writeJSON(w, http.StatusOK, struct {
+		Version string `json:"version"`
+		collect.Status
+		Backfill collect.Status `json:"backfill"`
+	}{s.Version, streams[0], streams[1]})
+	return nil
+}
+
+func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	var tooLarge *http.MaxBytesError
+	if err != nil && !errors.As(err, &tooLarge) {
+		return nil, &httpError{http.StatusBadRequest, "the body ended early"}
+	}
+	return body, err
+}
