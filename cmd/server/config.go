@@ -1,0 +1,160 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"regexp"
+	"strings"
+	"time"
+
+	"cloud.google.com/go/compute/metadata"
+
+	"duo-telephony-collector/internal/collect"
+	"duo-telephony-collector/internal/handler"
+)
+
+// stream is the only log that is collected so far.
+const stream = "telephony"
+
+const day = 24 * time.Hour
+
+// config is the environment, read and checked.
+type config struct {
+	duoIKey, duoHost, duoURL string
+	duoSecret                func() (string, error)
+	pageInterval             time.Duration
+	bucket, prefix, stateKey string
+	project, database        string
+	collection               string
+	auth                     handler.AuthConfig
+	collect                  collect.Config
+	logLevel                 slog.Level
+	port                     string
+}
+
+var (
+	duoHosts    = regexp.MustCompile(`(?i)^api-[a-z0-9-]+\.(duosecurity|duofederal)\.com$`)
+	bucketNames = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]$`)
+)
+
+// readConfig returns the configuration, or all of its faults joined, each
+// naming its variable.
+func readConfig(e *env) (config, error) {
+	var c config
+	e.readDuo(&c)
+	e.readStorage(&c)
+	e.readFirestore(&c)
+	e.readAuth(&c)
+	e.readCollect(&c)
+	_ = c.logLevel.UnmarshalText([]byte(e.choice("LOG_LEVEL", "info", "debug", "info", "warn", "error")))
+	c.port = e.text("PORT", "8080")
+	e.number("PORT", 8080, 1, 65535)
+	return c, e.err()
+}
+
+func (e *env) readDuo(c *config) {
+	c.duoIKey = e.required("DUO_IKEY", "the integration key of an Admin API application")
+	c.duoHost = e.required("DUO_API_HOST", "that application's API hostname, api-….duosecurity.com")
+	if c.duoHost != "" && !duoHosts.MatchString(c.duoHost) {
+		e.fault("DUO_API_HOST", "%q is not of the form api-….duosecurity.com or api-….duofederal.com, without scheme, path or port", c.duoHost)
+	}
+	key, file := e.text("DUO_SKEY", ""), e.text("DUO_SKEY_FILE", "")
+	switch {
+	case key == "" && file == "":
+		e.fault("DUO_SKEY", "is required, or DUO_SKEY_FILE: the secret key of that application")
+	case key != "" && file != "":
+		e.fault("DUO_SKEY_FILE", "is set beside DUO_SKEY: keep one of them")
+	}
+	c.duoSecret = func() (string, error) { return key, nil }
+	if file != "" {
+		c.duoSecret = func() (string, error) { return readSecret(file) }
+		if _, err := readSecret(file); err != nil {
+			e.fault("DUO_SKEY_FILE", "%v", err)
+		}
+	}
+	c.duoURL = e.loopback("DUO_API_URL")
+	c.pageInterval = e.duration("PAGE_INTERVAL", "1s", 0, time.Hour)
+}
+
+// readSecret returns a file's content without the newline that editors add.
+func readSecret(file string) (string, error) {
+	b, err := os.ReadFile(file)
+	secret := strings.TrimSpace(string(b))
+	if err == nil && secret == "" {
+		err = fmt.Errorf("%s is empty", file)
+	}
+	return secret, err
+}
+
+func (e *env) readStorage(c *config) {
+	c.bucket = e.required("GCS_BUCKET", "the bucket that the SecOps feed reads")
+	if c.bucket != "" && !bucketNames.MatchString(c.bucket) {
+		e.fault("GCS_BUCKET", "%q is no bucket name; leave out gs:// and any path", c.bucket)
+	}
+	c.prefix = strings.Trim(e.text("GCS_PREFIX", "duo-telephony"), "/")
+	if strings.Contains(c.prefix, "//") {
+		e.fault("GCS_PREFIX", "%q has an empty folder name, which SecOps feeds can't read", c.prefix)
+	}
+	c.stateKey = e.text("STATE_KEY", "")
+	e.notInCloudRun("STORAGE_EMULATOR_HOST")
+}
+
+func (e *env) readFirestore(c *config) {
+	c.project = e.text("FIRESTORE_PROJECT", "")
+	if c.project == "" {
+		c.project = e.text("GOOGLE_CLOUD_PROJECT", "")
+	}
+	if c.project == "" {
+		c.project = detectProject()
+	}
+	if c.project == "" {
+		e.fault("FIRESTORE_PROJECT", "is required here: there is no metadata server to tell the project")
+	}
+	c.database = e.text("FIRESTORE_DATABASE", "(default)")
+	c.collection = e.text("FIRESTORE_COLLECTION", "duo-telephony-collector")
+	if c.collection == "" || strings.Contains(c.collection, "/") {
+		e.fault("FIRESTORE_COLLECTION", "%q is no name of a collection", c.collection)
+	}
+	e.notInCloudRun("FIRESTORE_EMULATOR_HOST")
+}
+
+// detectProject asks the metadata server, which answers at once where there is
+// one.
+func detectProject() string {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	project, _ := metadata.ProjectIDWithContext(ctx)
+	return project
+}
+
+func (e *env) readAuth(c *config) {
+	c.auth.Mode = handler.Mode(e.choice("AUTH_MODE", string(handler.ModeVerify), string(handler.ModeVerify), string(handler.ModeCloudRunIAM)))
+	if service, _ := e.lookup("K_SERVICE"); c.auth.Mode == handler.ModeCloudRunIAM && service == "" {
+		e.fault("AUTH_MODE", "cloudrun-iam is for Cloud Run only, where K_SERVICE is set: elsewhere nobody has checked the signature")
+	}
+	c.auth.Audiences = e.list("PUSH_AUDIENCE", "the audience of the push subscription's id tokens")
+	c.auth.Callers = e.list("ALLOWED_CALLERS", "the e-mail addresses of the service accounts and people that may call")
+	for _, caller := range c.auth.Callers {
+		if !strings.Contains(caller, "@") {
+			e.fault("ALLOWED_CALLERS", "%q is no e-mail address", caller)
+		}
+	}
+	c.auth.CertsURL = e.loopback("OIDC_CERTS_URL")
+}
+
+func (e *env) readCollect(c *config) {
+	c.collect = collect.Config{
+		Stream:    stream,
+		Host:      c.duoHost,
+		MaxPages:  e.number("MAX_ITERATIONS", 0, 0, 1_000_000),
+		Budget:    e.duration("RUN_BUDGET", "9m", time.Second, 599*time.Second),
+		Lookback:  e.duration("INITIAL_LOOKBACK", "24h", time.Millisecond, 179*day),
+		Delay:     e.duration("INGEST_DELAY", "150s", 2*time.Minute, 179*day),
+		Overlap:   e.duration("OVERLAP", "10m", 0, 179*day),
+		MaxWindow: e.duration("MAX_WINDOW", "24h", time.Millisecond, 180*day),
+		Enrich:    e.boolean("ENRICH", true),
+		Gzip:      e.choice("COMPRESSION", "none", "none", "gzip") == "gzip",
+	}
+}

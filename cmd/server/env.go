@@ -1,0 +1,136 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// env reads variables and collects every fault instead of stopping at the
+// first one. It remembers what it was asked for, so that a test can hold the
+// documentation against it.
+type env struct {
+	lookup func(string) (string, bool)
+	faults []error
+	asked  []variable
+}
+
+// variable is a name and the default that applies when it is not set.
+type variable struct{ name, fallback string }
+
+func (e *env) fault(name, format string, args ...any) {
+	e.faults = append(e.faults, fmt.Errorf("%s: "+format, append([]any{name}, args...)...))
+}
+
+// text returns the variable without surrounding white space.
+func (e *env) text(name, fallback string) string {
+	e.asked = append(e.asked, variable{name, fallback})
+	v, ok := e.lookup(name)
+	if !ok {
+		return fallback
+	}
+	return strings.TrimSpace(v)
+}
+
+func (e *env) required(name, what string) string {
+	v := e.text(name, "")
+	if v == "" {
+		e.fault(name, "is required: %s", what)
+	}
+	return v
+}
+
+// list splits at commas. An empty entry would match an empty claim, so there
+// is none.
+func (e *env) list(name, what string) []string {
+	var out []string
+	for v := range strings.SplitSeq(e.text(name, ""), ",") {
+		if v = strings.TrimSpace(v); v != "" {
+			out = append(out, v)
+		}
+	}
+	if len(out) == 0 {
+		e.fault(name, "is required: %s", what)
+	}
+	return out
+}
+
+func (e *env) choice(name, fallback string, allowed ...string) string {
+	v := e.text(name, fallback)
+	if !slices.Contains(allowed, v) {
+		e.fault(name, "%q is none of %s", v, strings.Join(allowed, ", "))
+	}
+	return v
+}
+
+func (e *env) number(name string, fallback, least, most int) int {
+	v := e.text(name, strconv.Itoa(fallback))
+	n, err := strconv.Atoi(v)
+	if err != nil || n < least || n > most {
+		e.fault(name, "%q is no number from %d to %d", v, least, most)
+	}
+	return n
+}
+
+func (e *env) boolean(name string, fallback bool) bool {
+	v := e.text(name, strconv.FormatBool(fallback))
+	b, err := strconv.ParseBool(v)
+	if err != nil {
+		e.fault(name, "%q is neither true nor false", v)
+	}
+	return b
+}
+
+// duration takes whole milliseconds, the unit of Duo's bounds and of windows.
+func (e *env) duration(name, fallback string, least, most time.Duration) time.Duration {
+	v := e.text(name, fallback)
+	d, err := time.ParseDuration(v)
+	switch {
+	case err != nil:
+		e.fault(name, "%q is no duration such as 90s, 10m or 24h", v)
+	case d < least || d > most:
+		e.fault(name, "%s is not from %s to %s", v, least, most)
+	case d%time.Millisecond != 0:
+		e.fault(name, "%s is no whole number of milliseconds", v)
+	}
+	return d
+}
+
+// loopback takes a URL for tests: plain http to this machine, and never in
+// Cloud Run, where it would send credentials or trust elsewhere.
+func (e *env) loopback(name string) string {
+	v := e.text(name, "")
+	if v == "" {
+		return ""
+	}
+	u, err := url.Parse(v)
+	if err != nil || u.Scheme != "http" || !isLoopback(u.Hostname()) || u.User != nil {
+		e.fault(name, "%q is no http:// address of this machine; it is for tests only", v)
+	}
+	e.notInCloudRun(name)
+	return strings.TrimSuffix(v, "/")
+}
+
+// notInCloudRun refuses a variable that is set where it has no place.
+func (e *env) notInCloudRun(name string) {
+	_, set := e.lookup(name)
+	if service, ok := e.lookup("K_SERVICE"); ok && service != "" && set {
+		e.fault(name, "must not be set in Cloud Run: it is for tests only")
+	}
+}
+
+func isLoopback(host string) bool {
+	if host == "localhost" {
+		return true
+	}
+	addr, err := netip.ParseAddr(host)
+	return err == nil && addr.IsLoopback()
+}
+
+// err returns all faults, nil if there are none.
+func (e *env) err() error { return errors.Join(e.faults...) }

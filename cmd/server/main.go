@@ -1,0 +1,55 @@
+// Command server collects Duo's telephony log into a Cloud Storage bucket: one
+// run for every Pub/Sub message that is pushed to it.
+//
+//	server         serve, configured by the environment (see README.md)
+//	server local   the whole system on this machine, with nothing to set
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+// version is stamped by the build.
+var version = "dev"
+
+// Exit codes.
+const (
+	exitOK     = 0
+	exitFailed = 1
+	exitConfig = 2 // the configuration or the command line is wrong
+)
+
+const usage = `usage:
+  server         serve, configured by the environment
+  server local   the whole system on this machine; server local -h lists its flags
+`
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], console{os.LookupEnv, os.Stdout, os.Stderr})
+	stop()
+	os.Exit(code)
+}
+
+// console is what a command gets from outside.
+type console struct {
+	lookup func(string) (string, bool)
+	out    io.Writer
+	err    io.Writer
+}
+
+func run(ctx context.Context, args []string, con console) int {
+	if len(args) == 0 {
+		return serveCommand(ctx, con)
+	}
+	if args[0] == "local" {
+		return localCommand(ctx, args[1:], con)
+	}
+	fmt.Fprintf(con.err, "unknown command %q\n%s", args[0], usage)
+	return exitConfig
+}

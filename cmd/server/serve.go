@@ -1,0 +1,128 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"cloud.google.com/go/firestore"
+	"cloud.google.com/go/storage"
+
+	"duo-telephony-collector/internal/collect"
+	"duo-telephony-collector/internal/duo"
+	"duo-telephony-collector/internal/handler"
+	"duo-telephony-collector/internal/store"
+	"duo-telephony-collector/internal/writer"
+)
+
+// shutdownTimeout is what Cloud Run leaves between SIGTERM and SIGKILL.
+const shutdownTimeout = 10 * time.Second
+
+// serveCommand is the service as it runs in Cloud Run.
+func serveCommand(ctx context.Context, con console) int {
+	cfg, err := readConfig(&env{lookup: con.lookup})
+	log := newLog(con.err, cfg.logLevel)
+	if err != nil {
+		return reportFaults(ctx, log, err)
+	}
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", ":"+cfg.port)
+	if err != nil {
+		return reportFaults(ctx, log, fmt.Errorf("PORT: %w", err))
+	}
+	routes, err := cloudRoutes(ctx, cfg, log)
+	if err != nil {
+		return reportFaults(ctx, log, err)
+	}
+	log.InfoContext(ctx, "serving", "version", version, "port", cfg.port, "bucket", cfg.bucket, "prefix", cfg.prefix,
+		"project", cfg.project, "database", cfg.database, "auth_mode", string(cfg.auth.Mode))
+	if err := serve(ctx, listener, routes); err != nil {
+		log.ErrorContext(ctx, "serving ended", "error", err)
+		return exitFailed
+	}
+	log.InfoContext(context.WithoutCancel(ctx), "shut down")
+	return exitOK
+}
+
+// reportFaults writes a line for each fault that keeps the service from starting.
+func reportFaults(ctx context.Context, log *slog.Logger, err error) int {
+	faults := []error{err}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		faults = joined.Unwrap()
+	}
+	for _, fault := range faults {
+		log.ErrorContext(ctx, "configuration: "+fault.Error())
+	}
+	return exitConfig
+}
+
+// cloudRoutes builds the clients and what they are for. None of them connects
+// before the first request.
+func cloudRoutes(ctx context.Context, cfg config, log *slog.Logger) (http.Handler, error) {
+	objects, err := storage.NewClient(ctx, storage.WithJSONReads())
+	if err != nil {
+		return nil, fmt.Errorf("credentials for Cloud Storage: %w", err)
+	}
+	documents, err := firestore.NewClientWithDatabase(ctx, cfg.project, cfg.database)
+	if err != nil {
+		return nil, fmt.Errorf("credentials for Firestore: %w", err)
+	}
+	auth, err := handler.NewAuth(ctx, cfg.auth)
+	if err != nil {
+		return nil, err
+	}
+	bucket := writer.NewGCS(objects, cfg.bucket, cfg.prefix)
+	c := newCollector(cfg, store.NewFirestore(documents, cfg.collection), bucket, log)
+	if cfg.stateKey != "" {
+		c.FirstMark = func(ctx context.Context) (time.Time, error) { return importState(ctx, bucket, cfg.stateKey) }
+	}
+	return handler.New(handler.Config{Collector: c, Auth: auth, Log: log, Version: version}), nil
+}
+
+func newCollector(cfg config, s collect.Store, b collect.Bucket, log *slog.Logger) *collect.Collector {
+	client := duo.New(duo.Config{
+		IKey: cfg.duoIKey, Secret: cfg.duoSecret, Host: cfg.duoHost, URL: cfg.duoURL, Interval: cfg.pageInterval, Log: log,
+	})
+	return &collect.Collector{Duo: client, Store: s, Bucket: b, Log: log, Config: cfg.collect}
+}
+
+// importState reads where the older function's state.json says that it stopped.
+func importState(ctx context.Context, bucket *writer.GCS, key string) (time.Time, error) {
+	raw, err := bucket.Read(ctx, key)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("reading STATE_KEY %s: %w", key, err)
+	}
+	return collect.ImportState(raw, time.Now())
+}
+
+// serve answers requests until ctx ends. Then the runs in progress, whose
+// contexts end with it, have shutdownTimeout to commit and to answer.
+func serve(ctx context.Context, listener net.Listener, routes http.Handler) error {
+	srv := &http.Server{
+		Handler:           routes,
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       30 * time.Second, // of the whole request; an answer may take RUN_BUDGET
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+		BaseContext:       func(net.Listener) context.Context { return ctx },
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- srv.Serve(listener) }()
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+	}
+	late, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
+	defer cancel()
+	if err := srv.Shutdown(late); err != nil {
+		return fmt.Errorf("shutting down: %w", err)
+	}
+	if err := <-ended; !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
