@@ -24,10 +24,11 @@ func (r *run) drop(ctx context.Context, page duo.Page) (batch, error) {
 	return pick(page, records, r.cursor, r.shelf), nil
 }
 
-// consult opens the shelf at the records' place, in a backfill that is to
-// write only what the bucket does not hold.
+// consult opens the shelf at the records' place where only what the bucket does
+// not hold is to be written: in a backfill, and where Seen does not tell.
 func (r *run) consult(ctx context.Context, records []record) (err error) {
-	if r.cursor.Backfill == nil || r.cursor.Backfill.Redeliver {
+	asked := r.cursor.Backfill != nil && !r.cursor.Backfill.Redeliver
+	if !asked && !r.cursor.Window.From.Before(r.cursor.Recheck) {
 		return nil
 	}
 	if r.shelf == nil {
@@ -78,11 +79,10 @@ func (r *run) commit(ctx, asking context.Context, b batch) error {
 		return err
 	}
 	if !planned.Window.Open() {
-		return r.finish(ctx, planned, Complete)
+		return r.finish(ctx, planned, Complete, "")
 	}
 	if stop := r.stopping(asking); stop != nil {
-		r.report.Reason = stop.Error()
-		return r.finish(ctx, cursor, Partial)
+		return r.finish(ctx, cursor, Partial, stop.Error())
 	}
 	if !cursor.Window.Open() {
 		r.shelf = nil
@@ -116,9 +116,8 @@ func (r *run) stopping(asking context.Context) error {
 }
 
 // finish commits the cursor, the run's record and the release at once.
-func (r *run) finish(ctx context.Context, c store.Cursor, outcome string) error {
-	r.report.Outcome = outcome
-	r.report.Gap = c.Gap
+func (r *run) finish(ctx context.Context, c store.Cursor, outcome, reason string) error {
+	r.report.Outcome, r.report.Reason, r.report.Gap = outcome, reason, c.Gap
 	if c.Gap != nil && c.Gap.RunID != r.report.ID && outcome == Complete {
 		c.Gap = nil // this record acknowledges it
 	}

@@ -24,7 +24,7 @@ type stop string
 func (s stop) Error() string { return string(s) }
 
 const (
-	errShutdown stop = "shutting down; the next run goes on"
+	errShutdown stop = "told to stop, by a shut-down or because the caller has gone; the next run goes on"
 	errBudget   stop = "RUN_BUDGET is used up; the next run goes on"
 	errPages    stop = "MAX_ITERATIONS is reached; the next run goes on"
 )

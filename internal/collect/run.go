@@ -41,7 +41,10 @@ type run struct {
 
 func (c *Collector) begin(job Job) *run {
 	r := &run{Collector: c, job: job, started: time.Now(), session: c.Duo.Session()}
-	r.report.ID, r.report.Stream, r.report.StartedAt, r.report.Objects = rand.Text(), c.Stream, r.started.UTC(), []string{}
+	r.report = store.Run{
+		ID: rand.Text(), Stream: c.Stream, StartedAt: r.started.UTC(), Objects: []string{},
+		Outcome: Failed, Reason: "the run crashed; its stack is in the log", // what a panic leaves to the history
+	}
 	if job.Backfill != nil {
 		r.report.Stream = BackfillStream(c.Stream)
 	}
@@ -96,7 +99,7 @@ func (r *run) acquire(ctx context.Context) error {
 		r.Log.ErrorContext(ctx, "records lost: Duo no longer has them", "from", g.From, "to", g.To, "stream", r.report.Stream)
 	}
 	if !cursor.Window.Open() {
-		return r.finish(ctx, cursor, Complete)
+		return r.finish(ctx, cursor, Complete, "")
 	}
 	return nil
 }

@@ -61,7 +61,7 @@ func (c *Collector) statusOf(ctx context.Context, stream string) (Status, error)
 	if err != nil {
 		return Status{}, err
 	}
-	s := Status{Stream: stream, Now: state.Now, Cursor: cursorStatus(state.Cursor), Totals: state.Cursor.Totals, Runs: runs}
+	s := Status{Stream: stream, Now: state.Now, Cursor: cursorStatus(state.Cursor), Totals: state.Cursor.Totals, Runs: append([]store.Run{}, runs...)}
 	s.Watermark = s.Cursor.Watermark
 	if s.Watermark != nil {
 		lag := int64(state.Now.Sub(*s.Watermark).Seconds())

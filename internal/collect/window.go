@@ -52,7 +52,19 @@ func (p live) start(c store.Cursor, now time.Time) (store.Cursor, error) {
 	if c.Watermark.After(now) {
 		return c, errFuture
 	}
-	return p.next(p.giveUp(c, now), now)
+	return p.next(p.giveUp(p.distrust(c, now), now), now)
+}
+
+// distrust has the windows up to now held against the bucket where Seen does
+// not belong to the watermark: the document was deleted, or somebody moved the
+// watermark back. A window in progress is given up, its objects count too.
+func (p live) distrust(c store.Cursor, now time.Time) store.Cursor {
+	if !c.Reach.IsZero() && !c.Reach.After(c.Watermark) {
+		return c
+	}
+	c.Watermark = floor(c.Watermark)
+	c.Reach, c.Recheck, c.Window = c.Watermark.Add(-p.Overlap), now, store.Window{}
+	return c
 }
 
 func (p live) next(c store.Cursor, now time.Time) (store.Cursor, error) {

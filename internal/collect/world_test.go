@@ -55,6 +55,7 @@ type world struct {
 	emulated bool // Firestore's clock is the real one, and so is everybody's
 
 	objects func() map[string][]byte // all stored objects, unpacked
+	forget  func()                   // deletes the stream's document, where that can be done
 	reports []collect.Report
 }
 
@@ -89,7 +90,13 @@ func emulated(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { documents.Close() })
-	w.store = store.NewFirestore(documents, "c"+strings.ToLower(rand.Text()))
+	collection := "c" + strings.ToLower(rand.Text())
+	w.store = store.NewFirestore(documents, collection)
+	w.forget = func() {
+		if _, err := documents.Collection(collection).Doc(stream).Delete(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+	}
 	fake := gcs()
 	name := strings.ToLower(rand.Text())
 	fake.CreateBucketWithOpts(fakestorage.CreateBucketOpts{Name: name})

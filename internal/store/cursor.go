@@ -8,6 +8,9 @@ type Cursor struct {
 	Watermark time.Time `firestore:"watermark" json:"watermark"`
 	// Reach is how far back Seen is complete: no window starts before it.
 	Reach time.Time `firestore:"reach" json:"reach"`
+	// Recheck: a window that begins before it is held against the bucket,
+	// because Seen does not cover what was delivered of its time.
+	Recheck time.Time `firestore:"recheck" json:"recheck"`
 	// Window is the one in progress; its To is zero between windows.
 	Window Window `firestore:"window" json:"window"`
 	// Seen is what was delivered lately, stored packed beside the cursor.

@@ -20,6 +20,9 @@
 // have happened: an answer can be lost on its way. The store has then read the
 // document back to settle it, and could not. The next run reads what is true.
 //
+// A document that somebody deleted is made anew from the history's last run: the
+// tokens go on, and the cursor has that run's watermark and nothing seen.
+//
 // # How
 //
 // Every change is one conditional write: "replace, if the document is still
@@ -250,7 +253,26 @@ func (s *Store) recorded(ctx context.Context, l *Lease, c change) (bool, error) 
 func (s *Store) read(ctx context.Context, stream string) (document, stamp, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	return s.backend.read(ctx, stream)
+	doc, at, err := s.backend.read(ctx, stream)
+	if err != nil || at.version != 0 {
+		return doc, at, err
+	}
+	runs, err := s.backend.runs(ctx, stream, 1)
+	if err != nil || len(runs) == 0 {
+		return doc, at, err
+	}
+	return recall(runs[0]), at, nil
+}
+
+// recall is what the history still tells of a document that somebody deleted:
+// a token that is not to be used again, and a watermark without the identities
+// that belong to it.
+func recall(last Run) document {
+	doc := document{Lease: leaseFields{Token: last.Token}}
+	if last.Watermark != nil {
+		doc.Cursor.Watermark = *last.Watermark
+	}
+	return doc
 }
 
 func (s *Store) write(ctx context.Context, stream string, version int64, c change) (stamp, error) {

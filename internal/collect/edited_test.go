@@ -1,0 +1,87 @@
+package collect_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"duo-telephony-collector/internal/collect"
+	"duo-telephony-collector/internal/store"
+)
+
+// TestDocumentDeleted deletes the document between two runs, in the middle of a
+// window. The history tells where to go on, and the bucket what is delivered.
+func TestDocumentDeleted(t *testing.T) {
+	t.Parallel()
+	w := emulated(t)
+	w.config.Overlap = 30 * time.Minute // the next window meets the records again
+	w.sim.Add(spread(2800, w.start.Add(-50*time.Minute), time.Second)...)
+	w.config.MaxPages = 1
+	w.run(collect.Job{})
+	before := w.run(collect.Job{})
+	if before.Outcome != collect.Partial {
+		t.Fatalf("the run before the deletion is %s: %s", before.Outcome, before.Reason)
+	}
+	w.forget()
+	w.config.MaxPages = 0
+	r := w.complete()
+	if r.Token <= before.Token {
+		t.Errorf("token %d after %d: it started anew", r.Token, before.Token)
+	}
+	if r.Records != 800 || r.Duplicates != 2000 {
+		t.Errorf("%d records and %d duplicates, want the last page and the two before", r.Records, r.Duplicates)
+	}
+	w.complete()
+	w.checkReports()
+}
+
+// TestWatermarkMovedBack has an operator set the watermark back: what lies
+// behind it and is in the bucket is not written again.
+func TestWatermarkMovedBack(t *testing.T) {
+	t.Parallel()
+	for name, meanwhile := range map[string]func(*world){
+		"between windows": func(*world) {},
+		"in a window": func(w *world) {
+			w.pass(10 * time.Minute)
+			w.sim.Add(spread(1100, w.start.Add(-time.Minute), 10*time.Millisecond)...)
+			w.config.MaxPages = 1
+			if r := w.run(collect.Job{}); r.Outcome != collect.Partial {
+				t.Fatalf("the run is %s: %s", r.Outcome, r.Reason)
+			}
+			w.config.MaxPages = 0
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := embedded(t)
+			w.sim.Add(spread(500, w.start.Add(-10*time.Hour), time.Minute)...)
+			w.complete()
+			meanwhile(w)
+			missed := spread(3, w.start.Add(-5*time.Hour), time.Second)
+			w.sim.Add(missed...)
+			w.edit(func(c *store.Cursor) { c.Watermark = c.Watermark.Add(-6 * time.Hour) })
+			if r := w.complete(); r.Records < len(missed) || r.Duplicates < 200 {
+				t.Errorf("%d records and %d duplicates", r.Records, r.Duplicates)
+			}
+			for range 3 {
+				w.pass(4 * time.Minute)
+				w.complete()
+			}
+		})
+	}
+}
+
+// edit changes the cursor as a person would, while nobody holds the lease.
+func (w *world) edit(change func(*store.Cursor)) {
+	w.t.Helper()
+	ctx := context.Background()
+	next := func(_ context.Context, s store.State) (store.Cursor, error) { return s.Cursor, nil }
+	l, c, err := w.store.Acquire(ctx, stream, store.Claim{Holder: "a person", TTL: time.Minute, Next: next})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	change(&c)
+	if err := w.store.Finish(ctx, l, c, store.Run{ID: "edit", StartedAt: w.clock().Add(-24 * time.Hour)}); err != nil {
+		w.t.Fatal(err)
+	}
+}

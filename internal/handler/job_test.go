@@ -1,0 +1,132 @@
+package handler
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"duo-telephony-collector/internal/collect"
+	"duo-telephony-collector/internal/store"
+)
+
+// In these two tests it is midnight of 2000-01-01, UTC; 180 days before that
+// 1999-07-05 began.
+
+func TestDecodeJob(t *testing.T) {
+	from, to := time.Date(1999, 12, 1, 0, 0, 0, 0, time.UTC), time.Date(1999, 12, 2, 0, 0, 0, 0, time.UTC)
+	oldest := time.Date(1999, 7, 5, 0, 0, 0, 0, time.UTC)
+	tests := []struct {
+		name, body string
+		want       collect.Job
+	}{
+		{"empty", ``, collect.Job{}},
+		{"space", " \r\n\t", collect.Job{}},
+		{"no wish", ` {} `, collect.Job{}},
+		{"null", `null`, collect.Job{}},
+		{"all null", `{"dry_run":null,"force":null,"from":null,"to":null,"redeliver":null}`, collect.Job{}},
+		{"all false", `{"dry_run":false,"force":false,"redeliver":false}`, collect.Job{}},
+		{"dry run", `{"dry_run":true}`, collect.Job{DryRun: true}},
+		{"force", `{"force":true}`, collect.Job{Force: true}},
+		{"range", `{"from":"1999-12-01T00:00:00Z","to":"1999-12-02T00:00:00Z"}`, collect.Job{Backfill: &store.Backfill{From: from, To: to}}},
+		{"range in other zones", `{"from":"1999-12-01T01:00:00+01:00","to":"1999-12-01T19:00:00-05:00"}`, collect.Job{Backfill: &store.Backfill{From: from, To: to}}},
+		{"range as old as can be", `{"from":"1999-07-05T00:00:00Z","to":"1999-12-02T00:00:00Z"}`, collect.Job{Backfill: &store.Backfill{From: oldest, To: to}}},
+		{"everything", `{"dry_run":true,"force":true,"redeliver":true,"from":"1999-12-01T00:00:00Z","to":"1999-12-02T00:00:00Z"}`,
+			collect.Job{DryRun: true, Force: true, Backfill: &store.Backfill{From: from, To: to, Redeliver: true}}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				got, err := decodeJob([]byte(tt.body))
+				if diff := cmp.Diff(tt.want, got); err != nil || diff != "" {
+					t.Errorf("decodeJob: %v (-want +got):\n%s", err, diff)
+				}
+			})
+		})
+	}
+}
+
+func TestDecodeJobRefuses(t *testing.T) {
+	const takes, more, both = "it takes dry_run, force", "more than one JSON value", "both from and to"
+	tests := []struct{ name, body, reason string }{
+		{"no JSON", `dry_run`, takes},
+		{"cut short", `{"dry_run":true`, takes},
+		{"array", `[{"dry_run":true}]`, takes},
+		{"string", `"dry_run"`, takes},
+		{"number", `1`, takes},
+		{"misspelt", `{"dryrun":true}`, `"dryrun"`},
+		{"unknown", `{"dry_run":true,"stream":"telephony"}`, `"stream"`},
+		{"true in quotes", `{"dry_run":"true"}`, takes},
+		{"true as a number", `{"force":1}`, takes},
+		{"two values", `{"dry_run":true}{"force":true}`, more},
+		{"text after", `{"dry_run":true} force`, more},
+		{"bracket after", `{"dry_run":true}]`, more},
+		{"only from", `{"from":"1999-12-01T00:00:00Z"}`, both},
+		{"only to", `{"to":"1999-12-01T00:00:00Z"}`, both},
+		{"from null", `{"from":null,"to":"1999-12-01T00:00:00Z"}`, both},
+		{"redeliver alone", `{"redeliver":true}`, both},
+		{"equal", `{"from":"1999-12-01T00:00:00Z","to":"1999-12-01T01:00:00+01:00"}`, "before to"},
+		{"reversed", `{"from":"1999-12-02T00:00:00Z","to":"1999-12-01T00:00:00Z"}`, "before to"},
+		{"too old", `{"from":"1999-07-04T23:59:59.999999999Z","to":"1999-12-01T00:00:00Z"}`, "180 days"},
+		{"year 0", `{"from":"0000-01-01T00:00:00+01:00","to":"1999-12-01T00:00:00Z"}`, "180 days"},
+		{"a date", `{"from":"1999-12-01","to":"1999-12-02T00:00:00Z"}`, "RFC 3339"},
+		{"no zone", `{"from":"1999-12-01T00:00:00","to":"1999-12-02T00:00:00Z"}`, "RFC 3339"},
+		{"milliseconds", `{"from":944006400000,"to":944092800000}`, "RFC 3339"},
+		{"empty time", `{"from":"","to":""}`, "RFC 3339"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				got, err := decodeJob([]byte(tt.body))
+				if err == nil || !strings.Contains(err.Error(), tt.reason) {
+					t.Errorf("decodeJob = %+v, %v, want an error with %q", got, err, tt.reason)
+				}
+			})
+		})
+	}
+}
+
+// FuzzDecodeJob looks for a body that is let through against the rules: text
+// that is no JSON, a wish that nobody knows, a range that is none, too old or
+// not in UTC, and a redelivery of no range.
+func FuzzDecodeJob(f *testing.F) {
+	f.Add([]byte(``))
+	f.Add([]byte(`{"dry_run":true,"force":true}`))
+	f.Add([]byte(`{"from":"2999-12-01T00:00:00Z","to":"2999-12-02T00:00:00.5+01:00","redeliver":true}`))
+	f.Add([]byte(`{"from":"2999-12-01T00:00:00Z","FROM":null,"to":"2999-12-02T00:00:00Z"}`))
+	f.Add([]byte(`{"from":"2999-12-01T00:00:00Z","to":"2999-12-01T00:00:00Z"}`))
+	f.Add([]byte(`{"from":"1999-12-01T00:00:00Z","to":"2999-12-01T00:00:00Z"}`))
+	f.Add([]byte(`{"redeliver":true}`))
+	f.Add([]byte(`{"dryrun":true}`))
+	f.Add([]byte(`{}{}`))
+	known := []string{"dry_run", "force", "redeliver", "from", "to"}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		job, err := decodeJob(body)
+		if err != nil {
+			return
+		}
+		var fields map[string]json.RawMessage
+		if err := json.Unmarshal(body, &fields); err != nil && strings.TrimSpace(string(body)) != "" {
+			t.Errorf("%q was let through: %v", body, err)
+		}
+		for key, value := range fields {
+			if !slices.ContainsFunc(known, func(k string) bool { return strings.EqualFold(k, key) }) {
+				t.Errorf("%q was let through with %q", body, key)
+			}
+			if key == "redeliver" && string(value) == "true" && len(fields) == 1 && job.Backfill == nil {
+				t.Errorf("%q was let through without a range", body)
+			}
+		}
+		b := job.Backfill
+		if b == nil {
+			return
+		}
+		if !b.From.Before(b.To) || time.Since(b.From) > maxBack+time.Minute || b.From.Location() != time.UTC || b.To.Location() != time.UTC {
+			t.Errorf("%q was let through as %s to %s", body, b.From, b.To)
+		}
+	})
+}
