@@ -97,7 +97,7 @@ func (r *run) commit(ctx, asking context.Context, b batch) error {
 // warnShortened says so when more records lie within the overlap than the
 // cursor can hold.
 func (r *run) warnShortened(ctx context.Context, c store.Cursor) {
-	if len(c.Seen) > 0 && c.Reach.After(r.cursor.Reach) && c.Reach.After(walked(c.Window).Add(-r.Overlap)) && c.Reach.After(c.Watermark.Add(-r.Overlap)) {
+	if len(c.Seen) > 0 && c.Reach.After(r.cursor.Reach) && c.Reach.After(latest(walked(c.Window), c.Watermark).Add(-r.Overlap)) {
 		r.Log.WarnContext(ctx, "overlap shortened: too many records to remember", "reaches_back_to", c.Reach)
 	}
 }
@@ -157,6 +157,6 @@ func (r *run) describe(c store.Cursor) {
 		return
 	}
 	r.report.Watermark = &c.Watermark
-	r.report.OverlapSeconds = int64(c.Watermark.Sub(latest(c.Reach, c.Watermark.Add(-r.Overlap))).Seconds())
+	r.report.OverlapSeconds = max(0, int64(c.Watermark.Sub(latest(c.Reach, c.Watermark.Add(-r.Overlap))).Seconds()))
 	r.report.LagSeconds = int64(r.lease.Now().Sub(c.Watermark).Seconds())
 }

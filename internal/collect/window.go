@@ -59,7 +59,11 @@ func (p live) start(c store.Cursor, now time.Time) (store.Cursor, error) {
 // not belong to the watermark: the document was deleted, or somebody moved the
 // watermark back. A window in progress is given up, its objects count too.
 func (p live) distrust(c store.Cursor, now time.Time) store.Cursor {
-	if !c.Reach.IsZero() && !c.Reach.After(c.Watermark) {
+	covered := c.Reach // in a window Seen moves on with the walk
+	if c.Window.Open() {
+		covered = c.Window.From
+	}
+	if !covered.IsZero() && !covered.After(c.Watermark) {
 		return c
 	}
 	c.Watermark = floor(c.Watermark)
@@ -160,11 +164,14 @@ func advance(c store.Cursor, b batch, overlap time.Duration) (store.Cursor, erro
 	if len(b.entries) > 0 {
 		c.Totals.Objects++
 	}
-	c.Seen, c.Reach = bounded(c.Seen.With(b.entries).Since(walked(w).Add(-overlap)), c.Reach)
+	reached := walked(w)
+	if b.next == "" {
+		reached = w.To
+	}
+	c.Reach = latest(c.Reach, reached.Add(-overlap))
+	c.Seen, c.Reach = bounded(c.Seen.With(b.entries).Since(reached.Add(-overlap)), c.Reach)
 	if b.next == "" {
 		c.Watermark, c.Window = w.To, store.Window{}
-		c.Reach = latest(c.Reach, w.To.Add(-overlap))
-		c.Seen = c.Seen.Since(c.Reach)
 		return c, nil
 	}
 	if leads(w, b.next) {
