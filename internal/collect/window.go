@@ -123,23 +123,29 @@ type backfill struct {
 }
 
 func (p backfill) start(c store.Cursor, now time.Time) (store.Cursor, error) {
-	if c.Window.Open() {
-		c.Window = ageWindow(c.Window, floor(now.Add(-oldest)))
+	if limit := floor(now.Add(-oldest)); c.Window.To.After(limit) {
+		c.Window = ageWindow(c.Window, limit)
 		return c, nil
 	}
-	if c.Backfill != nil && *c.Backfill == p.want && !c.Watermark.Before(p.want.To) {
-		c.Backfill = nil // it is complete, and asked for once more
+	c.Window = store.Window{} // if one is in progress, Duo no longer answers for it
+	if c.Backfill != nil && !c.Watermark.Before(c.Backfill.To) {
+		c.Backfill = nil // it is complete, and may be asked for once more
 	}
 	return p.next(c, now)
 }
 
 func (p backfill) next(c store.Cursor, now time.Time) (store.Cursor, error) {
-	if c.Backfill == nil || *c.Backfill != p.want {
-		c.Backfill = &p.want
-		c.Watermark = latest(p.want.From, floor(now.Add(-oldest)))
+	if c.Window.Open() {
+		return c, nil
 	}
+	if !p.continues(c.Backfill) {
+		// What an earlier range delivered may have been lost since, or is
+		// wanted again: only the bucket tells.
+		c.Watermark, c.Reach, c.Seen = p.want.From, time.Time{}, nil
+	}
+	c.Backfill, c.Watermark = &p.want, latest(c.Watermark, floor(now.Add(-oldest)))
 	to := earliest(c.Watermark.Add(p.MaxWindow), p.want.To)
-	if !c.Window.Open() && to.After(c.Watermark) {
+	if to.After(c.Watermark) {
 		// Page numbers go on from the last backfill's, so that no two windows
 		// of one range ever share a name.
 		c.Window = store.Window{From: c.Watermark, To: to, Gzip: p.Gzip, Page: int(c.Totals.Pages)}
@@ -147,10 +153,17 @@ func (p backfill) next(c store.Cursor, now time.Time) (store.Cursor, error) {
 	return c, nil
 }
 
+// continues reports whether the range is the unfinished one. Its end may have
+// moved on: it is cut to a limit that does.
+func (p backfill) continues(b *store.Backfill) bool {
+	return b != nil && b.From.Equal(p.want.From) && b.Redeliver == p.want.Redeliver && !p.want.To.Before(b.To)
+}
+
 // advance returns the cursor after a page: what was seen, where the walk goes
 // on and, after the last page, the new watermark.
 func advance(c store.Cursor, b batch, overlap time.Duration) (store.Cursor, error) {
 	w := c.Window
+	c.NotBefore = time.Time{} // Duo has answered
 	w.Page++
 	w.Last = earliest(latest(w.Last, floor(b.reached)), w.To)
 	if w.Fetched >= 0 {
@@ -194,21 +207,15 @@ func bounded(s store.Seen, reach time.Time) (store.Seen, time.Time) {
 	return s.Since(from), latest(reach, from)
 }
 
-// leads reports whether the offset leads further than those already used.
-// Duo's offsets are "milliseconds,id" of the last record; of one in another
-// form only a repetition can be told.
+// leads reports whether the offset leads further than the last record. Duo's
+// offsets are "milliseconds,id" of it; of one in another form only a repetition
+// can be told.
 func leads(w store.Window, next string) bool {
 	if next == w.Offset || next == w.Refused {
 		return false
 	}
 	to, ok := offsetTime(next)
-	if !ok {
-		return true
-	}
-	if from, ok := offsetTime(w.Offset); ok {
-		return !to.Before(from)
-	}
-	return !to.Before(w.Anchor)
+	return !ok || !to.Before(w.Last)
 }
 
 func offsetTime(offset string) (time.Time, bool) {

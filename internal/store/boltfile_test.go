@@ -1,0 +1,175 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"duo-telephony-collector/internal/store"
+)
+
+func TestBoltFile(t *testing.T) {
+	t.Parallel()
+	f := newBoltFile(t)
+	s := store.NewBolt(f.path, nil)
+	if _, err := os.Stat(f.path); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("before its first use the file has error %v, want that there is none", err)
+	}
+	if _, _, err := s.Acquire(t.Context(), stream, claim("mine", 1)); err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(f.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if mode := info.Mode(); mode != 0o600 {
+		t.Errorf("the file's mode is %v, want that only its owner reads it", mode)
+	}
+}
+
+func TestBoltSetup(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	text := filepath.Join(dir, "notes.txt")
+	content := []byte(strings.Repeat("this is no bbolt file\n", 1000))
+	if err := os.WriteFile(text, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, path := range map[string]string{
+		"no folder":     filepath.Join(dir, "missing", "state.db"),
+		"a folder":      dir,
+		"no bbolt file": text,
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := store.NewBolt(path, nil)
+			_, load := s.Load(t.Context(), stream)
+			_, runs := s.Runs(t.Context(), stream, 1)
+			_, _, acquire := s.Acquire(t.Context(), stream, claim("mine", 1))
+			for _, err := range []error{load, runs, acquire} {
+				if !errors.Is(err, store.ErrSetup) || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "-dir") {
+					t.Errorf("got error %v, want ErrSetup that names %s and -dir", err, path)
+				}
+			}
+		})
+	}
+	if got, err := os.ReadFile(text); err != nil || string(got) != string(content) {
+		t.Errorf("error %v, or the file that is no bbolt file was changed", err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "missing")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the missing folder has error %v, want that it is still missing", err)
+	}
+}
+
+// TestBoltLocked is a process that is stopped in the few milliseconds in which
+// it has the file: others wait as long as they may, and can do without it as
+// soon as it goes on.
+func TestBoltLocked(t *testing.T) {
+	t.Parallel()
+	f := newBoltFile(t)
+	s := store.NewBolt(f.path, nil)
+	db, err := bbolt.Open(f.path, 0o600, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	start := time.Now()
+	_, _, err = s.Acquire(ctx, stream, claim("mine", 1))
+	expectUnsettled(t, err)
+	expectAtOnce(t, start)
+	if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "another process keeps it locked") {
+		t.Errorf("got error %v, want the reason", err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := s.Acquire(t.Context(), stream, claim("mine", 1)); err != nil {
+		t.Errorf("after the other one has closed the file: %v", err)
+	}
+}
+
+// TestBoltFileReplaced deletes the file during a run. The run must not write
+// into a new run's file, although that has the same tokens and as many writes.
+func TestBoltFileReplaced(t *testing.T) {
+	t.Parallel()
+	f := newBoltFile(t)
+	s := store.NewBolt(f.path, nil)
+	old, _, err := s.Acquire(t.Context(), stream, claim("old", 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(f.path); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := s.Acquire(t.Context(), stream, claim("new", 1)); err != nil {
+		t.Fatal(err)
+	}
+	before := f.raw(stream)
+	if err := s.Commit(t.Context(), old, cursor(2)); !errors.Is(err, store.ErrLost) {
+		t.Errorf("got error %v, want ErrLost", err)
+	}
+	if now := f.raw(stream); now != before {
+		t.Errorf("the document is %s, want %s", now, before)
+	}
+}
+
+func TestBoltClock(t *testing.T) {
+	t.Parallel()
+	now := time.UnixMilli(1_000_000).UTC()
+	s := store.NewBolt(newBoltFile(t).path, func() time.Time { return now })
+	l, _, err := s.Acquire(t.Context(), stream, claim("mine", 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	now = l.ExpiresAt().Add(-time.Millisecond)
+	if _, _, err := s.Acquire(t.Context(), stream, claim("next", 2)); !errors.Is(err, store.ErrHeld) {
+		t.Errorf("a millisecond before the expiry: got error %v, want ErrHeld", err)
+	}
+	now = l.ExpiresAt()
+	if _, _, err := s.Acquire(t.Context(), stream, claim("next", 2)); err != nil {
+		t.Errorf("at the expiry: %v", err)
+	}
+}
+
+func TestBoltHistory(t *testing.T) {
+	t.Parallel()
+	f := newBoltFile(t)
+	s := store.NewBolt(f.path, nil)
+	const more = 5
+	for n := range store.HistoryLimit + more {
+		l, _, err := s.Acquire(t.Context(), stream, claim("mine", 1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := store.Run{ID: fmt.Sprint(n), StartedAt: time.Unix(int64(n), 0).UTC(), Pages: n}
+		if err := s.Release(t.Context(), l, r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	runs, err := s.Runs(t.Context(), stream, 1000)
+	if err != nil || len(runs) != store.HistoryLimit {
+		t.Fatalf("%d runs and error %v, want %d", len(runs), err, store.HistoryLimit)
+	}
+	for i, r := range runs {
+		if want := store.HistoryLimit + more - 1 - i; r.Pages != want {
+			t.Errorf("run %d is number %d, want %d", i, r.Pages, want)
+		}
+	}
+	f.open(func(db *bbolt.DB) error {
+		return db.Update(func(tx *bbolt.Tx) error {
+			history := tx.Bucket([]byte(stream)).Bucket([]byte("runs"))
+			key, _ := history.Cursor().Last()
+			return history.Put(key, []byte(`{"pages":"many"}`))
+		})
+	})
+	if _, err := s.Runs(t.Context(), stream, 1); !errors.Is(err, store.ErrSetup) {
+		t.Errorf("with a record edited by hand: got error %v, want ErrSetup", err)
+	}
+}

@@ -1,0 +1,40 @@
+package store
+
+import "context"
+
+// OpTimeout is the most time that an operation takes.
+const OpTimeout = opTimeout
+
+// Pack and UnpackSeen are how Seen is stored.
+func (s Seen) Pack() []byte { return s.pack() }
+
+var UnpackSeen = unpackSeen
+
+// NewHanging returns a store whose backend answers to nothing but reads of the
+// stream "readable".
+func NewHanging() *Store { return &Store{backend: hanging{}} }
+
+type hanging struct{}
+
+func (hanging) read(ctx context.Context, stream string) (document, stamp, error) {
+	if stream == "readable" {
+		return document{}, stamp{version: 1}, nil
+	}
+	<-ctx.Done()
+	return document{}, stamp{}, ctx.Err()
+}
+
+func (hanging) write(ctx context.Context, _ string, _ int64, _ change) (stamp, error) {
+	<-ctx.Done()
+	return stamp{}, ctx.Err()
+}
+
+func (hanging) runs(ctx context.Context, _ string, _ int) ([]Run, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+func (hanging) hasRun(ctx context.Context, _, _ string) (bool, error) {
+	<-ctx.Done()
+	return false, ctx.Err()
+}

@@ -1,0 +1,161 @@
+package store_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"testing"
+
+	"cloud.google.com/go/firestore"
+	"google.golang.org/api/option"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/status"
+
+	"duo-telephony-collector/internal/emulator"
+	"duo-telephony-collector/internal/store"
+	"duo-telephony-collector/internal/store/storetest"
+)
+
+func TestFirestore(t *testing.T) {
+	t.Parallel()
+	emulator.Firestore(t)
+	storetest.Test(t, func(t *testing.T) storetest.Backend {
+		c := newCollection(t)
+		return storetest.Backend{
+			Open:   func() *store.Store { return c.open() },
+			Raw:    c.raw,
+			Edit:   c.edit,
+			Delete: c.delete,
+			Env:    []string{firestoreVar + "=" + c.addr, collectionVar + "=" + c.name},
+		}
+	})
+}
+
+// dial connects as the service does, with interceptors in between.
+func dial(ctx context.Context, addr string, opts ...grpc.DialOption) (*firestore.Client, error) {
+	conn, err := grpc.NewClient(addr, append(opts, grpc.WithTransportCredentials(insecure.NewCredentials()))...)
+	if err != nil {
+		return nil, err
+	}
+	return firestore.NewClient(ctx, "store-test", option.WithGRPCConn(conn))
+}
+
+// collection is one of a test's own on the emulator.
+type collection struct {
+	t      *testing.T
+	addr   string
+	name   string
+	client *firestore.Client
+}
+
+// warmUp makes the emulator load what it needs, which takes seconds, before a
+// test looks at the time.
+var warmUp sync.Once
+
+func newCollection(t *testing.T) *collection {
+	t.Helper()
+	c := &collection{t: t, addr: emulator.Firestore(t), name: fmt.Sprintf("test-%x", rand.Uint64())}
+	c.client = c.dial()
+	warmUp.Do(func() {
+		if _, err := c.doc(stream).Set(t.Context(), map[string]any{}); err != nil {
+			t.Fatal(err)
+		}
+		c.delete(stream)
+	})
+	return c
+}
+
+func (c *collection) dial(opts ...grpc.DialOption) *firestore.Client {
+	c.t.Helper()
+	client, err := dial(c.t.Context(), c.addr, opts...)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	c.t.Cleanup(func() { client.Close() })
+	return client
+}
+
+// open returns a store with a connection of its own.
+func (c *collection) open(opts ...grpc.DialOption) *store.Store {
+	c.t.Helper()
+	return store.NewFirestore(c.dial(opts...), c.name)
+}
+
+func (c *collection) doc(stream string) *firestore.DocumentRef {
+	return c.client.Collection(c.name).Doc(stream)
+}
+
+// get returns the document's fields, nil if there is none, and its version.
+func (c *collection) get(stream string) (map[string]any, string) {
+	c.t.Helper()
+	snap, err := c.doc(stream).Get(c.t.Context())
+	if status.Code(err) == codes.NotFound {
+		return nil, ""
+	}
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return snap.Data(), snap.UpdateTime.String()
+}
+
+func (c *collection) raw(stream string) string {
+	c.t.Helper()
+	fields, version := c.get(stream)
+	if fields == nil {
+		return ""
+	}
+	text, err := json.Marshal(fields)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return string(text) + " " + version
+}
+
+func (c *collection) edit(stream string, change func(map[string]any)) {
+	c.t.Helper()
+	fields, _ := c.get(stream)
+	change(fields)
+	if _, err := c.doc(stream).Set(c.t.Context(), fields); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+func (c *collection) delete(stream string) {
+	c.t.Helper()
+	if _, err := c.doc(stream).Delete(c.t.Context()); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+func TestFirestoreHistory(t *testing.T) {
+	t.Parallel()
+	w := newWired(t)
+	l := ownLease(t, w)
+	if err := w.broken.Finish(t.Context(), l, cursor(1), run("mine")); err != nil {
+		t.Fatal(err)
+	}
+	record := w.doc(stream).Collection("runs").Doc("mine")
+	snap, err := record.Get(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := snap.Data()["expire_at"], run("mine").StartedAt.AddDate(0, 0, 90); got != want {
+		t.Errorf("expire_at is %v, want %v", got, want)
+	}
+	w.wire.breakWith(refuse(codes.PermissionDenied))
+	if _, err := w.broken.Runs(t.Context(), stream, 1); !errors.Is(err, store.ErrSetup) {
+		t.Errorf("without permission: got error %v, want ErrSetup", err)
+	}
+	w.wire.breakWith(nil)
+	if _, err := record.Update(t.Context(), []firestore.Update{{Path: "pages", Value: "many"}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.broken.Runs(t.Context(), stream, 1); !errors.Is(err, store.ErrSetup) {
+		t.Errorf("with a record edited by hand: got error %v, want ErrSetup", err)
+	}
+}

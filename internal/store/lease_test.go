@@ -1,0 +1,96 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"duo-telephony-collector/internal/store"
+)
+
+// TestNow: a lease's clock is the server's at its last answer, and goes on
+// with this machine's.
+func TestNow(t *testing.T) {
+	path := newBoltFile(t).path
+	synctest.Test(t, func(t *testing.T) {
+		ahead := time.Hour
+		s := store.NewBolt(path, func() time.Time { return time.Now().Add(ahead) })
+		l, _, err := s.Acquire(t.Context(), stream, claim("mine", 1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		expect := func(when string, want time.Duration) {
+			t.Helper()
+			if got := time.Until(l.Now()); got != want {
+				t.Errorf("%s the lease's clock is %v ahead of this machine's, want %v", when, got, want)
+			}
+		}
+		expect("after Acquire", time.Hour)
+		time.Sleep(90 * time.Second)
+		expect("a while later", time.Hour)
+		ahead = 2 * time.Hour
+		expect("before another answer", time.Hour)
+		if err := s.Commit(t.Context(), l, cursor(2)); err != nil {
+			t.Fatal(err)
+		}
+		expect("after Commit", 2*time.Hour)
+		again, _, err := s.Acquire(t.Context(), stream, claim("mine", 1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := time.Until(again.Now()); got != 2*time.Hour {
+			t.Errorf("after a second Acquire the clock is %v ahead, want 2h", got)
+		}
+
+		state, err := s.Load(t.Context(), stream)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l = state.Unheld()
+		time.Sleep(time.Second)
+		expect("without a lease", 2*time.Hour)
+		if l.Holder != "" || l.Token != 0 || l.Stream != stream || !l.AcquiredAt.Equal(state.Now) {
+			t.Errorf("the lease of a dry run is %+v, want the stream, the time and nothing else", l)
+		}
+	})
+}
+
+// TestHangs: a server that takes requests and never answers, and a caller that
+// sets no limit.
+func TestHangs(t *testing.T) {
+	ctx := context.Background()
+	s := store.NewHanging()
+	lease := func() *store.Lease { return &store.Lease{Stream: stream, Holder: "mine", Token: 1} }
+	for name, do := range map[string]func() error{
+		"Load":    func() error { _, err := s.Load(ctx, stream); return err },
+		"Runs":    func() error { _, err := s.Runs(ctx, stream, 1); return err },
+		"Acquire": func() error { _, _, err := s.Acquire(ctx, stream, claim("mine", 1)); return err },
+		"Acquire, readable": func() error {
+			_, _, err := s.Acquire(ctx, "readable", claim("mine", 1))
+			return err
+		},
+		"Commit":  func() error { return s.Commit(ctx, lease(), cursor(1)) },
+		"Finish":  func() error { return s.Finish(ctx, lease(), cursor(1), run("mine")) },
+		"Release": func() error { return s.Release(ctx, lease(), run("mine")) },
+		"Release, readable": func() error {
+			l := lease()
+			l.Stream = "readable"
+			return s.Release(ctx, l, run("mine"))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				start := time.Now()
+				err := do()
+				if err == nil || errors.Is(err, store.ErrHeld) || errors.Is(err, store.ErrLost) {
+					t.Errorf("got error %v, want one that leaves it open", err)
+				}
+				if took := time.Since(start); took > store.OpTimeout {
+					t.Errorf("it took %v, want %v at most", took, store.OpTimeout)
+				}
+			})
+		})
+	}
+}

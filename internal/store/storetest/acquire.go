@@ -1,0 +1,148 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"duo-telephony-collector/internal/store"
+)
+
+func testFirstAcquire(t *testing.T, b Backend) {
+	s := b.Open()
+	if state := load(t, s, stream); state.Lease.Holder != "" || state.Now.IsZero() {
+		t.Errorf("before the first run the state is %+v, want it free and with a clock", state)
+	}
+	want := filled[store.Cursor](t, 0)
+	c := claim("first")
+	c.Next = func(_ context.Context, state store.State) (store.Cursor, error) {
+		if state.Stream != stream || state.Lease.Holder != "" || state.Lease.Token != 0 || state.Now.IsZero() {
+			t.Errorf("Next got %+v, want a free lease and a clock", state)
+		}
+		if diff := cmp.Diff(store.Cursor{}, state.Cursor); diff != "" {
+			t.Errorf("Next got a cursor (-want +got):\n%s", diff)
+		}
+		return want, nil
+	}
+	lease, cursor := acquire(t, s, c)
+	if lease.Stream != stream || lease.Token != 1 || lease.Holder != "first" || lease.TTL != ttl {
+		t.Errorf("the lease is %+v, want token 1 and what was claimed", lease)
+	}
+	if diff := cmp.Diff(want, cursor); diff != "" {
+		t.Errorf("Acquire's cursor (-Next's +got):\n%s", diff)
+	}
+	state := load(t, b.Open(), stream)
+	if diff := cmp.Diff(want, state.Cursor); diff != "" {
+		t.Errorf("stored cursor (-want +got):\n%s", diff)
+	}
+	if got := state.Lease; got.Token != 1 || got.Holder != "first" || got.TTL != ttl || !got.ExpiresAt().Equal(got.AcquiredAt.Add(ttl)) {
+		t.Errorf("stored lease %+v, want token 1 and what was claimed", got)
+	}
+	if waited := state.Now.Sub(state.Lease.AcquiredAt); waited < 0 || waited > time.Minute {
+		t.Errorf("acquired %v ago by the server's clock, want just now", waited)
+	}
+}
+
+func testHeld(t *testing.T, b Backend) {
+	s := b.Open()
+	acquire(t, s, claim("first"))
+	same := unchanged(t, b)
+	for range 3 {
+		c := claim("second")
+		c.Next = func(context.Context, store.State) (store.Cursor, error) {
+			t.Error("a cursor was planned without the lease")
+			return store.Cursor{}, nil
+		}
+		_, _, err := b.Open().Acquire(t.Context(), stream, c)
+		wantError(t, "acquiring a held lease", err, store.ErrHeld)
+		same("a busy Acquire")
+	}
+}
+
+// testExpiry moves the lease, not a clock: no clock here has a say in it.
+func testExpiry(t *testing.T, b Backend) {
+	s := b.Open()
+	old, _ := acquire(t, s, claim("first"))
+	age(t, b, ttl-time.Minute)
+	_, _, err := s.Acquire(t.Context(), stream, claim("second"))
+	wantError(t, "acquiring a minute before the expiry", err, store.ErrHeld)
+	age(t, b, ttl)
+	lease, _ := acquire(t, s, claim("second"))
+	if lease.Token != 2 {
+		t.Errorf("token %d after an expiry, want 2", lease.Token)
+	}
+	wantError(t, "committing under the expired lease", s.Commit(t.Context(), old, pages(1)), store.ErrLost)
+}
+
+func testForce(t *testing.T, b Backend) {
+	s := b.Open()
+	acquire(t, s, claim("first"))
+	lease, _ := acquire(t, s, force("second"))
+	if lease.Token != 2 || lease.Holder != "second" {
+		t.Errorf("forced lease %+v, want token 2", lease)
+	}
+	_, _, err := s.Acquire(t.Context(), stream, claim("third"))
+	wantError(t, "acquiring what was forced", err, store.ErrHeld)
+}
+
+// testAcquireTwice is a run that asks again because no answer reached it.
+func testAcquireTwice(t *testing.T, b Backend) {
+	s := b.Open()
+	c := claim("first")
+	c.Next = func(context.Context, store.State) (store.Cursor, error) { return pages(7), nil }
+	acquire(t, s, c)
+	same := unchanged(t, b)
+	lease, cursor := acquire(t, s, claim("first"))
+	same("acquiring one's own lease")
+	if lease.Token != 1 || cursor.Totals.Pages != 7 {
+		t.Errorf("the second answer has token %d and %d pages, want the first's 1 and 7", lease.Token, cursor.Totals.Pages)
+	}
+	mustDo(t, s.Commit(t.Context(), lease, pages(8)))
+}
+
+func testNextFails(t *testing.T, b Backend) {
+	s := b.Open()
+	c, sad := claim("first"), errors.New("no plan")
+	c.Next = func(context.Context, store.State) (store.Cursor, error) { return pages(1), sad }
+	same := unchanged(t, b)
+	_, _, err := s.Acquire(t.Context(), stream, c)
+	wantError(t, "acquiring without a plan", err, sad)
+	same("a failed Next on nothing")
+
+	lease, _ := acquire(t, s, claim("second"))
+	mustDo(t, s.Finish(t.Context(), lease, pages(2), run("second")))
+	same = unchanged(t, b)
+	_, _, err = s.Acquire(t.Context(), stream, c)
+	wantError(t, "acquiring without a plan", err, sad)
+	same("a failed Next")
+}
+
+func testCancelled(t *testing.T, b Backend) {
+	s := b.Open()
+	lease, _ := acquire(t, s, claim("first"))
+	same := unchanged(t, b)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for name, do := range map[string]func() error{
+		"Load":    func() error { _, err := s.Load(ctx, stream); return err },
+		"Runs":    func() error { _, err := s.Runs(ctx, stream, 1); return err },
+		"Acquire": func() error { _, _, err := s.Acquire(ctx, stream, force("second")); return err },
+		"Commit":  func() error { return s.Commit(ctx, lease, pages(1)) },
+		"Finish":  func() error { return s.Finish(ctx, lease, pages(1), run("first")) },
+		"Release": func() error { return s.Release(ctx, lease, run("first")) },
+	} {
+		start := time.Now()
+		err := do()
+		if err == nil || errors.Is(err, store.ErrHeld) || errors.Is(err, store.ErrLost) || errors.Is(err, store.ErrSetup) {
+			t.Errorf("%s under a cancelled context: got error %v, want one that blames nobody", name, err)
+		}
+		if took := time.Since(start); took > 3*time.Second {
+			t.Errorf("%s under a cancelled context took %v", name, took)
+		}
+		same(name + " under a cancelled context")
+	}
+	mustDo(t, s.Commit(t.Context(), lease, pages(1)))
+}

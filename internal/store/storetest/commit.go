@@ -1,0 +1,164 @@
+package storetest
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"duo-telephony-collector/internal/store"
+)
+
+// testRoundTrip stores full and empty values with each operation, and reads
+// them with another handle.
+func testRoundTrip(t *testing.T, b Backend) {
+	s := b.Open()
+	lease, _ := acquire(t, s, claim("first"))
+	expect := func(after string, want store.Cursor) {
+		t.Helper()
+		if diff := cmp.Diff(want, load(t, b.Open(), stream).Cursor); diff != "" {
+			t.Errorf("cursor after %s (-want +got):\n%s", after, diff)
+		}
+	}
+	want := filled[store.Cursor](t, 0)
+	mustDo(t, s.Commit(t.Context(), lease, want))
+	expect("Commit", want)
+	mustDo(t, s.Commit(t.Context(), lease, store.Cursor{}))
+	expect("Commit of nothing", store.Cursor{})
+
+	want, wantRun := filled[store.Cursor](t, 1000), filled[store.Run](t, 0)
+	mustDo(t, s.Finish(t.Context(), lease, want, wantRun))
+	expect("Finish", want)
+	if diff := cmp.Diff([]store.Run{wantRun}, history(t, s, stream, 10)); diff != "" {
+		t.Errorf("history after Finish (-want +got):\n%s", diff)
+	}
+	next, cursor := acquire(t, b.Open(), claim("second"))
+	if diff := cmp.Diff(want, cursor); diff != "" {
+		t.Errorf("the next run's cursor (-want +got):\n%s", diff)
+	}
+	empty := run("second")
+	mustDo(t, s.Release(t.Context(), next, empty))
+	if got := history(t, s, stream, 10); len(got) != 2 || !cmp.Equal(got[1], empty) && !cmp.Equal(got[0], empty) {
+		t.Errorf("history %+v, want %+v in it", got, empty)
+	}
+}
+
+// testLateCommit: a run may outlive its lease as long as nobody else came.
+func testLateCommit(t *testing.T, b Backend) {
+	s := b.Open()
+	lease, _ := acquire(t, s, claim("first"))
+	age(t, b, 2*ttl)
+	mustDo(t, s.Commit(t.Context(), lease, pages(1)))
+	age(t, b, 2*ttl)
+	mustDo(t, s.Finish(t.Context(), lease, pages(2), run("first")))
+	if state := load(t, s, stream); state.Cursor.Totals.Pages != 2 || state.Lease.Holder != "" {
+		t.Errorf("state %+v, want 2 pages and a free lease", state)
+	}
+}
+
+// testTakenOver lets a second run take over from a first, at every point of
+// both, and then the first try everything.
+func testTakenOver(t *testing.T, b Backend) {
+	s := b.Open()
+	nothing := func(*store.Lease) error { return nil }
+	commit := func(l *store.Lease) error { return s.Commit(t.Context(), l, pages(l.Token)) }
+	finish := func(l *store.Lease) error { return s.Finish(t.Context(), l, pages(l.Token), run(l.Holder)) }
+	release := func(l *store.Lease) error { return s.Release(t.Context(), l, run(l.Holder)) }
+	for _, test := range []struct {
+		name          string
+		first, second func(*store.Lease) error
+		forced        bool
+	}{
+		{"acquired, then expired and taken", nothing, nothing, false},
+		{"acquired, then expired and taken, committed", nothing, commit, false},
+		{"acquired, then forced and finished", nothing, finish, true},
+		{"acquired, then forced and released", nothing, release, true},
+		{"committed, then forced", commit, nothing, true},
+		{"committed, then forced and committed", commit, commit, true},
+		{"committed, then expired and finished", commit, finish, false},
+		{"committed, then expired and released", commit, release, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			first, _ := acquire(t, s, force("first in "+test.name))
+			mustDo(t, test.first(first))
+			c := claim("second in " + test.name)
+			if c.Force = test.forced; !test.forced {
+				age(t, b, ttl)
+			}
+			second, _ := acquire(t, b.Open(), c)
+			if second.Token != first.Token+1 {
+				t.Errorf("token %d after %d", second.Token, first.Token)
+			}
+			mustDo(t, test.second(second))
+			expectLost(t, b, first)
+		})
+	}
+}
+
+// expectLost tries everything under a lease that another run has taken.
+func expectLost(t *testing.T, b Backend, l *store.Lease) {
+	t.Helper()
+	s, same := b.Open(), unchanged(t, b)
+	wantError(t, "Commit", s.Commit(t.Context(), l, pages(-1)), store.ErrLost)
+	wantError(t, "Finish", s.Finish(t.Context(), l, pages(-1), run("late")), store.ErrLost)
+	wantError(t, "Release", s.Release(t.Context(), l, run("late")), store.ErrLost)
+	same("a run without the lease")
+	for _, r := range history(t, s, stream, store.HistoryLimit) {
+		if r.ID == "late" {
+			t.Error("a run without the lease is in the history")
+		}
+	}
+}
+
+// testGivenBack: a lease that was given back is worth nothing.
+func testGivenBack(t *testing.T, b Backend) {
+	s := b.Open()
+	for n, giveBack := range []func(*store.Lease) error{
+		func(l *store.Lease) error { return s.Finish(t.Context(), l, pages(1), run(l.Holder)) },
+		func(l *store.Lease) error { return s.Release(t.Context(), l, run(l.Holder)) },
+	} {
+		lease, _ := acquire(t, s, claim("first"))
+		if want := int64(n + 1); lease.Token != want {
+			t.Errorf("token %d, want %d", lease.Token, want)
+		}
+		mustDo(t, giveBack(lease))
+		if got := load(t, s, stream).Lease; got.Holder != "" || got.Token != lease.Token {
+			t.Errorf("given back, the lease is %+v, want it free and its token kept", got)
+		}
+		expectLost(t, b, lease)
+	}
+}
+
+func testRelease(t *testing.T, b Backend) {
+	s := b.Open()
+	want := filled[store.Cursor](t, 0)
+	lease, _ := acquire(t, s, claim("first"))
+	mustDo(t, s.Commit(t.Context(), lease, want))
+	mustDo(t, s.Release(t.Context(), lease, run("first")))
+	state := load(t, s, stream)
+	if state.Lease.Holder != "" {
+		t.Errorf("%q holds the lease after Release", state.Lease.Holder)
+	}
+	if diff := cmp.Diff(want, state.Cursor); diff != "" {
+		t.Errorf("cursor after Release (-want +got):\n%s", diff)
+	}
+}
+
+func testStreams(t *testing.T, b Backend) {
+	s := b.Open()
+	lease, _ := acquire(t, s, claim("first"))
+	other, cursor, err := s.Acquire(t.Context(), stream+"-backfill", claim("first"))
+	mustDo(t, err)
+	if other.Token != 1 || cursor.Totals.Pages != 0 {
+		t.Errorf("the other stream starts with token %d and %+v", other.Token, cursor)
+	}
+	mustDo(t, s.Commit(t.Context(), lease, pages(5)))
+	same := unchanged(t, b)
+	mustDo(t, s.Finish(t.Context(), other, pages(6), run("other")))
+	same("the other stream's Finish")
+	if got := load(t, s, stream+"-backfill").Cursor.Totals.Pages; got != 6 {
+		t.Errorf("the other stream has %d pages, want 6", got)
+	}
+	if got := history(t, s, stream, 10); len(got) != 0 {
+		t.Errorf("the history holds the other stream's %+v", got)
+	}
+}

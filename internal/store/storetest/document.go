@@ -1,0 +1,171 @@
+package storetest
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"duo-telephony-collector/internal/store"
+)
+
+// within returns a change of one field of a nested map.
+func within(outer, field string, value any) func(map[string]any) {
+	return func(fields map[string]any) { fields[outer].(map[string]any)[field] = value }
+}
+
+func set(field string, value any) func(map[string]any) {
+	return func(fields map[string]any) { fields[field] = value }
+}
+
+// testUnreadable edits the document by hand while a run holds the lease. No
+// operation goes on from it, and none overwrites it.
+func testUnreadable(t *testing.T, b Backend) {
+	for name, test := range map[string]struct {
+		change func(map[string]any)
+		names  string // what the error has to name
+	}{
+		"schema 0":          {set("schema", 0), "schema"},
+		"schema 2":          {set("schema", 2), "schema 2"},
+		"schema text":       {set("schema", "1"), "schema"},
+		"schema missing":    {func(fields map[string]any) { delete(fields, "schema") }, "schema"},
+		"seq":               {set("seq", "many"), "seq"},
+		"lease":             {set("lease", "mine"), "lease"},
+		"token":             {within("lease", "token", "7"), "token"},
+		"acquired_at":       {within("lease", "acquired_at", "yesterday"), ""},
+		"cursor":            {set("cursor", 5), "cursor"},
+		"watermark":         {within("cursor", "watermark", 5), ""},
+		"window":            {within("cursor", "window", []int{1}), "window"},
+		"gap":               {within("cursor", "gap", "none"), "gap"},
+		"seen text":         {set("seen", "?"), ""},
+		"seen cut":          {set("seen", []byte{2, 1, 1, 1}), "seen"},
+		"seen endless time": {set("seen", []byte(strings.Repeat("\xff", 40))), "seen"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b.Delete(stream)
+			s := b.Open()
+			lease, _ := acquire(t, s, claim("first"))
+			b.Edit(stream, test.change)
+			same := unchanged(t, b)
+			for op, err := range everything(t, s, lease) {
+				wantError(t, op, err, store.ErrSetup)
+				if err != nil && !strings.Contains(err.Error(), test.names) {
+					t.Errorf("%s: the error does not name %q: %v", op, test.names, err)
+				}
+				same(op)
+			}
+		})
+	}
+}
+
+// everything is the outcome of each operation that reads the document.
+func everything(t *testing.T, s *store.Store, l *store.Lease) map[string]error {
+	_, load := s.Load(t.Context(), stream)
+	_, _, acquire := s.Acquire(t.Context(), stream, claim("second"))
+	_, _, force := s.Acquire(t.Context(), stream, force("third"))
+	return map[string]error{
+		"Load":    load,
+		"Acquire": acquire,
+		"Force":   force,
+		"Commit":  s.Commit(t.Context(), l, pages(1)),
+		"Finish":  s.Finish(t.Context(), l, pages(1), run("first")),
+		"Release": s.Release(t.Context(), l, run("first")),
+	}
+}
+
+// testDeleted deletes the document of a stream whose history is empty.
+func testDeleted(t *testing.T, b Backend) {
+	s := b.Open()
+	lease, _ := acquire(t, s, claim("first"))
+	b.Delete(stream)
+	expectLost(t, b, lease)
+	if raw := b.Raw(stream); raw != "" {
+		t.Errorf("the document is there again: %s", raw)
+	}
+	next, cursor := acquire(t, s, claim("second"))
+	if next.Token != 1 || cursor.Totals.Pages != 0 {
+		t.Errorf("after a deletion: token %d, cursor %+v, want a start from nothing", next.Token, cursor)
+	}
+}
+
+// testDeletedLater deletes the document of a stream that has a history, between
+// two runs and during one. Token and watermark go on from the last run there.
+func testDeletedLater(t *testing.T, b Backend) {
+	s := b.Open()
+	var watermark time.Time
+	for n := range 3 {
+		lease, _ := acquire(t, s, claim("run"))
+		watermark = epoch.Add(time.Duration(n) * time.Minute)
+		r := store.Run{ID: fmt.Sprint("run ", n), Token: lease.Token, Watermark: &watermark, StartedAt: watermark}
+		mustDo(t, s.Finish(t.Context(), lease, filled[store.Cursor](t, n), r))
+	}
+	b.Delete(stream)
+	want := store.Cursor{Watermark: watermark}
+	state := load(t, s, stream)
+	if diff := cmp.Diff(want, state.Cursor); diff != "" || state.Lease.Holder != "" || state.Lease.Token != 3 {
+		t.Errorf("after a deletion the lease is %+v, want it free and token 3; cursor (-want +got):\n%s", state.Lease, diff)
+	}
+	for range 2 {
+		lease, cursor := acquire(t, s, claim("next"))
+		if diff := cmp.Diff(want, cursor); diff != "" {
+			t.Errorf("cursor after a deletion (-want +got):\n%s", diff)
+		}
+		if lease.Token != 4 {
+			t.Errorf("token %d after a deletion, want one more than the last run's 3", lease.Token)
+		}
+		b.Delete(stream)
+		expectLost(t, b, lease)
+	}
+}
+
+// testDeletedAndAnew: the token of a run that never ended comes again after a
+// deletion. That run must not take a new one's document for its own, whatever
+// the new one has done.
+func testDeletedAndAnew(t *testing.T, b Backend) {
+	s := b.Open()
+	for name, then := range map[string]func(*store.Lease) error{
+		"holds":     func(*store.Lease) error { return nil },
+		"committed": func(l *store.Lease) error { return s.Commit(t.Context(), l, pages(2)) },
+		"finished":  func(l *store.Lease) error { return s.Finish(t.Context(), l, pages(3), run(l.Holder)) },
+		"released":  func(l *store.Lease) error { return s.Release(t.Context(), l, run(l.Holder)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			b.Delete(stream)
+			old, _ := acquire(t, s, claim("old"))
+			b.Delete(stream)
+			anew, _ := acquire(t, s, claim("new"))
+			if old.Token != anew.Token {
+				t.Fatalf("tokens %d and %d, want the same one", old.Token, anew.Token)
+			}
+			mustDo(t, then(anew))
+			expectLost(t, b, old)
+		})
+	}
+}
+
+func testHistory(t *testing.T, b Backend) {
+	s := b.Open()
+	if runs := history(t, s, stream, 10); len(runs) != 0 {
+		t.Errorf("history of nothing: %+v", runs)
+	}
+	for n := range 5 {
+		lease, _ := acquire(t, s, claim("run"))
+		r := filled[store.Run](t, 100*n)
+		r.StartedAt = epoch.Add(time.Duration(n*7%5) * time.Second) // in no order
+		r.Pages = n * 7 % 5
+		mustDo(t, s.Finish(t.Context(), lease, pages(1), r))
+	}
+	for _, limit := range []int{1, 3, 5, 10} {
+		runs := history(t, b.Open(), stream, limit)
+		if want := min(limit, 5); len(runs) != want {
+			t.Fatalf("%d runs with limit %d, want %d", len(runs), limit, want)
+		}
+		for i, r := range runs {
+			if r.Pages != 4-i {
+				t.Errorf("run %d of the history is the one started as number %d, want the newest first", i, r.Pages)
+			}
+		}
+	}
+}

@@ -1,0 +1,232 @@
+package storetest
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"duo-telephony-collector/internal/store"
+)
+
+// Work obeys the suite in a process of its own, until in ends. A command is a
+// line, and so is each answer:
+//
+//	acquire HOLDER   the token, or "held"
+//	commit PAGES     "ok", or "lost"
+//	churn            the pages after each commit and each run, without end
+func Work(s *store.Store, in io.Reader, out io.Writer) error {
+	fmt.Fprintln(out, "ready")
+	w := work{store: s}
+	for lines := bufio.NewScanner(in); lines.Scan(); {
+		command, argument, _ := strings.Cut(lines.Text(), " ")
+		answer, err := w.obey(context.Background(), command, argument, out)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintln(out, answer)
+	}
+	return nil
+}
+
+type work struct {
+	store *store.Store
+	lease *store.Lease
+}
+
+func (w *work) obey(ctx context.Context, command, argument string, out io.Writer) (string, error) {
+	switch command {
+	case "acquire":
+		lease, _, err := w.store.Acquire(ctx, stream, claim(argument))
+		if errors.Is(err, store.ErrHeld) {
+			return "held", nil
+		}
+		if err != nil {
+			return "", err
+		}
+		w.lease = lease
+		return strconv.FormatInt(lease.Token, 10), nil
+	case "commit":
+		n, err := strconv.ParseInt(argument, 10, 64)
+		if err != nil {
+			return "", err
+		}
+		err = w.store.Commit(ctx, w.lease, pages(n))
+		if errors.Is(err, store.ErrLost) {
+			return "lost", nil
+		}
+		return "ok", err
+	}
+	return "", w.churn(ctx, out)
+}
+
+// churn counts pages up in runs of two commits.
+func (w *work) churn(ctx context.Context, out io.Writer) error {
+	for n := 0; ; n++ {
+		holder := fmt.Sprintf("%d of process %d", n, os.Getpid())
+		lease, c, err := w.store.Acquire(ctx, stream, claim(holder))
+		if err != nil {
+			return err
+		}
+		c.Totals.Pages++
+		if err := w.store.Commit(ctx, lease, c); err != nil {
+			return err
+		}
+		fmt.Fprintln(out, c.Totals.Pages)
+		c.Totals.Pages++
+		if err := w.store.Finish(ctx, lease, c, run(holder)); err != nil {
+			return err
+		}
+		fmt.Fprintln(out, c.Totals.Pages)
+	}
+}
+
+// worker is a process that obeys.
+type worker struct {
+	cmd *exec.Cmd
+	in  io.Writer
+	out *bufio.Scanner
+}
+
+func startWorker(t *testing.T, b Backend) *worker {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), os.Args[0])
+	cmd.Env = append(os.Environ(), b.Env...)
+	cmd.Stderr = t.Output()
+	in, err := cmd.StdinPipe()
+	mustDo(t, err)
+	out, err := cmd.StdoutPipe()
+	mustDo(t, err)
+	mustDo(t, cmd.Start())
+	t.Cleanup(func() { // also if it is stopped
+		cmd.Process.Kill()
+		cmd.Wait()
+	})
+	return &worker{cmd, in, bufio.NewScanner(out)}
+}
+
+func (w *worker) send(t *testing.T, command string) {
+	t.Helper()
+	_, err := fmt.Fprintln(w.in, command)
+	mustDo(t, err)
+}
+
+func (w *worker) answer(t *testing.T) string {
+	t.Helper()
+	if !w.out.Scan() {
+		t.Fatalf("the process ended without an answer: %v", w.out.Err())
+	}
+	return w.out.Text()
+}
+
+func (w *worker) signal(t *testing.T, s syscall.Signal) {
+	t.Helper()
+	mustDo(t, w.cmd.Process.Signal(s))
+}
+
+func testProcesses(t *testing.T, b Backend) {
+	const rounds = 3
+	var workers []*worker
+	for range 8 {
+		workers = append(workers, startWorker(t, b))
+	}
+	for _, w := range workers {
+		if got := w.answer(t); got != "ready" {
+			t.Fatalf("a process says %q, want ready", got)
+		}
+	}
+	for round := range rounds {
+		b.Delete(stream)
+		for i, w := range workers {
+			w.send(t, fmt.Sprintf("acquire %d of round %d", i, round))
+		}
+		answers := map[string]int{}
+		for _, w := range workers {
+			answers[w.answer(t)]++
+		}
+		if answers["1"] != 1 || answers["held"] != len(workers)-1 {
+			t.Errorf("8 processes acquired at once: %v, want token 1 once and else held", answers)
+		}
+	}
+}
+
+// startHolder starts a process that has the lease.
+func startHolder(t *testing.T, b Backend) *worker {
+	t.Helper()
+	w := startWorker(t, b)
+	w.send(t, "acquire holder")
+	if ready, token := w.answer(t), w.answer(t); ready != "ready" || token != "1" {
+		t.Fatalf("the process says %q and %q, want that it has token 1", ready, token)
+	}
+	return w
+}
+
+func testKilledHolder(t *testing.T, b Backend) {
+	w := startHolder(t, b)
+	w.signal(t, syscall.SIGKILL)
+	_, _, err := b.Open().Acquire(t.Context(), stream, claim("next"))
+	wantError(t, "acquiring after the holder was killed", err, store.ErrHeld)
+	age(t, b, ttl)
+	if lease, _ := acquire(t, b.Open(), claim("next")); lease.Token != 2 {
+		t.Errorf("token %d after the holder's expiry, want 2", lease.Token)
+	}
+}
+
+func testStoppedHolder(t *testing.T, b Backend) {
+	w, s := startHolder(t, b), b.Open()
+	w.send(t, "commit 1")
+	if got := w.answer(t); got != "ok" {
+		t.Fatalf("the holder's commit: %s", got)
+	}
+	w.signal(t, syscall.SIGSTOP)
+	_, _, err := s.Acquire(t.Context(), stream, claim("next"))
+	wantError(t, "acquiring while the holder sleeps", err, store.ErrHeld)
+	age(t, b, ttl)
+	lease, _ := acquire(t, s, claim("next"))
+	mustDo(t, s.Commit(t.Context(), lease, pages(2)))
+	same := unchanged(t, b)
+	w.signal(t, syscall.SIGCONT)
+	w.send(t, "commit 3")
+	if got := w.answer(t); got != "lost" {
+		t.Errorf("the commit of a holder that slept too long: %s, want lost", got)
+	}
+	same("a holder that slept too long")
+	mustDo(t, s.Finish(t.Context(), lease, pages(4), run("next")))
+}
+
+// testKilledAtAnyMoment kills a process in the midst of its work, again and
+// again. Nothing that it reported is undone and nobody has to wait.
+func testKilledAtAnyMoment(t *testing.T, b Backend) {
+	s := b.Open()
+	for range 4 {
+		w := startWorker(t, b)
+		w.answer(t)
+		w.send(t, "churn")
+		var last int64
+		for range 1 + rand.IntN(20) {
+			n, err := strconv.ParseInt(w.answer(t), 10, 64)
+			mustDo(t, err)
+			last = n
+		}
+		w.signal(t, syscall.SIGKILL)
+		w.cmd.Wait()
+		start := time.Now()
+		lease, cursor := acquire(t, s, force("after"))
+		if took := time.Since(start); took > 5*time.Second {
+			t.Errorf("acquiring after a process was killed took %v", took)
+		}
+		if cursor.Totals.Pages < last {
+			t.Errorf("the cursor has %d pages, and the process reported %d", cursor.Totals.Pages, last)
+		}
+		mustDo(t, s.Release(t.Context(), lease, run("after")))
+	}
+}

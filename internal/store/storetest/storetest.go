@@ -1,0 +1,152 @@
+// Package storetest holds the tests that every implementation of the store
+// has to pass.
+package storetest
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"duo-telephony-collector/internal/store"
+)
+
+const (
+	stream = "telephony"
+	ttl    = 10 * time.Minute
+)
+
+// Backend is a fresh place to keep state, and what the suite needs to look at
+// it and to change it behind the store's back.
+type Backend struct {
+	// Open returns another handle on the same data.
+	Open func() *store.Store
+	// Raw returns the stream's document and its version as text, "" if there
+	// is none.
+	Raw func(stream string) string
+	// Edit changes the document's fields by hand.
+	Edit func(stream string, change func(fields map[string]any))
+	// Delete removes the document by hand; the history stays.
+	Delete func(stream string)
+	// Env is the environment in which the test binary, run again, calls Work
+	// with a store on the same data.
+	Env []string
+}
+
+// Test runs the suite. Each call of open returns a fresh Backend.
+func Test(t *testing.T, open func(t *testing.T) Backend) {
+	for name, test := range map[string]func(*testing.T, Backend){
+		"FirstAcquire":      testFirstAcquire,
+		"Held":              testHeld,
+		"Expiry":            testExpiry,
+		"Force":             testForce,
+		"AcquireTwice":      testAcquireTwice,
+		"NextFails":         testNextFails,
+		"RoundTrip":         testRoundTrip,
+		"LateCommit":        testLateCommit,
+		"TakenOver":         testTakenOver,
+		"GivenBack":         testGivenBack,
+		"Release":           testRelease,
+		"Cancelled":         testCancelled,
+		"Streams":           testStreams,
+		"History":           testHistory,
+		"Unreadable":        testUnreadable,
+		"Deleted":           testDeleted,
+		"DeletedLater":      testDeletedLater,
+		"DeletedAndAnew":    testDeletedAndAnew,
+		"RandomHistory":     testRandomHistory,
+		"Goroutines":        testGoroutines,
+		"Processes":         testProcesses,
+		"KilledHolder":      testKilledHolder,
+		"StoppedHolder":     testStoppedHolder,
+		"KilledAtAnyMoment": testKilledAtAnyMoment,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, open(t))
+		})
+	}
+}
+
+// claim asks for the lease and leaves the cursor as it is.
+func claim(holder string) store.Claim {
+	return store.Claim{Holder: holder, TTL: ttl, Next: keep}
+}
+
+func force(holder string) store.Claim {
+	c := claim(holder)
+	c.Force = true
+	return c
+}
+
+func keep(_ context.Context, s store.State) (store.Cursor, error) { return s.Cursor, nil }
+
+func acquire(t *testing.T, s *store.Store, c store.Claim) (*store.Lease, store.Cursor) {
+	t.Helper()
+	lease, cursor, err := s.Acquire(t.Context(), stream, c)
+	if err != nil {
+		t.Fatalf("%s acquires: %v", c.Holder, err)
+	}
+	return lease, cursor
+}
+
+func load(t *testing.T, s *store.Store, stream string) store.State {
+	t.Helper()
+	state, err := s.Load(t.Context(), stream)
+	if err != nil {
+		t.Fatalf("loading: %v", err)
+	}
+	return state
+}
+
+func history(t *testing.T, s *store.Store, stream string, limit int) []store.Run {
+	t.Helper()
+	runs, err := s.Runs(t.Context(), stream, limit)
+	if err != nil {
+		t.Fatalf("reading the history: %v", err)
+	}
+	return runs
+}
+
+func mustDo(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func wantError(t *testing.T, what string, got, want error) {
+	t.Helper()
+	if !errors.Is(got, want) {
+		t.Errorf("%s: got error %v, want %v", what, got, want)
+	}
+}
+
+// unchanged returns a check that nothing was written since.
+func unchanged(t *testing.T, b Backend) func(after string) {
+	t.Helper()
+	before := b.Raw(stream)
+	return func(after string) {
+		t.Helper()
+		if now := b.Raw(stream); now != before {
+			t.Errorf("%s changed the document\nfrom %s\nto   %s", after, before, now)
+		}
+	}
+}
+
+// age sets the lease's acquired_at so that it was acquired d before the
+// server's present moment.
+func age(t *testing.T, b Backend, d time.Duration) {
+	t.Helper()
+	now := load(t, b.Open(), stream).Now
+	b.Edit(stream, func(fields map[string]any) {
+		fields["lease"].(map[string]any)["acquired_at"] = now.Add(-d)
+	})
+}
+
+// pages is a cursor that one number tells from others.
+func pages(n int64) store.Cursor { return store.Cursor{Totals: store.Totals{Pages: n}} }
+
+func run(id string) store.Run {
+	return store.Run{ID: id, Outcome: "complete", StartedAt: epoch}
+}

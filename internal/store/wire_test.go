@@ -1,0 +1,147 @@
+package store_test
+
+import (
+	"context"
+	"fmt"
+	"path"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"cloud.google.com/go/firestore/apiv1/firestorepb"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"duo-telephony-collector/internal/store"
+)
+
+// wire lies between the client and the emulator. It notes each request and
+// lets a fault have it.
+type wire struct {
+	mu    sync.Mutex
+	fault fault
+	calls []string
+}
+
+// fault decides what becomes of a request: Get, Commit (with the number of its
+// writes) or Query. send lets the server have it.
+type fault func(ctx context.Context, call string, send func() error) error
+
+// names shortens the streaming methods that the store uses.
+var names = map[string]string{"BatchGetDocuments": "Get", "RunQuery": "Query"}
+
+func (w *wire) pass(ctx context.Context, call string, send func() error) error {
+	w.mu.Lock()
+	w.calls = append(w.calls, call)
+	f := w.fault
+	w.mu.Unlock()
+	if f == nil {
+		return send()
+	}
+	return f(ctx, call, send)
+}
+
+// breakWith sets the fault, or none, and forgets the requests so far.
+func (w *wire) breakWith(f fault) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.fault, w.calls = f, nil
+}
+
+func (w *wire) seen() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.calls)
+}
+
+func (w *wire) intercept() []grpc.DialOption {
+	return []grpc.DialOption{grpc.WithUnaryInterceptor(w.unary), grpc.WithStreamInterceptor(w.stream)}
+}
+
+func (w *wire) unary(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+	call := path.Base(method)
+	if r, ok := req.(*firestorepb.CommitRequest); ok {
+		call = fmt.Sprint("Commit ", len(r.Writes))
+	}
+	return w.pass(ctx, call, func() error { return invoke(ctx, method, req, reply, cc, opts...) })
+}
+
+func (w *wire) stream(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, open grpc.Streamer, opts ...grpc.CallOption) (grpc.ClientStream, error) {
+	var s grpc.ClientStream
+	err := w.pass(ctx, names[path.Base(method)], func() (err error) {
+		s, err = open(ctx, desc, cc, method, opts...)
+		return err
+	})
+	return s, err
+}
+
+// wired is a store behind a wire that a test breaks, and another run's store
+// on the same data behind one that it leaves alone.
+type wired struct {
+	*collection
+	wire, soundWire *wire
+	broken, sound   *store.Store
+}
+
+func newWired(t *testing.T) *wired {
+	w := &wired{collection: newCollection(t), wire: &wire{}, soundWire: &wire{}}
+	w.broken = w.open(w.wire.intercept()...)
+	w.sound = w.open(w.soundWire.intercept()...)
+	return w
+}
+
+// notRepeated is an answer to a read that the client, unlike with Unavailable,
+// does not ask for again. Neither does it tell what became of a write.
+const notRepeated = codes.ResourceExhausted
+
+func refusal(code codes.Code) error { return status.Error(code, "injected") }
+
+func isCommit(call string) bool { return call == "Commit 1" || call == "Commit 2" }
+
+// requestLost is a fault that the first commit does not get past; meanwhile
+// something else happens.
+func requestLost(code codes.Code, meanwhile func()) fault {
+	var once atomic.Bool
+	return func(_ context.Context, call string, send func() error) error {
+		if !isCommit(call) || !once.CompareAndSwap(false, true) {
+			return send()
+		}
+		meanwhile()
+		return refusal(code)
+	}
+}
+
+// answerLost is a fault that swallows the answer to the first commit. What
+// follows goes on to then.
+func answerLost(code codes.Code, meanwhile func(), then fault) fault {
+	var once atomic.Bool
+	return func(ctx context.Context, call string, send func() error) error {
+		if once.Load() {
+			return then(ctx, call, send)
+		}
+		err := send()
+		if !isCommit(call) || err != nil {
+			return err
+		}
+		once.Store(true)
+		meanwhile()
+		return refusal(code)
+	}
+}
+
+func nothing() {}
+
+func pass(_ context.Context, _ string, send func() error) error { return send() }
+
+// refuse is a fault that answers every request with the code, but those that
+// are exempt.
+func refuse(code codes.Code, exempt ...string) fault {
+	return func(_ context.Context, call string, send func() error) error {
+		if slices.Contains(exempt, call) {
+			return send()
+		}
+		return refusal(code)
+	}
+}
