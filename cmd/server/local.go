@@ -35,6 +35,9 @@ type localFlags struct {
 // names a real application.
 func localCommand(ctx context.Context, args []string, con console) int {
 	f, err := parseLocal(args, con.err)
+	if errors.Is(err, flag.ErrHelp) {
+		return exitOK
+	}
 	if err != nil {
 		return exitConfig
 	}

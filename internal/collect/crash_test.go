@@ -86,7 +86,7 @@ type scenario struct {
 
 var scenarios = []scenario{
 	{"one page", func(w *world) { w.sim.Add(spread(300, w.start.Add(-2*time.Hour), time.Second)...) }, nothing},
-	{"many pages", func(w *world) { w.sim.Add(spread(2300, w.start.Add(-2*time.Hour), time.Second)...) }, nothing},
+	{"many pages", func(w *world) { w.sim.Add(spread(2010, w.start.Add(-2*time.Hour), time.Second)...) }, nothing},
 	{"window border", func(w *world) {
 		w.config.MaxWindow = 12 * time.Hour
 		w.sim.Add(spread(200, w.start.Add(-12*time.Hour-100*time.Microsecond), time.Microsecond)...)

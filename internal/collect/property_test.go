@@ -2,7 +2,6 @@ package collect_test
 
 import (
 	"context"
-	"encoding/json"
 	"flag"
 	"fmt"
 	"math/rand/v2"
@@ -14,7 +13,7 @@ import (
 )
 
 var (
-	histories = flag.Int("histories", 300, "random histories to try")
+	histories = flag.Int("histories", 100, "random histories to try")
 	seed      = flag.Uint64("seed", 0, "try only the history of this seed")
 )
 
@@ -103,22 +102,16 @@ func (h *chance) arrivals(w *world) {
 		if !h.oneIn(3) { // one in three shares the time of the one before
 			at = from.Add(h.duration(now.Sub(from)))
 		}
-		records = append(records, h.record(at))
+		records = append(records, plain(uuid(h.Int(), at), at))
 	}
 	for range h.IntN(4) {
 		if at := now.Add(-h.duration(9 * time.Minute)); at.After(w.first()) {
-			late := h.record(at)
+			late := plain(uuid(h.Int(), at), at)
 			late.VisibleAt = now
 			records = append(records, late)
 		}
 	}
 	w.sim.Add(records...)
-}
-
-func (h *chance) record(at time.Time) duosim.Record {
-	id := uuid(h.Int(), at)
-	raw := fmt.Sprintf(`{"telephony_id":%q,"ts":%q}`, id, at.Format("2006-01-02T15:04:05.000000-07:00"))
-	return duosim.Record{TS: at, ID: id, Raw: json.RawMessage(raw)}
 }
 
 // run does a run, of which one in three breaks.

@@ -139,8 +139,7 @@ func (r *run) planBackfill(ctx context.Context, want store.Backfill) error {
 	if c.Window.Open() {
 		limit = earliest(limit, c.Window.From)
 	}
-	want.From, want.To = floor(want.From), floor(want.To)
-	want.Until = earliest(want.To, limit)
+	want.From, want.To = floor(want.From), earliest(floor(want.To), limit)
 	r.plan = backfill{Config: r.Config, want: want}
 	return nil
 }

@@ -2,9 +2,11 @@ package collect_test
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -15,6 +17,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"cloud.google.com/go/firestore"
@@ -76,6 +79,19 @@ func newWorld(t *testing.T, cfg duosim.Config) *world {
 	return w
 }
 
+// bubble calls f with a world on the embedded store in which waiting takes no
+// time. Only the client waits in there: the server's clock is the world's, and
+// stands still. A request that is never answered hangs for ever.
+func bubble(t *testing.T, cfg duosim.Config, f func(w *world)) {
+	t.Helper()
+	w := newWorld(t, cfg) // out here, where its server can wait for requests
+	synctest.Test(t, func(t *testing.T) {
+		time.Sleep(time.Until(w.start)) // it is the year 2000 at first
+		w.t = t
+		f(w)
+	})
+}
+
 // emulated returns a world on Firestore's emulator and fake-gcs-server, with
 // the real clients.
 func emulated(t *testing.T) *world {
@@ -122,12 +138,12 @@ var gcs = sync.OnceValue(func() *fakestorage.Server {
 
 func listObjects(t *testing.T, s *fakestorage.Server, bucket string) map[string][]byte {
 	t.Helper()
-	attrs, _, err := s.ListObjectsWithOptions(bucket, fakestorage.ListOptions{})
+	list, err := s.ListObjectsWithOptionsPaginated(bucket, fakestorage.ListOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	out := map[string][]byte{}
-	for _, a := range attrs {
+	for _, a := range list.Objects {
 		o, err := s.GetObject(bucket, a.Name)
 		if err != nil {
 			t.Fatal(err)
@@ -153,9 +169,12 @@ func (w *world) simulate(cfg duosim.Config) {
 	w.connect(w.front)
 }
 
-// connect has the client ask h.
+// connect has the client ask h. Each answer closes its connection: one that is
+// kept would keep a bubble's time from passing.
 func (w *world) connect(h http.Handler) {
-	server := httptest.NewServer(h)
+	server := httptest.NewUnstartedServer(h)
+	server.Config.SetKeepAlivesEnabled(false)
+	server.Start()
 	w.t.Cleanup(server.Close)
 	w.duo = duo.New(duo.Config{
 		IKey: "ikey", Secret: func() (string, error) { return "skey", nil }, Host: host, URL: server.URL, Log: w.logger(),
@@ -318,7 +337,7 @@ func readObjects(t *testing.T, dir string) map[string][]byte {
 			return nil
 		}
 		if err == nil {
-			out[path], err = os.ReadFile(path)
+			out[path], err = readObject(path)
 		}
 		return err
 	})
@@ -326,6 +345,18 @@ func readObjects(t *testing.T, dir string) map[string][]byte {
 		t.Fatal(err)
 	}
 	return out
+}
+
+func readObject(path string) ([]byte, error) {
+	data, err := os.ReadFile(path)
+	if err != nil || !strings.HasSuffix(path, ".gz") {
+		return data, err
+	}
+	r, err := gzip.NewReader(bytes.NewReader(data))
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(r)
 }
 
 // tempDir is in memory where that is possible: thousands of runs would
@@ -367,7 +398,13 @@ var _ io.Writer = (*logBuffer)(nil)
 func spread(n int, t time.Time, step time.Duration) []duosim.Record {
 	var out []duosim.Record
 	for i := range n {
-		out = append(out, duosim.Record{TS: t.Add(time.Duration(i) * step), ID: uuid(i, t)})
+		out = append(out, plain(uuid(i, t), t.Add(time.Duration(i)*step)))
 	}
 	return out
+}
+
+// plain is a record with no more than id and time, which is cheap to check.
+func plain(id string, at time.Time) duosim.Record {
+	raw := fmt.Sprintf(`{"telephony_id":%q,"ts":%q}`, id, at.Format("2006-01-02T15:04:05.000000-07:00"))
+	return duosim.Record{TS: at, ID: id, Raw: json.RawMessage(raw)}
 }

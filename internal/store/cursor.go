@@ -61,13 +61,6 @@ type Backfill struct {
 	From      time.Time `firestore:"from" json:"from"`
 	To        time.Time `firestore:"to" json:"to"`
 	Redeliver bool      `firestore:"redeliver" json:"redeliver"`
-	// Until is To, or where the live stream's part began when it was asked for.
-	Until time.Time `firestore:"until" json:"until"`
-}
-
-// Same reports whether both were asked for in the same words.
-func (b Backfill) Same(other Backfill) bool {
-	return b.From.Equal(other.From) && b.To.Equal(other.To) && b.Redeliver == other.Redeliver
 }
 
 // Totals are counters that only grow.

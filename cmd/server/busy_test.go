@@ -1,0 +1,126 @@
+package main
+
+import (
+	"cmp"
+	"net/http"
+	"os"
+	"slices"
+	"strconv"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"duo-telephony-collector/internal/collect"
+	"duo-telephony-collector/internal/duo/duosim"
+)
+
+// While a run is held, every other one, in any process, is busy.
+func TestBusy(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1300, time.Hour)
+	processes := []*process{w.start(nil), w.start(nil)}
+	held := newGate()
+	w.sim.Script(held.before)
+	answers := make(chan answer, 20)
+	for i := range cap(answers) {
+		go func() { answers <- processes[i%2].push() }()
+	}
+	receive(t, held.reached, "a run asks Duo")
+	for range cap(answers) - 1 {
+		wantRun(t, receive(t, answers, "the other runs end"), http.StatusOK, collect.Busy)
+	}
+	for _, p := range processes {
+		wantRun(t, p.manual(""), http.StatusConflict, collect.Busy)
+		if s := p.status(); s.Lease == nil || s.Lease.Expired || s.Lease.Token != 1 {
+			t.Errorf("the lease is %+v", s.Lease)
+		}
+	}
+	held.open()
+	only := receive(t, answers, "the run ends")
+	wantRun(t, only, http.StatusOK, collect.Complete)
+	if n := len(w.sim.Requests()); n != only.Requests || only.Token != 1 {
+		t.Errorf("the run with token %d made %d requests of %d", only.Token, only.Requests, n)
+	}
+	w.wantLedger(only.sent, only.Watermark)
+}
+
+// fromEnv is a number that a long test run sets higher.
+func fromEnv(t *testing.T, name string, usual int) int {
+	t.Helper()
+	text := cmp.Or(os.Getenv(name), strconv.Itoa(usual))
+	n, err := strconv.Atoi(text)
+	if err != nil || n <= 0 {
+		t.Fatalf("%s=%q is no number", name, text)
+	}
+	return n
+}
+
+// inFlight counts the requests that Duo has in hand at once. A run has one at
+// most.
+type inFlight struct{ now, most atomic.Int32 }
+
+func (f *inFlight) count(w http.ResponseWriter, r *http.Request, next http.Handler) {
+	n := f.now.Add(1)
+	for most := f.most.Load(); n > most && !f.most.CompareAndSwap(most, n); most = f.most.Load() {
+	}
+	next.ServeHTTP(w, r)
+	f.now.Add(-1)
+}
+
+// Crowds at three processes, while records keep arriving: no two runs are ever
+// at work at once.
+func TestCrowd(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 36_000, 6*time.Minute)
+	var requests inFlight
+	w.sim.Script(slices.Repeat([]duosim.Fault{requests.count}, 100_000)...)
+	env := map[string]string{"MAX_WINDOW": "1m", "INGEST_DELAY": "120s", "OVERLAP": "5s", "INITIAL_LOOKBACK": "7m"}
+	processes := []*process{w.start(env), w.start(env), w.start(env)}
+	var runs []answer
+	for _, p := range processes {
+		runs = append(runs, p.push())
+		wantRun(t, runs[len(runs)-1], http.StatusOK, collect.Complete)
+	}
+	deadline := time.Now().Add(time.Duration(fromEnv(t, "CROWD_SECONDS", 5)) * time.Second)
+	for time.Now().Before(deadline) {
+		answers := make(chan answer, 50)
+		for i := range cap(answers) {
+			go func() { answers <- processes[i%3].push() }()
+		}
+		for range cap(answers) {
+			a := receive(t, answers, "a run ends")
+			if a.Outcome != collect.Busy {
+				wantRun(t, a, http.StatusOK, collect.Complete)
+				runs = append(runs, a)
+			}
+		}
+	}
+	last := processes[0].push()
+	wantRun(t, last, http.StatusOK, collect.Complete)
+	wantApart(t, append(runs, last))
+	if n := requests.most.Load(); n != 1 {
+		t.Errorf("Duo had %d requests at once", n)
+	}
+	w.wantLedger(last.sent, last.Watermark)
+	t.Logf("%d runs, %d records", len(runs)+1, processes[0].status().Totals.Records)
+}
+
+// wantApart wants every run to have begun after the one before had ended. Both
+// times are early: a run's duration counts from a little after its request was
+// sent, to just before it gives the lease back.
+func wantApart(t *testing.T, runs []answer) {
+	t.Helper()
+	slices.SortFunc(runs, func(a, b answer) int { return cmp.Compare(a.Token, b.Token) })
+	for i, run := range runs[1:] {
+		before := runs[i]
+		end := before.sent.Add(time.Duration(before.DurationMS) * time.Millisecond)
+		if run.Token == before.Token || run.StartedAt.Before(end) {
+			t.Errorf("run %d began at %s, run %d ended at %s or later", run.Token, clock(run.StartedAt), before.Token, clock(end))
+		}
+		if run.Watermark.Before(*before.Watermark) {
+			t.Errorf("the watermark went back from %s to %s", before.Watermark, run.Watermark)
+		}
+	}
+}
+
+func clock(t time.Time) string { return t.UTC().Format("15:04:05.000000") }

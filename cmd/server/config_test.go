@@ -1,0 +1,241 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"log/slog"
+	"maps"
+	"net"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"duo-telephony-collector/internal/collect"
+	"duo-telephony-collector/internal/handler"
+)
+
+// required is the smallest configuration that is good.
+func required() map[string]string {
+	return map[string]string{
+		"DUO_IKEY": "DIWJ8X6AEYOR5OMC6TQ1", "DUO_SKEY": captured.secret("Jl0fuYB9pxvZ3tQrN1cKsW7oHdGm4EaXi2TbR8yL"), "DUO_API_HOST": "api-12345678.duosecurity.com",
+		"GCS_BUCKET": "bucket", "FIRESTORE_PROJECT": "project",
+		"PUSH_AUDIENCE": "https://a.example", "ALLOWED_CALLERS": "a@b.example",
+	}
+}
+
+// with reads the configuration with these variables changed.
+func with(changes map[string]string) (config, error) {
+	vars := required()
+	maps.Copy(vars, changes)
+	return readConfig(&env{lookup: lookupIn(vars)})
+}
+
+func lookupIn(vars map[string]string) func(string) (string, bool) {
+	return func(name string) (string, bool) {
+		v, ok := vars[name]
+		return v, ok
+	}
+}
+
+func TestConfigDefaults(t *testing.T) {
+	got, err := with(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret, err := got.duoSecret()
+	if err != nil || secret != required()["DUO_SKEY"] {
+		t.Errorf("the secret key is another one, or %v", err)
+	}
+	got.duoSecret = nil
+	want := config{
+		duoIKey: "DIWJ8X6AEYOR5OMC6TQ1", duoHost: "api-12345678.duosecurity.com", pageInterval: time.Second,
+		bucket: "bucket", prefix: "duo-telephony",
+		project: "project", database: "(default)", collection: "duo-telephony-collector",
+		auth:     handler.AuthConfig{Mode: handler.ModeVerify, Audiences: []string{"https://a.example"}, Callers: []string{"a@b.example"}},
+		logLevel: slog.LevelInfo, port: "8080",
+		collect: collect.Config{
+			Stream: "telephony", Host: "api-12345678.duosecurity.com", Enrich: true, Budget: 9 * time.Minute,
+			Lookback: 24 * time.Hour, Delay: 150 * time.Second, Overlap: 10 * time.Minute, MaxWindow: 24 * time.Hour,
+		},
+	}
+	if diff := cmp.Diff(want, got, cmp.AllowUnexported(config{})); diff != "" {
+		t.Errorf("defaults (-want +got):\n%s", diff)
+	}
+}
+
+// All that is good differs from the default, and arrives.
+func TestConfigGood(t *testing.T) {
+	skey := filepath.Join(t.TempDir(), "skey")
+	if err := os.WriteFile(skey, []byte("from a file\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		name, value string
+		got         func(config) any
+		want        any
+	}{
+		{"DUO_API_HOST", "API-1.DuoFederal.com", func(c config) any { return c.duoHost }, "API-1.DuoFederal.com"},
+		{"DUO_API_URL", "http://127.0.0.1:99/", func(c config) any { return c.duoURL }, "http://127.0.0.1:99"},
+		{"PAGE_INTERVAL", "0s", func(c config) any { return c.pageInterval }, time.Duration(0)},
+		{"GCS_PREFIX", "/a/b/", func(c config) any { return c.prefix }, "a/b"},
+		{"GCS_PREFIX", "", func(c config) any { return c.prefix }, ""},
+		{"GCS_PREFIX", "/", func(c config) any { return c.prefix }, ""},
+		{"STATE_KEY", "state.json", func(c config) any { return c.stateKey }, "state.json"},
+		{"FIRESTORE_PROJECT", " other ", func(c config) any { return c.project }, "other"},
+		{"FIRESTORE_DATABASE", "db", func(c config) any { return c.database }, "db"},
+		{"FIRESTORE_COLLECTION", "c", func(c config) any { return c.collection }, "c"},
+		{"PUSH_AUDIENCE", "a, b,,", func(c config) any { return strings.Join(c.auth.Audiences, "|") }, "a|b"},
+		{"ALLOWED_CALLERS", "a@b,c@d", func(c config) any { return strings.Join(c.auth.Callers, "|") }, "a@b|c@d"},
+		{"OIDC_CERTS_URL", "http://[::1]:1/certs", func(c config) any { return c.auth.CertsURL }, "http://[::1]:1/certs"},
+		{"MAX_ITERATIONS", "3", func(c config) any { return c.collect.MaxPages }, 3},
+		{"RUN_BUDGET", "599s", func(c config) any { return c.collect.Budget }, 599 * time.Second},
+		{"INITIAL_LOOKBACK", "4296h", func(c config) any { return c.collect.Lookback }, 179 * day},
+		{"INGEST_DELAY", "120s", func(c config) any { return c.collect.Delay }, 2 * time.Minute},
+		{"OVERLAP", "0", func(c config) any { return c.collect.Overlap }, time.Duration(0)},
+		{"MAX_WINDOW", "1h", func(c config) any { return c.collect.MaxWindow }, time.Hour},
+		{"ENRICH", "false", func(c config) any { return c.collect.Enrich }, false},
+		{"COMPRESSION", "gzip", func(c config) any { return c.collect.Gzip }, true},
+		{"LOG_LEVEL", "warn", func(c config) any { return c.logLevel }, slog.LevelWarn},
+		{"PORT", "65535", func(c config) any { return c.port }, "65535"},
+	} {
+		c, err := with(map[string]string{test.name: test.value})
+		if err != nil || test.got(c) != test.want {
+			t.Errorf("%s=%q: %v, %v, want %v", test.name, test.value, test.got(c), err, test.want)
+		}
+	}
+	c, err := with(map[string]string{"DUO_SKEY": "", "DUO_SKEY_FILE": skey, "K_SERVICE": "s", "AUTH_MODE": "cloudrun-iam"})
+	if err != nil || c.auth.Mode != handler.ModeCloudRunIAM {
+		t.Fatalf("mode %s, %v", c.auth.Mode, err)
+	}
+	if secret, err := c.duoSecret(); secret != "from a file" || err != nil {
+		t.Errorf("the secret key is not the file's, or %v", err)
+	}
+}
+
+func TestConfigProject(t *testing.T) {
+	t.Setenv("GCE_METADATA_HOST", "127.0.0.1:1") // nobody there
+	c, err := with(map[string]string{"FIRESTORE_PROJECT": "", "GOOGLE_CLOUD_PROJECT": "google's"})
+	if err != nil || c.project != "google's" {
+		t.Errorf("project %q, %v", c.project, err)
+	}
+	if _, err := with(map[string]string{"FIRESTORE_PROJECT": ""}); err == nil || !strings.HasPrefix(err.Error(), "FIRESTORE_PROJECT: is required here") {
+		t.Errorf("without any project: %v", err)
+	}
+}
+
+func TestConfigBad(t *testing.T) {
+	skey, empty := filepath.Join(t.TempDir(), "skey"), filepath.Join(t.TempDir(), "empty")
+	if err := errors.Join(os.WriteFile(skey, []byte("k"), 0o600), os.WriteFile(empty, []byte("\n"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct{ assignments, want string }{
+		{"DUO_IKEY=", "DUO_IKEY: is required"},
+		{"DUO_API_HOST=", "DUO_API_HOST: is required"},
+		{"DUO_API_HOST=https://api-1.duosecurity.com", "DUO_API_HOST: "},
+		{"DUO_API_HOST=api-1.duosecurity.com/x", "DUO_API_HOST: "},
+		{"DUO_API_HOST=api-1.duosecurity.com:443", "DUO_API_HOST: "},
+		{"DUO_API_HOST=api-1.duosecurity.com.evil.example", "DUO_API_HOST: "},
+		{"DUO_SKEY=", "DUO_SKEY: is required, or DUO_SKEY_FILE"},
+		{"DUO_SKEY_FILE=" + skey, "DUO_SKEY_FILE: is set beside DUO_SKEY"},
+		{"DUO_SKEY= DUO_SKEY_FILE=/nowhere", "DUO_SKEY_FILE: open /nowhere"},
+		{"DUO_SKEY= DUO_SKEY_FILE=" + empty, "DUO_SKEY_FILE: " + empty + " is empty"},
+		{"DUO_API_URL=https://127.0.0.1", "DUO_API_URL: "},
+		{"DUO_API_URL=http://duo.example", "DUO_API_URL: "},
+		{"DUO_API_URL=http://u:p@127.0.0.1", "DUO_API_URL: "},
+		{"PAGE_INTERVAL=1", "PAGE_INTERVAL: "},
+		{"PAGE_INTERVAL=-1s", "PAGE_INTERVAL: "},
+		{"GCS_BUCKET=", "GCS_BUCKET: is required"},
+		{"GCS_BUCKET=gs://bucket", "GCS_BUCKET: "},
+		{"GCS_PREFIX=a//b", "GCS_PREFIX: "},
+		{"FIRESTORE_COLLECTION=", "FIRESTORE_COLLECTION: "},
+		{"FIRESTORE_COLLECTION=a/b", "FIRESTORE_COLLECTION: "},
+		{"AUTH_MODE=none", "AUTH_MODE: "},
+		{"AUTH_MODE=cloudrun-iam", "AUTH_MODE: cloudrun-iam is for Cloud Run only"},
+		{"PUSH_AUDIENCE=,", "PUSH_AUDIENCE: is required"},
+		{"ALLOWED_CALLERS=", "ALLOWED_CALLERS: is required"},
+		{"ALLOWED_CALLERS=allUsers", "ALLOWED_CALLERS: "},
+		{"OIDC_CERTS_URL=http://example.com", "OIDC_CERTS_URL: "},
+		{"MAX_ITERATIONS=-1", "MAX_ITERATIONS: "},
+		{"RUN_BUDGET=10m", "RUN_BUDGET: "},
+		{"RUN_BUDGET=", "RUN_BUDGET: "},
+		{"INITIAL_LOOKBACK=180d", "INITIAL_LOOKBACK: "},
+		{"INITIAL_LOOKBACK=4320h", "INITIAL_LOOKBACK: "},
+		{"INGEST_DELAY=119s", "INGEST_DELAY: "},
+		{"OVERLAP=1.5ms", "OVERLAP: 1.5ms is no whole number"},
+		{"MAX_WINDOW=0s", "MAX_WINDOW: "},
+		{"ENRICH=perhaps", "ENRICH: "},
+		{"COMPRESSION=zstd", "COMPRESSION: "},
+		{"LOG_LEVEL=INFO", "LOG_LEVEL: "},
+		{"PORT=http", "PORT: "},
+		{"PORT=0", "PORT: "},
+		{"K_SERVICE=s DUO_API_URL=http://127.0.0.1", "DUO_API_URL: must not be set in Cloud Run"},
+		{"K_SERVICE=s OIDC_CERTS_URL=http://127.0.0.1", "OIDC_CERTS_URL: must not be set in Cloud Run"},
+		{"K_SERVICE=s STORAGE_EMULATOR_HOST=127.0.0.1", "STORAGE_EMULATOR_HOST: must not be set in Cloud Run"},
+		{"K_SERVICE=s FIRESTORE_EMULATOR_HOST=127.0.0.1", "FIRESTORE_EMULATOR_HOST: must not be set in Cloud Run"},
+	} {
+		_, err := with(assigned(test.assignments))
+		if err == nil || strings.Contains(err.Error(), "\n") || !strings.HasPrefix(err.Error(), test.want) {
+			t.Errorf("%s: %v, want one fault: %s", test.assignments, err, test.want)
+		}
+	}
+}
+
+func assigned(text string) map[string]string {
+	vars := map[string]string{}
+	for assignment := range strings.FieldsSeq(text) {
+		name, value, _ := strings.Cut(assignment, "=")
+		vars[name] = value
+	}
+	return vars
+}
+
+// A process with nothing but faults reports each in a line of its own and does
+// not listen.
+func TestConfigAllFaultsAtOnce(t *testing.T) {
+	port := freePort(t)
+	p := launch(t, map[string]string{
+		"PORT": port, "GCE_METADATA_HOST": "127.0.0.1:1", "K_SERVICE": "s", "FIRESTORE_EMULATOR_HOST": "127.0.0.1:1",
+		"DUO_SKEY": captured.secret("q8RzV0tKcY5nWb3XhM7eJdL2aPfU9sGiT6oC1mZk"), "DUO_SKEY_FILE": "/nowhere", "GCS_PREFIX": "a//b", "RUN_BUDGET": "1h", "LOG_LEVEL": "loud",
+	})
+	if code := p.wait(); code != exitConfig {
+		t.Errorf("exit code %d", code)
+	}
+	if p.hasLogged(`"message":"serving"`) || p.out.String() != "" {
+		t.Errorf("it served before it ended, or wrote to standard output: %s", p.out)
+	}
+	var named []string
+	for line := range bytes.Lines([]byte(p.log.String())) {
+		m := regexp.MustCompile(`^{"time":"[^"]+","severity":"ERROR","message":"configuration: ([A-Z_]+): .+"}\n$`).FindSubmatch(line)
+		if m == nil {
+			t.Fatalf("a line that names no variable: %s", line)
+		}
+		named = append(named, string(m[1]))
+	}
+	want := []string{"ALLOWED_CALLERS", "DUO_API_HOST", "DUO_IKEY", "DUO_SKEY_FILE", "DUO_SKEY_FILE", "FIRESTORE_EMULATOR_HOST",
+		"FIRESTORE_PROJECT", "GCS_BUCKET", "GCS_PREFIX", "LOG_LEVEL", "PUSH_AUDIENCE", "RUN_BUDGET"}
+	if slices.Sort(named); !slices.Equal(named, want) {
+		t.Errorf("faults of\n%v, want\n%v", named, want)
+	}
+}
+
+// A port that is taken is a fault of the configuration too.
+func TestConfigPortTaken(t *testing.T) {
+	l, err := net.Listen("tcp", ":0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	vars := required()
+	vars["PORT"] = port
+	p := launch(t, vars)
+	if code := p.wait(); code != exitConfig || !p.hasLogged("configuration: PORT: listen tcp :"+port) {
+		t.Errorf("exit code %d:\n%s", code, p.log)
+	}
+}

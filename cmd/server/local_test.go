@@ -1,0 +1,282 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"duo-telephony-collector/internal/duo/duosim"
+	"duo-telephony-collector/internal/store"
+)
+
+// once runs server local -once to its end.
+func once(t *testing.T, env map[string]string, dir string) (*process, store.Run) {
+	t.Helper()
+	captured.secret(simulator.SKey)
+	p := launch(t, env, "local", "-once", "-dir", dir)
+	if code := p.wait(); code != exitOK {
+		t.Fatalf("exit code %d:\n%s", code, p.log)
+	}
+	return p, p.report()
+}
+
+// report is the one line on standard output.
+func (p *process) report() store.Run {
+	p.t.Helper()
+	dec := json.NewDecoder(strings.NewReader(p.out.String()))
+	dec.DisallowUnknownFields()
+	var r store.Run
+	if err := dec.Decode(&r); err != nil || strings.Count(p.out.String(), "\n") != 1 {
+		p.t.Fatalf("standard output is not one line with a report: %v:\n%s", err, p.out)
+	}
+	return r
+}
+
+// simulated is what server local's own Duo shows at a time.
+func simulated(now, from, to time.Time) []duosim.Record {
+	cfg := simulator
+	cfg.Now = func() time.Time { return now }
+	return duosim.New(cfg).Visible(from, to)
+}
+
+// wantLocal wants all of the simulated records of a range in the directory.
+func wantLocal(t *testing.T, dir string, began, from, to time.Time) {
+	t.Helper()
+	ledger{simulator.Host, simulated(began, from, to), simulated(time.Now(), from, to)}.check(t, files(t, dir))
+}
+
+func TestLocalOnce(t *testing.T) {
+	for name, env := range map[string]map[string]string{
+		"plain": {},
+		"gzip":  {"COMPRESSION": "gzip", "MAX_WINDOW": "1h", "PAGE_INTERVAL": "0s"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			p, first := once(t, env, dir)
+			if first.Outcome != "complete" || first.Records < 800 || len(first.Objects) == 0 {
+				t.Errorf("the first report is %+v", first)
+			}
+			if !p.hasLogged(`msg="run complete"`) {
+				t.Errorf("the log does not tell of the run:\n%s", p.log)
+			}
+			for object := range files(t, dir) {
+				if strings.HasSuffix(object, ".gz") != (name == "gzip") {
+					t.Errorf("there is an object %s", object)
+				}
+			}
+			before := files(t, dir)
+			began := time.Now()
+			_, second := once(t, env, dir)
+			if second.Outcome != "complete" || second.Duplicates == 0 || !second.Watermark.After(*first.Watermark) || second.Token <= first.Token {
+				t.Errorf("the second report is %+v", second)
+			}
+			if added := len(files(t, dir)) - len(before); added != len(second.Objects) || second.Records > 10 {
+				t.Errorf("the second run wrote %d objects and %d records, and reports %v", added, second.Records, second.Objects)
+			}
+			wantLocal(t, dir, began, first.Window.From, *second.Watermark)
+		})
+	}
+}
+
+// Only what is new may be written by either of two.
+func TestLocalTwoAtOnce(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	env := map[string]string{"MAX_WINDOW": "30m", "PAGE_INTERVAL": "0s"}
+	both := []*process{launch(t, env, "local", "-once", "-dir", dir), launch(t, env, "local", "-once", "-dir", dir)}
+	var outcomes []string
+	for _, p := range both {
+		if code := p.wait(); code != exitOK {
+			t.Errorf("exit code %d:\n%s", code, p.log)
+		}
+		outcomes = append(outcomes, p.report().Outcome)
+		if p.hasLogged("level=") {
+			t.Errorf("the log tells of trouble:\n%s", p.log)
+		}
+	}
+	if slices.Sort(outcomes); outcomes[1] != "complete" || outcomes[0] != "busy" && outcomes[0] != "complete" {
+		t.Errorf("the outcomes are %v", outcomes)
+	}
+	began := time.Now()
+	_, last := once(t, env, dir)
+	from := both[0].report().Window
+	if from == nil {
+		from = both[1].report().Window
+	}
+	wantLocal(t, dir, began, from.From, *last.Watermark)
+}
+
+// Every command that is printed must work as it is printed.
+func TestLocalWelcome(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	address := "127.0.0.1:" + freePort(t)
+	p := launch(t, nil, "local", "-dir", dir, "-addr", address, "-every", "1h")
+	eventually(t, "the first run is complete", func() bool { return p.hasLogged(`msg="run complete"`) })
+	for _, text := range []string{"a simulated Duo", "every 1h0m0s", "Ctrl-C", filepath.Join(dir, "state.db")} {
+		if !p.hasLogged(text) {
+			t.Errorf("the welcome does not tell of %s:\n%s", text, p.log)
+		}
+	}
+	commands := welcomed(p.log.String())
+	for name, want := range map[string]*regexp.Regexp{
+		"run now": regexp.MustCompile(`^{"outcome":"complete".*"late":0`),
+		"count":   regexp.MustCompile(`^{"outcome":"complete".*"objects":\[\]`),
+		"status":  regexp.MustCompile(`"watermark":"20.*"totals":{"pages":[1-9]`),
+		"look":    regexp.MustCompile(`^{"context":.*"eventtype":"telephony","host":"api-simulated.duosecurity.com"}\n`),
+	} {
+		if got := shell(t, commands[name]); !want.MatchString(got) {
+			t.Errorf("%s: %q is answered with %s", name, commands[name], phoneNumber.ReplaceAllString(got, "PHONE"))
+		}
+	}
+	p.signal(syscall.SIGINT)
+	if code := p.wait(); code != exitOK {
+		t.Errorf("SIGINT: exit code %d", code)
+	}
+}
+
+// welcomed returns the commands that the welcome shows, by their names.
+func welcomed(text string) map[string]string {
+	commands := map[string]string{}
+	for _, m := range regexp.MustCompile(`(?m)^  (run now|count|status|look) +(.*)$`).FindAllStringSubmatch(text, -1) {
+		commands[m[1]] = m[2]
+	}
+	return commands
+}
+
+// shell runs a command and returns its output, as a person would see it.
+func shell(t *testing.T, command string) string {
+	t.Helper()
+	if _, err := exec.LookPath("curl"); err != nil && strings.HasPrefix(command, "curl ") {
+		return curl(t, strings.Fields(command)[1:])
+	}
+	var stderr bytes.Buffer
+	cmd := exec.CommandContext(t.Context(), "sh", "-c", command)
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Errorf("%q: %v: %s", command, err, &stderr)
+	}
+	return string(out)
+}
+
+// curl does what the welcome asks of curl, on a machine without it.
+func curl(t *testing.T, args []string) string {
+	t.Helper()
+	method, url, data := http.MethodGet, "", ""
+	for len(args) > 0 {
+		switch args[0] {
+		case "-X":
+			method, args = args[1], args[1:]
+		case "-d":
+			data, args = strings.Trim(args[1], "'"), args[1:]
+		default:
+			url = args[0]
+		}
+		args = args[1:]
+	}
+	req, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(body)
+}
+
+// SIGTERM ends it in the middle of a run too, and the next one goes on.
+func TestLocalTerminated(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	env := map[string]string{"MAX_WINDOW": "1h", "PAGE_INTERVAL": "1m"}
+	p := launch(t, env, "local", "-dir", dir, "-addr", "127.0.0.1:"+freePort(t))
+	eventually(t, "there is an object", func() bool { return len(objectsIn(dir)) == 1 })
+	p.signal(syscall.SIGTERM)
+	if code := p.wait(); code != exitOK || !p.hasLogged(`msg="run partial"`) || !p.hasLogged("shut-down") {
+		t.Errorf("exit code %d:\n%s", code, p.log)
+	}
+	env["PAGE_INTERVAL"] = "0s"
+	began := time.Now()
+	_, last := once(t, env, dir)
+	if last.Outcome != "complete" {
+		t.Errorf("the run after it is %+v", last)
+	}
+	start, err := time.Parse("20060102T150405.000Z", strings.Split(filepath.Base(objectsIn(dir)[0]), "_")[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantLocal(t, dir, began, start, *last.Watermark)
+}
+
+func objectsIn(dir string) []string {
+	found, _ := filepath.Glob(filepath.Join(dir, "bucket", "*", "*", "*", "*", "*.ndjson"))
+	return found
+}
+
+func TestCommandLine(t *testing.T) {
+	t.Chdir(t.TempDir()) // for the default of -dir
+	for args, want := range map[string]string{
+		"serve":                      "unknown command \"serve\"\nusage:\n",
+		"local -x":                   "flag provided but not defined: -x\n",
+		"local -every 0s":            "-every must be positive\n",
+		"local -every soon":          `invalid value "soon" for flag -every`,
+		"local -once extra":          "unexpected argument \"extra\"\n",
+		"local -addr 0.0.0.0:8080":   `-addr "0.0.0.0:8080" is no loopback address`,
+		"local -addr :8080":          `-addr ":8080" is no loopback address`,
+		"local -addr 8080":           `-addr "8080" is no loopback address`,
+		"local -addr 127.0.0.1:1x":   "choose another address with -addr",
+		"local -once -dir /dev/null": "choose another one with -dir",
+	} {
+		var out, errs bytes.Buffer
+		code := run(t.Context(), strings.Fields(args), console{lookupIn(nil), &out, &errs})
+		if line := errs.String(); code != exitConfig || !strings.Contains(line, want) || out.Len() > 0 {
+			t.Errorf("server %s: exit code %d, want 2 and %q:\n%s%s", args, code, want, line, &out)
+		}
+	}
+}
+
+func TestLocalHelp(t *testing.T) {
+	var out, errs bytes.Buffer
+	code := run(t.Context(), []string{"local", "-h"}, console{lookupIn(nil), &out, &errs})
+	if code != exitOK || strings.Count(errs.String(), "\n  -") != 4 {
+		t.Errorf("exit code %d:\n%s", code, &errs)
+	}
+}
+
+// A fault of the configuration is one of server local's too, named as always.
+func TestLocalConfiguration(t *testing.T) {
+	p := launch(t, map[string]string{"OVERLAP": "much", "LOG_LEVEL": "all"}, "local", "-once", "-dir", t.TempDir())
+	if code := p.wait(); code != exitConfig || !p.hasLogged("OVERLAP: ") || !p.hasLogged("LOG_LEVEL: ") || p.out.String() != "" {
+		t.Errorf("exit code %d:\n%s", code, p.log)
+	}
+}
+
+// A run that fails ends with 1, its report on standard output.
+func TestLocalFails(t *testing.T) {
+	strict := httptest.NewServer(duosim.New(duosim.Config{IKey: "DI", SKey: "another", Host: "api-1.duosecurity.com"}))
+	t.Cleanup(strict.Close)
+	p := launch(t, map[string]string{
+		"DUO_IKEY": "DI", "DUO_SKEY": captured.secret("not-the-right-one"), "DUO_API_HOST": "api-1.duosecurity.com", "DUO_API_URL": strict.URL,
+	}, "local", "-once", "-dir", t.TempDir())
+	if code, r := p.wait(), p.report(); code != exitFailed || r.Outcome != "failed" || !strings.Contains(r.Reason, "DUO_SKEY") {
+		t.Errorf("exit code %d, report %+v", code, r)
+	}
+}

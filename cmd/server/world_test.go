@@ -1,0 +1,209 @@
+package main
+
+import (
+	"crypto/rand"
+	"crypto/rsa"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/fsouza/fake-gcs-server/fakestorage"
+
+	"duo-telephony-collector/internal/collect"
+	"duo-telephony-collector/internal/duo/duosim"
+	"duo-telephony-collector/internal/emulator"
+	"duo-telephony-collector/internal/handler/handlertest"
+)
+
+const bucketName = "bucket"
+
+// world is all that a service talks to, on loopback: Duo, Cloud Storage,
+// Firestore and the certificates of id tokens.
+type world struct {
+	t      *testing.T
+	duo    duosim.Config
+	sim    *duosim.Sim
+	bucket *fakestorage.Server
+	token  string
+	env    map[string]string // of a service
+
+	mu      sync.Mutex
+	added   []duosim.Record
+	uploads []duosim.Fault // what the next uploads meet, one each
+}
+
+// issuer is one for all tests: to make a key takes a second.
+var issuer = sync.OnceValue(func() *handlertest.Issuer {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		panic(err)
+	}
+	return &handlertest.Issuer{Key: key}
+})
+
+// newWorld starts a world in which Duo has perHour records in each hour since
+// then.
+func newWorld(t *testing.T, perHour int, since time.Duration) *world {
+	t.Helper()
+	return newWorldOf(t, duosim.Generator{Seed: 7, PerHour: perHour, From: time.Now().Add(-since)})
+}
+
+// newWorldOf starts a world with these records, all of which a new service
+// collects.
+func newWorldOf(t *testing.T, records duosim.Generator) *world {
+	t.Helper()
+	w := &world{t: t, duo: duosim.Config{
+		IKey: "DIWJ8X6AEYOR5OMC6TQ1", SKey: captured.secret("Zh5eGmUq9zpfQnyUIu5OL9iWoMMv5ZNmk3zLJ4Ep"), Host: "api-12345678.duosecurity.com",
+		Generate: records,
+	}}
+	w.token = captured.secret(issuer().Token(t, nil))
+	w.sim = duosim.New(w.duo)
+	w.env = map[string]string{
+		"DUO_IKEY": w.duo.IKey, "DUO_SKEY": w.duo.SKey, "DUO_API_HOST": w.duo.Host, "DUO_API_URL": w.serve(w.sim),
+		"GCS_BUCKET": bucketName, "STORAGE_EMULATOR_HOST": w.startBucket(),
+		"FIRESTORE_PROJECT": "test-" + strings.ToLower(rand.Text()),
+		"PUSH_AUDIENCE":     handlertest.Audience, "ALLOWED_CALLERS": handlertest.Email, "OIDC_CERTS_URL": w.serve(issuer()),
+		"PAGE_INTERVAL": "0s", "INITIAL_LOOKBACK": (time.Since(records.From) + time.Hour).Truncate(time.Second).String(),
+	}
+	return w
+}
+
+func (w *world) serve(h http.Handler) string {
+	server := httptest.NewUnstartedServer(h)
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.Start()
+	w.t.Cleanup(server.Close)
+	return server.URL
+}
+
+func (w *world) startBucket() (host string) {
+	w.t.Helper()
+	var err error
+	if w.bucket, err = fakestorage.NewServerWithOptions(fakestorage.Options{NoListener: true, Writer: io.Discard}); err != nil {
+		w.t.Fatal(err)
+	}
+	w.bucket.CreateBucketWithOpts(fakestorage.CreateBucketOpts{Name: bucketName})
+	return strings.TrimPrefix(w.serve(http.HandlerFunc(w.storage)), "http://")
+}
+
+// storage is Cloud Storage with the faults that a test has scripted.
+func (w *world) storage(rw http.ResponseWriter, r *http.Request) {
+	w.nextUpload(r)(rw, r, w.bucket.HTTPHandler())
+}
+
+func (w *world) nextUpload(r *http.Request) duosim.Fault {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !strings.HasPrefix(r.URL.Path, "/upload/") || len(w.uploads) == 0 {
+		return duosim.Pass
+	}
+	fault := w.uploads[0]
+	w.uploads = w.uploads[1:]
+	return fault
+}
+
+// scriptUploads gives the next uploads to these faults, one each, in order, and
+// to no others.
+func (w *world) scriptUploads(faults ...duosim.Fault) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.uploads = faults
+}
+
+// scripted is how many of those faults are still to be met.
+func (w *world) scripted() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.uploads)
+}
+
+// add puts n records into Duo's log, a second apart, the last one at a time.
+func (w *world) add(n int, last time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for i := range n {
+		r := duosim.Record{
+			TS: last.Add(time.Duration(i+1-n) * time.Second).Truncate(time.Microsecond),
+			ID: fmt.Sprintf("%08x-0000-4000-8000-%012x", len(w.added), last.UnixMicro()),
+		}
+		w.added = append(w.added, r)
+		w.sim.Add(r)
+	}
+}
+
+// shown is what Duo shows at a time of the records before another.
+func (w *world) shown(now, before time.Time) []duosim.Record {
+	cfg := w.duo
+	cfg.Now = func() time.Time { return now }
+	sim := duosim.New(cfg)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	sim.Add(w.added...)
+	return sim.Visible(now.Add(-7*24*time.Hour), before)
+}
+
+// start starts a service with some variables changed.
+func (w *world) start(changes map[string]string) *process {
+	w.t.Helper()
+	env := maps.Clone(w.env)
+	env["FIRESTORE_EMULATOR_HOST"] = emulator.Firestore(w.t)
+	maps.Copy(env, changes)
+	p := listen(w.t, env)
+	p.token = w.token
+	return p
+}
+
+// status is where the stream stands.
+func (p *process) status() collect.Status {
+	p.t.Helper()
+	a := p.do(http.MethodGet, "/status", "")
+	var s collect.Status
+	if err := json.Unmarshal(a.body, &s); err != nil || a.status != http.StatusOK {
+		p.t.Fatalf("/status answered %d: %v, %v", a.status, err, a.err)
+	}
+	return s
+}
+
+// gate is a fault that holds one request until the test opens the gate.
+type gate struct{ reached, opened chan struct{} }
+
+func newGate() gate { return gate{make(chan struct{}), make(chan struct{})} }
+
+func (g gate) open() { close(g.opened) }
+
+// before holds the request, the whole of which is there.
+func (g gate) before(w http.ResponseWriter, r *http.Request, next http.Handler) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return
+	}
+	r.Body = io.NopCloser(strings.NewReader(string(body)))
+	g.hold(r)
+	next.ServeHTTP(w, r)
+}
+
+// after lets the request be carried out, and holds the answer.
+func (g gate) after(w http.ResponseWriter, r *http.Request, next http.Handler) {
+	rec := httptest.NewRecorder()
+	next.ServeHTTP(rec, r)
+	g.hold(r)
+	maps.Copy(w.Header(), rec.Header())
+	w.WriteHeader(rec.Code)
+	w.Write(rec.Body.Bytes())
+}
+
+func (g gate) hold(r *http.Request) {
+	close(g.reached)
+	select {
+	case <-g.opened:
+	case <-r.Context().Done():
+	}
+}
