@@ -47,8 +47,12 @@ func run(ctx context.Context, args []string, con console) int {
 	if len(args) == 0 {
 		return serveCommand(ctx, con)
 	}
-	if args[0] == "local" {
+	switch args[0] {
+	case "local":
 		return localCommand(ctx, args[1:], con)
+	case "-h", "-help", "--help", "help":
+		fmt.Fprint(con.out, usage)
+		return exitOK
 	}
 	fmt.Fprintf(con.err, "unknown command %q\n%s", args[0], usage)
 	return exitConfig

@@ -94,6 +94,7 @@ func (r *run) acquire(ctx context.Context) error {
 		return err
 	}
 	r.lease, r.cursor = lease, cursor
+	r.started = time.Now() // a report covers the time that the lease was held
 	r.report.Token, r.report.StartedAt = lease.Token, lease.Now()
 	if g := cursor.Gap; g != nil && g.RunID == r.report.ID {
 		r.Log.ErrorContext(ctx, "records lost: Duo no longer has them", "from", g.From, "to", g.To, "stream", r.report.Stream)

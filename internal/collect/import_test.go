@@ -1,0 +1,75 @@
+package collect_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"duo-telephony-collector/internal/collect"
+)
+
+func TestImportState(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	mark := now.Add(-time.Hour).UnixMilli()
+	for _, good := range []string{
+		fmt.Sprintf(`{"last_timestamp_ms": %d, "last_offset": null}`, mark),
+		fmt.Sprintf(`{"last_offset":"1,x","last_timestamp_ms":%d,"more":[]}`, mark),
+	} {
+		if got, err := collect.ImportState([]byte(good), now); err != nil || got.UnixMilli() != mark {
+			t.Errorf("%s: %s, %v", good, got, err)
+		}
+	}
+	for _, bad := range []string{
+		``, `{}`, `null`, `[]`, `{"last_timestamp_ms":null}`, `{"last_timestamp_ms":"1666714065304"}`, `{"last_timestamp_ms":0}`,
+		`{"last_timestamp_ms":1666714065}`, `{"last_timestamp_ms":1666714065304.5}`, `{"last_timestamp_ms":-1}`, `{"last_timestamp_ms":1e30}`,
+		fmt.Sprintf(`{"last_timestamp_ms":%d}`, now.Add(time.Second).UnixMilli()), `<html>`, `{"last_offset":"1666714065304,x"}`,
+	} {
+		if got, err := collect.ImportState([]byte(bad), now); !errors.Is(err, collect.ErrImport) || !got.IsZero() {
+			t.Errorf("%s: %s, %v", bad, got, err)
+		}
+	}
+}
+
+// TestFirstMark takes over an older collector's watermark, once.
+func TestFirstMark(t *testing.T) {
+	t.Parallel()
+	w := embedded(t)
+	mark, asked := w.start.Add(-40*time.Minute), 0
+	var failure error
+	w.config.FirstMark = func(context.Context) (time.Time, error) { asked++; return mark, failure }
+	w.sim.Add(spread(60, w.start.Add(-time.Hour), time.Minute)...)
+
+	failure = collect.ErrImport
+	r := w.collector().Run(t.Context(), collect.Job{})
+	if r.Outcome != collect.Failed || !r.Act || len(w.sim.Requests()) != 0 || !w.state().Cursor.Watermark.IsZero() {
+		t.Errorf("with an unreadable state the run is %s, act %v, after %d requests", r.Outcome, r.Act, len(w.sim.Requests()))
+	}
+	failure = nil
+	r = w.collector().Run(t.Context(), collect.Job{})
+	if r.Outcome != collect.Complete || !r.Window.From.Equal(mark) || r.Records != 38 {
+		t.Errorf("%s from %s with %d records, want 38 from %s", r.Outcome, r.Window.From, r.Records, mark)
+	}
+	failure = collect.ErrImport
+	w.pass(time.Minute)
+	if r := w.collector().Run(t.Context(), collect.Job{}); r.Outcome != collect.Complete || asked != 2 {
+		t.Errorf("with a cursor the state is asked for again: %s, %d times", r.Outcome, asked)
+	}
+}
+
+func FuzzImportState(f *testing.F) {
+	f.Add([]byte(`{"last_timestamp_ms":1666714065304}`))
+	f.Add([]byte(`{"last_timestamp_ms":"x"}`))
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		mark, err := collect.ImportState(raw, now)
+		if err == nil && (mark.After(now) || mark.Year() < 2015) {
+			t.Errorf("%q gives %s", raw, mark)
+		}
+		if err != nil && !errors.Is(err, collect.ErrImport) {
+			t.Errorf("%q: %v", raw, err)
+		}
+	})
+}

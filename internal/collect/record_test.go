@@ -1,0 +1,92 @@
+package collect
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"testing"
+)
+
+var extra = Config{Enrich: true, Host: "api-x.duosecurity.com"}.extraFields()
+
+func TestEnrich(t *testing.T) {
+	t.Parallel()
+	const both = `"eventtype":"telephony","host":"api-x.duosecurity.com"}`
+	for in, want := range map[string]string{
+		`{}`:                               `{` + both,
+		`{"a":1}`:                          `{"a":1,` + both,
+		`{"a":{"host":1,"eventtype":2}}`:   `{"a":{"host":1,"eventtype":2},` + both,
+		`{"host":null}`:                    `{"host":null,"eventtype":"telephony"}`,
+		`{"eventtype":"x","host":"y"}`:     `{"eventtype":"x","host":"y"}`,
+		`{"Host":1}`:                       `{"Host":1,` + both,
+		`[1]`:                              `[1]`,
+		`"s"`:                              `"s"`,
+		`null`:                             `null`,
+		"{ \"n\" : 1e400 ,\n\"n\":-0.0 } ": `{"n":1e400,"n":-0.0,` + both,
+		"{\"u\":\"\u2028\\u2028\\n\xff\"}": "{\"u\":\"\u2028\\u2028\\n\xff\"," + both,
+	} {
+		if got := string(newRecord(json.RawMessage(in), extra).line); got != want {
+			t.Errorf("%q becomes\n%q, want\n%q", in, got, want)
+		}
+		if got := newRecord(json.RawMessage(in), nil).line; bytes.Contains(got, []byte("telephony")) {
+			t.Errorf("%q is enriched although it shall not be: %q", in, got)
+		}
+	}
+}
+
+// TestIdentity has pairs that are the same record, and pairs that are not.
+func TestIdentity(t *testing.T) {
+	t.Parallel()
+	const id = `"60799fee-f08f-4ba8-971f-4e53b3473e9a"`
+	for _, test := range []struct {
+		name, a, b string
+		same       bool
+	}{
+		{"an id, all else differs", `{"telephony_id":` + id + `,"a":1}`, `{"b":2,"telephony_id":` + id + `}`, true},
+		{"letter case", `{"telephony_id":` + id + `}`, `{"telephony_id":` + strings.ToUpper(id) + `}`, true},
+		{"the last of two ids", `{"telephony_id":"x","telephony_id":` + id + `}`, `{"telephony_id":` + id + `}`, true},
+		{"other key's case", `{"telephony_id":` + id + `}`, `{"TELEPHONY_ID":` + id + `}`, false},
+		{"no UUID", `{"telephony_id":"x","a":1}`, `{"telephony_id":"x","a":2}`, true},
+		{"a number", `{"telephony_id":7,"a":1}`, `{"telephony_id":7,"a":2}`, true},
+		{"a number is no string", `{"telephony_id":7}`, `{"telephony_id":"8"}`, false},
+		{"no id", `{"a":1}`, `{ "a" : 1 }`, true},
+		{"no id, other bytes", `{"a":1}`, `{"a":2}`, false},
+		{"null and empty are no ids", `{"telephony_id":null}`, `{"telephony_id":""}`, false},
+		{"no hyphens", `{"telephony_id":` + id + `}`, `{"telephony_id":"60799feef08f4ba8971f4e53b3473e9a"}`, false},
+	} {
+		a, b := newRecord(json.RawMessage(test.a), extra), newRecord(json.RawMessage(test.b), extra)
+		if (a.id == b.id) != test.same {
+			t.Errorf("%s: the same is %v", test.name, a.id == b.id)
+		}
+	}
+}
+
+// FuzzRecord turns any JSON value into a line: it is valid, keeps what was
+// there in its place, and reads back with the same time and identity.
+func FuzzRecord(f *testing.F) {
+	for _, s := range []string{`{}`, `{"telephony_id":"x","ts":"2026-01-02T03:04:05.678901+00:00"}`, `[1,"\n"]`, "{ \"a\" :\t\"\u2028\xff\" }", `{"host":1,"host":2}`} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		if !json.Valid(raw) {
+			return
+		}
+		r := newRecord(raw, extra)
+		if bytes.ContainsAny(r.line, "\n\r") || !json.Valid(r.line) {
+			t.Fatalf("%q becomes the line %q", raw, r.line)
+		}
+		var plain bytes.Buffer
+		if err := json.Compact(&plain, raw); err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.HasPrefix(r.line, bytes.TrimSuffix(plain.Bytes(), []byte("}"))) {
+			t.Fatalf("%q becomes %q", plain.Bytes(), r.line)
+		}
+		if again := parseRecord(r.line); again.id != r.id || !again.ts.Equal(r.ts) {
+			t.Fatalf("%q reads back as %+v, was %+v", r.line, again, r)
+		}
+		if twice := newRecord(r.line, extra); !bytes.Equal(twice.line, r.line) {
+			t.Fatalf("%q is enriched twice: %q", r.line, twice.line)
+		}
+	})
+}

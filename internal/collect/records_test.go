@@ -1,0 +1,161 @@
+package collect_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"duo-telephony-collector/internal/duo/duosim"
+)
+
+// TestCrowdedOverlap has more records within the overlap than the cursor may
+// remember: the next windows reach back less, and say so.
+func TestCrowdedOverlap(t *testing.T) {
+	t.Parallel()
+	w := embedded(t)
+	w.config.Lookback = time.Hour
+	w.sim.Add(spread(50_000, w.start.Add(-12*time.Minute), 11*time.Millisecond)...)
+	r := w.complete()
+	if n := len(w.state().Cursor.Seen); n > 40_000 || n < 39_000 {
+		t.Errorf("the cursor remembers %d records", n)
+	}
+	if r.OverlapSeconds >= 600 || r.OverlapSeconds < 300 || !strings.Contains(w.log.String(), "overlap shortened") {
+		t.Errorf("the overlap is %d s, the log:\n%s", r.OverlapSeconds, w.log)
+	}
+	w.pass(time.Minute)
+	w.sim.Add(spread(10, w.start.Add(-2*time.Minute), time.Second)...)
+	if r := w.complete(); r.Records != 10 || r.Duplicates == 0 {
+		t.Errorf("%d records and %d duplicates", r.Records, r.Duplicates)
+	}
+}
+
+// TestDoubled has Duo show every record twice, next to each other and so also
+// across the border of two pages.
+func TestDoubled(t *testing.T) {
+	t.Parallel()
+	w := embedded(t)
+	records := spread(1503, w.start.Add(-2*time.Hour), time.Second)
+	w.sim.Add(records...)
+	w.sim.Add(records...)
+	w.sim.Add(records[499])
+	if r := w.complete(); r.Records != 1503 || r.Duplicates < 1503 {
+		t.Errorf("%d records and %d duplicates", r.Records, r.Duplicates)
+	}
+}
+
+// TestTies puts hundreds of records into the millisecond in which a page, and
+// then a window, ends.
+func TestTies(t *testing.T) {
+	t.Parallel()
+	w := embedded(t)
+	w.config.MaxWindow = time.Hour
+	border := w.start.Add(-23 * time.Hour)
+	w.sim.Add(spread(850, border.Add(-30*time.Minute), time.Second)...)
+	w.sim.Add(spread(300, border.Add(-time.Millisecond), 3*time.Microsecond)...)
+	w.sim.Add(spread(300, border, 3*time.Microsecond)...)
+	if r := w.complete(); r.Records != 1450 {
+		t.Errorf("%d records, want 1450", r.Records)
+	}
+}
+
+// TestUntimed has records without a readable time, which any window's bounds
+// may catch, at the borders of windows.
+func TestUntimed(t *testing.T) {
+	t.Parallel()
+	for _, overlap := range []time.Duration{0, 10 * time.Minute} {
+		t.Run(overlap.String(), func(t *testing.T) {
+			t.Parallel()
+			w := embedded(t)
+			w.config.MaxWindow, w.config.Overlap = time.Hour, overlap
+			for h := range 23 {
+				for ms := -2; ms <= 2; ms++ {
+					at := w.start.Add(-24*time.Hour + time.Duration(h)*time.Hour + time.Duration(ms)*time.Millisecond)
+					raw := fmt.Sprintf(`{"telephony_id":"untimed %d %d","ts":"soon"}`, h, ms)
+					w.sim.Add(duosim.Record{TS: at, ID: uuid(ms, at), Raw: json.RawMessage(raw)})
+				}
+			}
+			w.complete()
+			for range 3 {
+				w.pass(time.Minute)
+				w.complete()
+			}
+			if n := len(w.lines()); n < 22*5+3 {
+				t.Errorf("%d records", n)
+			}
+		})
+	}
+}
+
+// TestLateWhileAdopted has a run die between its write and its commit, and then
+// a record appear within its page: the page is adopted without that record,
+// which the window after it delivers, and nothing else comes again.
+func TestLateWhileAdopted(t *testing.T) {
+	t.Parallel()
+	w := embedded(t)
+	w.sim.Add(spread(900, w.start.Add(-20*time.Minute), time.Second)...)
+	w.complete()
+	w.pass(50 * time.Second) // windows narrower than the overlap from here on
+	w.sim.Add(spread(50, w.start.Add(-w.config.Delay), time.Second)...)
+	w.breakRun(breakage{at: 2, how: diesAfter})
+	late := plain(uuid(1, w.start), w.start.Add(-7*time.Minute))
+	late.VisibleAt = w.clock()
+	w.sim.Add(late)
+	w.expire()
+	if r := w.complete(); r.Pages != 2 || r.Records != 51 || r.Late != 1 {
+		t.Errorf("the adopting run reports %d pages, %d records, %d of them late", r.Pages, r.Records, r.Late)
+	}
+	if !strings.Contains(w.log.String(), "object adopted") {
+		t.Fatal("nothing was adopted")
+	}
+	for range 12 {
+		w.pass(time.Minute)
+		if r := w.complete(); r.Records != 0 {
+			t.Errorf("%d records came again", r.Records)
+		}
+	}
+	w.checkLate()
+}
+
+// TestDisorder has Duo return a page's records in the wrong order, with others
+// among them that were not asked for.
+func TestDisorder(t *testing.T) {
+	t.Parallel()
+	w := embedded(t)
+	w.sim.Add(spread(1500, w.start.Add(-2*time.Hour), time.Second)...)
+	w.sim.Script(disordered(w), disordered(w))
+	if r := w.complete(); r.Records != 1500 {
+		t.Errorf("%d records, want 1500", r.Records)
+	}
+	w.pass(time.Minute)
+	w.complete()
+}
+
+// disordered reverses all but the last record of a page, and puts two between
+// them that lie outside of any window.
+func disordered(w *world) duosim.Fault {
+	return func(rw http.ResponseWriter, r *http.Request, next http.Handler) {
+		rec := httptest.NewRecorder()
+		next.ServeHTTP(rec, r)
+		var page struct {
+			Stat     string `json:"stat"`
+			Response struct {
+				Items    []json.RawMessage `json:"items"`
+				Metadata json.RawMessage   `json:"metadata"`
+			} `json:"response"`
+		}
+		if err := json.Unmarshal(rec.Body.Bytes(), &page); err != nil {
+			w.t.Error(err)
+		}
+		items := page.Response.Items
+		slices.Reverse(items[:len(items)-1])
+		old, young := plain("x", w.start.Add(-30*24*time.Hour)), plain("y", w.start.Add(time.Hour))
+		page.Response.Items = slices.Insert(items[:len(items)-2:len(items)-2], 0, old.Raw, young.Raw)
+		page.Response.Items = append(page.Response.Items, items[len(items)-2:]...)
+		json.NewEncoder(rw).Encode(page)
+	}
+}
