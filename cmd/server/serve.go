@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
@@ -92,6 +93,9 @@ func newCollector(cfg config, s collect.Store, b collect.Bucket, log *slog.Logge
 // importState reads where the older function's state.json says that it stopped.
 func importState(ctx context.Context, bucket *writer.GCS, key string) (time.Time, error) {
 	raw, err := bucket.Read(ctx, key)
+	if errors.Is(err, fs.ErrNotExist) {
+		return time.Time{}, fmt.Errorf("%w: there is no object %s in the bucket: correct it, or unset it to start INITIAL_LOOKBACK ago", collect.ErrImport, key)
+	}
 	if err != nil {
 		return time.Time{}, fmt.Errorf("reading STATE_KEY %s: %w", key, err)
 	}
