@@ -53,7 +53,7 @@ func newConsoleLog(w io.Writer, level slog.Level) slog.Handler {
 	return slog.NewTextHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: forPeople})
 }
 
-var dull = []string{"run_id", "stream", "caller", "trigger", "message_id", "token", "started_at", "duration_ms",
+var dull = []string{"outcome", "run_id", "stream", "caller", "trigger", "message_id", "token", "started_at", "duration_ms",
 	"duo_requests", "overlap_seconds", "window_from", "window_to", "watermark"}
 
 func forPeople(_ []string, a slog.Attr) slog.Attr {
