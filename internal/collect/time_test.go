@@ -239,3 +239,44 @@ func (b deadlineBucket) Put(ctx context.Context, o writer.Object) (*writer.Objec
 	b.d.check(ctx)
 	return b.Bucket.Put(ctx, o)
 }
+
+// TestSlowUpload has an upload last longer than the budget, after the object
+// was stored and before. The run fails, and the next one finds what is there.
+func TestSlowUpload(t *testing.T) {
+	t.Parallel()
+	for name, stored := range map[string]bool{"stored": true, "not stored": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := embedded(t)
+			w.sim.Add(spread(1500, w.start.Add(-2*time.Hour), time.Second)...)
+			c := w.collector()
+			c.Bucket, c.Budget = slowBucket{w.bucket, stored}, time.Second
+			r := c.Run(t.Context(), collect.Job{})
+			if r.Outcome != collect.Failed || r.Act || r.Reason == "" {
+				t.Errorf("%s, act %v: %s", r.Outcome, r.Act, r.Reason)
+			}
+			if s := w.state(); s.Lease.Holder != "" || s.Cursor.Window.Page != 0 {
+				t.Errorf("the lease's holder is %q, the page %d", s.Lease.Holder, s.Cursor.Window.Page)
+			}
+			if r := w.complete(); r.Records != 1500 {
+				t.Errorf("the next run delivers %d records", r.Records)
+			}
+		})
+	}
+}
+
+// slowBucket answers no upload in time.
+type slowBucket struct {
+	collect.Bucket
+	stores bool
+}
+
+func (b slowBucket) Put(ctx context.Context, o writer.Object) (*writer.Object, error) {
+	if b.stores {
+		if _, err := b.Bucket.Put(ctx, o); err != nil {
+			return nil, err
+		}
+	}
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
