@@ -57,6 +57,7 @@ type world struct {
 	start    time.Time
 	emulated bool // Firestore's clock is the real one, and so is everybody's
 
+	known   map[string]string        // lines by their records
 	objects func() map[string][]byte // all stored objects, unpacked
 	forget  func()                   // deletes the stream's document, where that can be done
 	reports []collect.Report
@@ -155,7 +156,7 @@ func listObjects(t *testing.T, s *fakestorage.Server, bucket string) map[string]
 
 func newClock(t *testing.T) *world {
 	start := time.Now().UTC().Truncate(time.Second)
-	return &world{t: t, now: start, start: start, log: &logBuffer{}, config: collect.Config{
+	return &world{t: t, now: start, start: start, log: &logBuffer{}, known: map[string]string{}, config: collect.Config{
 		Stream: stream, Host: host, Enrich: true,
 		Budget: time.Minute, Lookback: 24 * time.Hour, Delay: 150 * time.Second, Overlap: 10 * time.Minute, MaxWindow: 24 * time.Hour,
 	}}
@@ -286,8 +287,17 @@ func (w *world) first() time.Time {
 	return w.start.Add(-w.config.Lookback)
 }
 
-// line is a record as it must be written.
+// line is a record as it must be written. Every check asks for all of them.
 func (w *world) line(raw json.RawMessage) string {
+	if line, ok := w.known[string(raw)]; ok {
+		return line
+	}
+	line := w.newLine(raw)
+	w.known[string(raw)] = line
+	return line
+}
+
+func (w *world) newLine(raw json.RawMessage) string {
 	var b bytes.Buffer
 	if err := json.Compact(&b, raw); err != nil {
 		w.t.Fatal(err)

@@ -24,10 +24,14 @@ type Seen []Entry
 // With returns the set with more entries in it. The receiver is unchanged.
 func (s Seen) With(more []Entry) Seen {
 	all := slices.Concat(s, more)
-	slices.SortFunc(all, func(a, b Entry) int {
-		return cmp.Or(a.At.Compare(b.At), bytes.Compare(a.ID[:], b.ID[:]))
-	})
+	if !slices.IsSortedFunc(all, compare) { // Duo's order is ours, so it mostly is
+		slices.SortFunc(all, compare)
+	}
 	return slices.Compact(all)
+}
+
+func compare(a, b Entry) int {
+	return cmp.Or(a.At.Compare(b.At), bytes.Compare(a.ID[:], b.ID[:]))
 }
 
 // Since returns the entries with a time of t or later.
