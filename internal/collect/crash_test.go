@@ -132,7 +132,7 @@ func (w *world) breakRun(b breakage) []string {
 	s := &saboteur{breakage: b, cancel: cancel}
 	c := w.collector()
 	c.Store, c.Bucket = brokenStore{w.store, s}, brokenBucket{w.bucket, s}
-	if !w.emulated {
+	if b.how != "" && !w.emulated {
 		c.Budget = 900 * time.Millisecond // less than the first wait for a repeat
 	}
 	w.front.set(s)

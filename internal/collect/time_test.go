@@ -123,7 +123,7 @@ func TestBudget(t *testing.T) {
 			w := embedded(t)
 			w.sim.Add(spread(1500, w.start.Add(-2*time.Hour), time.Second)...)
 			w.sim.Script(test.script...)
-			w.config.Budget = 2 * time.Second
+			w.config.Budget = 8 * time.Second
 			r := w.run(collect.Job{})
 			if r.Outcome != test.outcome || r.Records != test.records || !strings.Contains(r.Reason, "RUN_BUDGET") {
 				t.Errorf("%s with %d records: %s", r.Outcome, r.Records, r.Reason)
@@ -131,7 +131,7 @@ func TestBudget(t *testing.T) {
 			if s := w.state(); s.Lease.Holder != "" {
 				t.Error("the lease is not given back")
 			}
-			w.config.Budget = time.Minute
+			w.config.Budget = 9 * time.Minute
 			if r := w.complete(); r.Records != 1500-test.records {
 				t.Errorf("the next run delivers %d records", r.Records)
 			}
