@@ -250,7 +250,7 @@ func TestSlowUpload(t *testing.T) {
 			w := embedded(t)
 			w.sim.Add(spread(1500, w.start.Add(-2*time.Hour), time.Second)...)
 			c := w.collector()
-			c.Bucket, c.Budget = slowBucket{w.bucket, stored}, time.Second
+			c.Bucket, c.Budget = slowBucket{w.bucket, stored}, 5*time.Second
 			r := c.Run(t.Context(), collect.Job{})
 			if r.Outcome != collect.Failed || r.Act || r.Reason == "" {
 				t.Errorf("%s, act %v: %s", r.Outcome, r.Act, r.Reason)
