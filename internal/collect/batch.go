@@ -5,7 +5,6 @@ import (
 	"iter"
 	"time"
 
-	"duo-telephony-collector/internal/duo"
 	"duo-telephony-collector/internal/store"
 	"duo-telephony-collector/internal/writer"
 )
@@ -49,13 +48,13 @@ func (b *batch) span(ts time.Time) {
 
 // pick returns what is to be delivered of a page: the records within the
 // window that were not delivered before and that the shelf does not hold.
-func pick(page duo.Page, records []record, c store.Cursor, held *shelf) batch {
-	b := batch{next: page.Next, fetched: len(records), total: page.Total}
-	seen := make(map[store.ID]bool, len(c.Seen)+len(records))
+func pick(p page, c store.Cursor, held *shelf) batch {
+	b := batch{next: p.next, fetched: len(p.records), total: p.total}
+	seen := make(map[store.ID]bool, len(c.Seen)+len(p.records))
 	for _, e := range c.Seen {
 		seen[e.ID] = true
 	}
-	for _, r := range records {
+	for _, r := range p.records {
 		if !r.ts.IsZero() {
 			b.reached = r.ts
 		}

@@ -88,7 +88,8 @@ type Report struct {
 //
 //  1. Acquire the lease. The same write freezes the next window, unless one is
 //     in progress: that one goes on.
-//  2. Fetch a page.
+//  2. Fetch a page. The walk is one page ahead: the next page is fetched and
+//     read while this one is written and committed.
 //  3. Drop what is outside the window or was delivered before.
 //  4. Write the object. If its name is taken, an earlier attempt wrote it and
 //     died before its commit: adopt its records and where they lead.

@@ -6,22 +6,16 @@ import (
 	"fmt"
 	"time"
 
-	"duo-telephony-collector/internal/duo"
 	"duo-telephony-collector/internal/store"
 	"duo-telephony-collector/internal/writer"
 )
 
 // drop reduces a page to what is to be delivered of it.
-func (r *run) drop(ctx context.Context, page duo.Page) (batch, error) {
-	extra := r.extraFields()
-	records := make([]record, len(page.Records))
-	for i, raw := range page.Records {
-		records[i] = newRecord(raw, extra)
-	}
-	if err := r.consult(ctx, records); err != nil {
+func (r *run) drop(ctx context.Context, p page) (batch, error) {
+	if err := r.consult(ctx, p.records); err != nil {
 		return batch{}, err
 	}
-	return pick(page, records, r.cursor, r.shelf), nil
+	return pick(p, r.cursor, r.shelf), nil
 }
 
 // consult opens the shelf at the records' place where only what the bucket does
@@ -87,6 +81,7 @@ func (r *run) commit(ctx, asking context.Context, b batch) error {
 	if !cursor.Window.Open() {
 		r.shelf = nil
 	}
+	planned = r.paced(planned)
 	if err := r.Store.Commit(ctx, r.lease, planned); err != nil {
 		return fmt.Errorf("committing the cursor: %w", err)
 	}
@@ -117,6 +112,8 @@ func (r *run) stopping(asking context.Context) error {
 
 // finish commits the cursor, the run's record and the release at once.
 func (r *run) finish(ctx context.Context, c store.Cursor, outcome, reason string) error {
+	r.walk.end()
+	c = r.handOver(c)
 	r.report.Outcome, r.report.Reason, r.report.Gap = outcome, reason, c.Gap
 	if c.Gap != nil && c.Gap.RunID != r.report.ID && outcome == Complete {
 		c.Gap = nil // this record acknowledges it
@@ -152,7 +149,8 @@ func (r *run) count(ctx context.Context, b batch) {
 // describe fills in where the stream stands at the cursor.
 func (r *run) describe(c store.Cursor) {
 	r.report.DurationMS = time.Since(r.started).Milliseconds()
-	r.report.Requests, r.report.Retries = r.session.Requests, r.session.Retries
+	stats := r.session.Stats()
+	r.report.Requests, r.report.Retries = stats.Requests, stats.Retries
 	if r.lease == nil || c.Watermark.IsZero() {
 		return
 	}

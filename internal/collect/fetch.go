@@ -4,29 +4,21 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"time"
 
 	"duo-telephony-collector/internal/duo"
 	"duo-telephony-collector/internal/store"
 )
 
-// walk is the pages that are being read, and the offset of the next one.
-type walk struct {
-	next   func() (duo.Page, error, bool)
-	stop   func()
-	window store.Window // where the next page is expected to start
-}
-
 // fetch returns the next page of the window in progress. Where the walk leads
 // elsewhere than the last page said, because an object was adopted or an offset
 // refused, it begins anew at the cursor.
-func (r *run) fetch(ctx context.Context) (duo.Page, error) {
+func (r *run) fetch(ctx context.Context) (page, error) {
 	if err := r.coolDown(ctx); err != nil {
-		return duo.Page{}, err
+		return page{}, err
 	}
 	for {
-		page, err := r.read(ctx)
+		p, err := r.read(ctx)
 		var refused *duo.Error
 		if errors.As(err, &refused) && refused.OffsetRefused() {
 			if r.cursor.Window, err = reanchor(r.cursor.Window, r.cursor.Window.Offset); err == nil {
@@ -35,41 +27,21 @@ func (r *run) fetch(ctx context.Context) (duo.Page, error) {
 			}
 		}
 		if err != nil {
-			return page, r.fetchError(err)
+			return p, r.fetchError(err)
 		}
-		return page, nil
+		return p, nil
 	}
 }
 
-// read continues the walk, or begins one at the cursor.
-func (r *run) read(ctx context.Context) (duo.Page, error) {
+// read continues the walk, or begins one at the cursor. The walk stops where
+// MAX_ITERATIONS does: a page that is fetched in vain counts at Duo.
+func (r *run) read(ctx context.Context) (page, error) {
 	w := r.cursor.Window
 	if !r.walk.at(w) {
 		r.walk.end()
-		q := duo.Query{Min: lower(w).Add(-time.Millisecond), Max: w.To, Offset: w.Offset}
-		r.walk.next, r.walk.stop = iter.Pull2(r.session.Pages(ctx, q))
+		r.walk = r.open(ctx, w, max(0, r.MaxPages-r.report.Pages))
 	}
-	page, err, ok := r.walk.next()
-	if !ok {
-		return page, errEnded
-	}
-	r.walk.window = w
-	r.walk.window.Offset = page.Next
-	return page, err
-}
-
-// at reports whether the walk's next page is the one that the window is at.
-func (w *walk) at(now store.Window) bool {
-	return w.next != nil && w.window.Offset == now.Offset && w.window.Anchor.Equal(now.Anchor) &&
-		w.window.From.Equal(now.From) && w.window.To.Equal(now.To)
-}
-
-// end stops the walk. Nothing of it is left running.
-func (w *walk) end() {
-	if w.stop != nil {
-		w.stop()
-	}
-	*w = walk{}
+	return r.walk.take()
 }
 
 // coolDown waits until Duo may be asked again.
@@ -89,8 +61,10 @@ func (r *run) coolDown(ctx context.Context) error {
 	}
 }
 
-// fetchError tells what a failed fetch means for the run.
+// fetchError tells what a failed fetch means for the run. Whatever it is, the
+// next run asks no sooner than Duo and the pace allow.
 func (r *run) fetchError(err error) error {
+	r.cursor, r.dirty = r.handOver(r.cursor), r.session.Stats().Pace > 0
 	var duoErr *duo.Error
 	switch {
 	case errors.Is(err, context.Canceled):
@@ -105,4 +79,37 @@ func (r *run) fetchError(err error) error {
 		return rateLimited(r.cursor.NotBefore)
 	}
 	return fmt.Errorf("fetching page %d: %w", r.cursor.Window.Page+1, err)
+}
+
+// paceFor is how long a learned pace is kept: another program may have taken
+// the rest of the limit, and to learn it again costs one refused request.
+const paceFor = 24 * time.Hour
+
+// learned is the pace to begin a run with.
+func learned(p store.Pace, now time.Time) time.Duration {
+	if now.Sub(p.LearnedAt) >= paceFor {
+		return 0
+	}
+	return time.Duration(p.IntervalMS) * time.Millisecond
+}
+
+// paced returns the cursor with the pace that the session knows.
+func (r *run) paced(c store.Cursor) store.Cursor {
+	switch ms := r.session.Stats().Pace.Milliseconds(); {
+	case ms == 0:
+		c.Pace = store.Pace{}
+	case ms != c.Pace.IntervalMS:
+		c.Pace = store.Pace{IntervalMS: ms, LearnedAt: floor(r.lease.Now())}
+	}
+	return c
+}
+
+// handOver returns the cursor for the next run, which shall ask as if it were
+// this one: at its pace, and no sooner than it would.
+func (r *run) handOver(c store.Cursor) store.Cursor {
+	s := r.session.Stats()
+	if wait := time.Until(s.Next); s.Pace > 0 && wait > 0 {
+		c.NotBefore = floor(r.lease.Now().Add(wait)).Add(time.Millisecond)
+	}
+	return r.paced(c)
 }

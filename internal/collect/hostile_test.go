@@ -263,6 +263,7 @@ func TestRateLimited(t *testing.T) {
 					w.stays(pages)
 
 					w.pass(40 * time.Second)
+					w.config.Budget = 9 * time.Minute // the pace is kept, half a minute a request
 					w.complete()
 					all := w.sim.Requests()
 					if was, is := all[asked-1].Query.Encode(), all[asked].Query.Encode(); was != is {

@@ -50,6 +50,7 @@ func (r *run) end(ctx context.Context, err error) Report {
 
 // conclude sets the outcome that an error leads to.
 func (r *run) conclude(err error) {
+	r.walk.end()
 	r.report.Reason, r.failure = err.Error(), nil
 	var s stop
 	switch {

@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"iter"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,44 +26,171 @@ func (r record) at() time.Time { return floor(r.ts) }
 // floor cuts to whole milliseconds. The zero time stays zero.
 func floor(t time.Time) time.Time { return t.Truncate(time.Millisecond).UTC() }
 
-// newRecord compacts a record and appends the extra fields that it lacks.
-// Whatever the record holds, it is kept: one that is no object, or has no time
-// or id, too.
-func newRecord(raw json.RawMessage, extra []field) record {
-	var line bytes.Buffer
-	line.Grow(len(raw) + 96)
-	if err := json.Compact(&line, raw); err != nil {
-		panic("a record out of a JSON list is no JSON: " + err.Error())
+// newRecords makes records of a page's JSON, which is compact, and appends the
+// extra fields that they lack. Whatever a record holds, it is kept: one that is
+// no object, or has no time or id, too. All lines share one piece of memory.
+func newRecords(raws []json.RawMessage, extra []field) []record {
+	size := 0
+	for _, raw := range raws {
+		size += len(raw)
 	}
-	fields := fieldsOf(line.Bytes())
-	return recordOf(enrich(line.Bytes(), fields, extra), fields)
+	for _, f := range extra {
+		size += len(raws) * len(f.json)
+	}
+	lines, records := make([]byte, 0, size), make([]record, len(raws))
+	for i, raw := range raws {
+		from := len(lines)
+		lines, records[i] = appendRecord(lines, raw, extra)
+		records[i].line = lines[from:len(lines):len(lines)]
+	}
+	return records
+}
+
+// appendRecord appends a record's line to dst.
+func appendRecord(dst, raw []byte, extra []field) ([]byte, record) {
+	line := append(dst, raw...)
+	m := scanMembers(raw, extra)
+	if m.object {
+		line = enrich(line, extra, m)
+	}
+	return line, m.record(line[len(dst):])
 }
 
 // parseRecord reads a record back from a line of an object.
-func parseRecord(line []byte) record { return recordOf(line, fieldsOf(line)) }
+func parseRecord(line []byte) record { return scanMembers(line, nil).record(line) }
 
-// recordOf reads time and identity. Duo's keys are matched exactly; of a key
-// that comes twice the last one counts.
-func recordOf(line []byte, fields map[string]json.RawMessage) record {
-	return record{line: line, ts: parseTime(fields["ts"]), id: identity(fields["telephony_id"], line)}
+// found is what is looked for among an object's top-level members.
+type found struct {
+	object  bool
+	empty   bool
+	ts, id  []byte // as written, nil where there is none
+	present uint   // a bit for each of the extra fields that is there
 }
 
-// fieldsOf returns a line's top-level fields, nil if it is no object.
-func fieldsOf(line []byte) map[string]json.RawMessage {
-	var fields map[string]json.RawMessage
-	if json.Unmarshal(line, &fields) != nil {
+// scanMembers reads a line. Duo's keys are matched exactly; of a key that comes
+// twice the last one counts.
+func scanMembers(line []byte, extra []field) found {
+	m := found{object: line[0] == '{', empty: len(line) == 2}
+	for key, value := range members(line) {
+		switch string(key) {
+		case `"ts"`:
+			m.ts = value
+		case `"telephony_id"`:
+			m.id = value
+		}
+		for i := range extra {
+			if string(key) == extra[i].key {
+				m.present |= 1 << i
+			}
+		}
+	}
+	return m
+}
+
+func (m found) record(line []byte) record {
+	return record{line: line, ts: parseTime(m.ts), id: identity(m.id, line)}
+}
+
+// members yields an object's top-level keys, in quotes, and values; nothing for
+// any other value. The line must be valid JSON without white space.
+func members(line []byte) iter.Seq2[[]byte, []byte] {
+	return func(yield func(key, value []byte) bool) {
+		if line[0] != '{' {
+			return
+		}
+		for i := 1; line[i] == '"'; i++ {
+			colon := endString(line, i)
+			end := endValue(line, colon+1)
+			if !yield(plainKey(line[i:colon]), line[colon+1:end]) || line[end] == '}' {
+				return
+			}
+			i = end
+		}
+	}
+}
+
+// plainKey returns a key without needless escapes.
+func plainKey(key []byte) []byte {
+	if bytes.IndexByte(key, '\\') < 0 {
+		return key
+	}
+	return slices.Concat([]byte{'"'}, text(key), []byte{'"'})
+}
+
+// endString returns where the string that begins at i ends.
+func endString(line []byte, i int) int {
+	for i++; ; i++ {
+		i += bytes.IndexByte(line[i:], '"')
+		if line[i-1] != '\\' || !escaped(line[:i]) {
+			return i + 1
+		}
+	}
+}
+
+// escaped reports whether what follows is escaped: an odd number of backslashes
+// comes before it.
+func escaped(before []byte) bool {
+	return (len(before)-len(bytes.TrimRight(before, `\`)))%2 == 1
+}
+
+// endValue returns where the value that begins at i ends.
+func endValue(line []byte, i int) int {
+	switch line[i] {
+	case '"':
+		return endString(line, i)
+	case '{', '[':
+		return endNested(line, i)
+	}
+	for i < len(line) && line[i] != ',' && line[i] != '}' {
+		i++
+	}
+	return i
+}
+
+// endNested returns where the object or array that begins at i ends.
+func endNested(line []byte, i int) int {
+	for depth := 0; ; i++ {
+		switch line[i] {
+		case '"':
+			i = endString(line, i) - 1
+		case '{', '[':
+			depth++
+		case '}', ']':
+			if depth--; depth == 0 {
+				return i + 1
+			}
+		}
+	}
+}
+
+// text is a JSON string's content, nil for any other value.
+func text(value []byte) []byte {
+	if len(value) < 2 || value[0] != '"' {
 		return nil
 	}
-	return fields
+	if content := value[1 : len(value)-1]; isPlain(content) {
+		return content
+	}
+	var s string
+	if json.Unmarshal(value, &s) != nil {
+		return nil
+	}
+	return []byte(s)
+}
+
+// isPlain reports whether nothing is escaped and all is ASCII.
+func isPlain(s []byte) bool {
+	for _, c := range s {
+		if c == '\\' || c >= 0x80 {
+			return false
+		}
+	}
+	return true
 }
 
 // parseTime reads the one form that Duo documents, RFC 3339 with microseconds.
-func parseTime(raw json.RawMessage) time.Time {
-	var s string
-	if json.Unmarshal(raw, &s) != nil {
-		return time.Time{}
-	}
-	t, err := time.Parse(time.RFC3339Nano, s)
+func parseTime(value []byte) time.Time {
+	t, err := time.Parse(time.RFC3339Nano, string(text(value)))
 	if err != nil {
 		return time.Time{}
 	}
@@ -70,18 +199,18 @@ func parseTime(raw json.RawMessage) time.Time {
 
 // identity is what makes two records the same one: the id if it is a UUID,
 // else its hash, and without an id the hash of the line as it is written.
-func identity(raw json.RawMessage, line []byte) store.ID {
-	var s string
-	if json.Unmarshal(raw, &s) != nil {
-		s = string(raw) // none, or one that is no string
+func identity(value, line []byte) store.ID {
+	s := value // an id that is no string
+	if len(value) > 0 && value[0] == '"' {
+		s = text(value)
 	}
-	if s == "" {
+	if len(s) == 0 || string(s) == "null" && value[0] == 'n' {
 		return hash("line", line)
 	}
 	if id, ok := parseUUID(s); ok {
 		return id
 	}
-	return hash("id", []byte(s))
+	return hash("id", s)
 }
 
 func hash(kind string, b []byte) store.ID {
@@ -89,16 +218,24 @@ func hash(kind string, b []byte) store.ID {
 	return store.ID(sum[:16])
 }
 
-func parseUUID(s string) (id store.ID, ok bool) {
+// parseUUID reads a UUID with its hyphens.
+func parseUUID(s []byte) (id store.ID, ok bool) {
 	if len(s) != 36 || s[8] != '-' || s[13] != '-' || s[18] != '-' || s[23] != '-' {
 		return id, false
 	}
-	n, err := hex.Decode(id[:], []byte(strings.ReplaceAll(s, "-", "")))
-	return id, err == nil && n == len(id)
+	var digits [32]byte
+	copy(digits[:], s[:8])
+	copy(digits[8:], s[9:13])
+	copy(digits[12:], s[14:18])
+	copy(digits[16:], s[19:23])
+	copy(digits[20:], s[24:])
+	_, err := hex.Decode(id[:], digits[:])
+	return id, err == nil
 }
 
-// field is a key and its JSON value.
-type field struct{ key, value string }
+// field is a member to add to records: its key in quotes, and all of it with a
+// comma before.
+type field struct{ key, json string }
 
 // extraFields are what SecOps' parser reads and Duo's API does not send; Duo's
 // own clients add them.
@@ -107,23 +244,23 @@ func (c Config) extraFields() []field {
 		return nil
 	}
 	host, _ := json.Marshal(c.Host)
-	return []field{{"eventtype", `"telephony"`}, {"host", string(host)}}
+	return []field{
+		{`"eventtype"`, `,"eventtype":"telephony"`},
+		{`"host"`, `,"host":` + string(host)},
+	}
 }
 
-// enrich appends the fields that an object lacks.
-func enrich(line []byte, have map[string]json.RawMessage, extra []field) []byte {
-	if have == nil || len(extra) == 0 {
-		return line
-	}
+// enrich appends the fields that an object, the end of line, lacks.
+func enrich(line []byte, extra []field, m found) []byte {
 	line = bytes.TrimSuffix(line, []byte("}"))
-	for _, f := range extra {
-		if _, ok := have[f.key]; ok {
+	for i, f := range extra {
+		if m.present&(1<<i) != 0 {
 			continue
 		}
-		if len(line) > 1 {
-			line = append(line, ',')
+		if m.empty {
+			f.json, m.empty = strings.TrimPrefix(f.json, ","), false
 		}
-		line = append(line, `"`+f.key+`":`+f.value...)
+		line = append(line, f.json...)
 	}
 	return append(line, '}')
 }

@@ -40,7 +40,7 @@ type run struct {
 }
 
 func (c *Collector) begin(job Job) *run {
-	r := &run{Collector: c, job: job, started: time.Now(), session: c.Duo.Session()}
+	r := &run{Collector: c, job: job, started: time.Now(), session: c.Duo.Session(0)}
 	r.report = store.Run{
 		ID: rand.Text(), Stream: c.Stream, StartedAt: r.started.UTC(), Objects: []string{},
 		Outcome: Failed, Reason: "the run crashed; its stack is in the log", // what a panic leaves to the history
@@ -94,6 +94,7 @@ func (r *run) acquire(ctx context.Context) error {
 		return err
 	}
 	r.lease, r.cursor = lease, cursor
+	r.session = r.Duo.Session(learned(cursor.Pace, lease.Now()))
 	r.started = time.Now() // a report covers the time that the lease was held
 	r.report.Token, r.report.StartedAt = lease.Token, lease.Now()
 	if g := cursor.Gap; g != nil && g.RunID == r.report.ID {

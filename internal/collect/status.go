@@ -34,7 +34,8 @@ type CursorStatus struct {
 	ReachesTo *time.Time      `json:"reaches_back_to"` // as far as the overlap may reach
 	Window    *store.Window   `json:"window"`          // in progress
 	Backfill  *store.Backfill `json:"backfill"`
-	NotBefore *time.Time      `json:"not_before"` // Duo asked for no request until then
+	NotBefore *time.Time      `json:"not_before"`   // Duo asked for no request until then
+	Pace      float64         `json:"pace_seconds"` // between two requests, learned from refusals; 0 if there were none
 	Gap       *store.Gap      `json:"gap"`
 	Seen      int             `json:"seen"` // records remembered for the overlap
 }
@@ -61,7 +62,7 @@ func (c *Collector) statusOf(ctx context.Context, stream string) (Status, error)
 	if err != nil {
 		return Status{}, err
 	}
-	s := Status{Stream: stream, Now: state.Now, Cursor: cursorStatus(state.Cursor), Totals: state.Cursor.Totals, Runs: append([]store.Run{}, runs...)}
+	s := Status{Stream: stream, Now: state.Now, Cursor: cursorStatus(state.Cursor, state.Now), Totals: state.Cursor.Totals, Runs: append([]store.Run{}, runs...)}
 	s.Watermark = s.Cursor.Watermark
 	if s.Watermark != nil {
 		lag := int64(state.Now.Sub(*s.Watermark).Seconds())
@@ -73,10 +74,10 @@ func (c *Collector) statusOf(ctx context.Context, stream string) (Status, error)
 	return s, nil
 }
 
-func cursorStatus(c store.Cursor) CursorStatus {
+func cursorStatus(c store.Cursor, now time.Time) CursorStatus {
 	s := CursorStatus{
 		Watermark: orNil(c.Watermark), ReachesTo: orNil(c.Reach), NotBefore: orNil(c.NotBefore),
-		Backfill: c.Backfill, Gap: c.Gap, Seen: len(c.Seen),
+		Backfill: c.Backfill, Pace: learned(c.Pace, now).Seconds(), Gap: c.Gap, Seen: len(c.Seen),
 	}
 	if c.Window.Open() {
 		s.Window = &c.Window

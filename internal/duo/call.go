@@ -1,6 +1,7 @@
 package duo
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -21,6 +22,7 @@ type call struct {
 	client *Client
 	query  Query
 	key    string
+	body   *bytes.Buffer // the session's, for the answer
 
 	date     string // the Date header of the latest answer
 	failures int    // temporary ones so far
@@ -40,21 +42,31 @@ func (c *call) send(ctx context.Context) (Page, *Error) {
 	}
 	defer resp.Body.Close()
 	c.date = resp.Header.Get("Date")
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
+	c.body.Reset()
+	_, readErr := c.body.ReadFrom(io.LimitReader(resp.Body, maxBody+1))
+	answer, err := decode(c.body.Bytes())
 	if resp.StatusCode != http.StatusOK {
-		return Page{}, c.refusal(resp, body)
+		return Page{}, c.refusal(resp, answer)
+	}
+	if readErr != nil {
+		return Page{}, networkError(resp.StatusCode, readErr)
 	}
 	if err != nil {
-		return Page{}, networkError(resp.StatusCode, err)
+		return Page{}, malformed(resp.StatusCode, err)
 	}
-	page, err := decode(body)
+	page, err := answer.page()
 	if errors.Is(err, errFail) {
-		return Page{}, c.refusal(resp, body)
+		return Page{}, c.refusal(resp, answer)
 	}
 	if err != nil {
-		return Page{}, &Error{Status: resp.StatusCode, Temporary: true, Hint: hintMalformed, Err: err}
+		return Page{}, malformed(resp.StatusCode, err)
 	}
 	return page, nil
+}
+
+// malformed is the error of an answer that is no page and no refusal.
+func malformed(status int, err error) *Error {
+	return &Error{Status: status, Temporary: true, Hint: hintMalformed, Err: err}
 }
 
 // request returns the request of one attempt. Its date is Duo's time, and the

@@ -83,9 +83,15 @@ func New(cfg Config) *Client {
 	}}
 }
 
-// Session returns the start of a run: no request made, no wait owed.
-func (c *Client) Session() *Session {
-	return &Session{client: c, interval: c.cfg.Interval}
+// Session returns the start of a run: no request made, no wait owed. A pace that
+// an earlier session learned is kept, if it is slower than the configured one;
+// 0 is none.
+func (c *Client) Session(pace time.Duration) *Session {
+	s := &Session{client: c, interval: c.cfg.Interval}
+	if pace > s.interval {
+		s.interval, s.stats.Pace = pace, pace
+	}
+	return s
 }
 
 // secret returns the secret key, from memory unless that is the one that Duo

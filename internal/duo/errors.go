@@ -3,7 +3,6 @@ package duo
 import (
 	"cmp"
 	"crypto/tls"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -99,11 +98,9 @@ func (e *Error) said() string {
 	return " (" + said + ")"
 }
 
-// refusal is the error of an answer that is not a page. Its body often is a
-// proxy's: what cannot be read is left out.
-func (c *call) refusal(resp *http.Response, body []byte) *Error {
-	var e envelope
-	_ = json.Unmarshal(body, &e)
+// refusal is the error of an answer that is not a page. It often is a proxy's:
+// what could not be read is left out.
+func (c *call) refusal(resp *http.Response, e envelope) *Error {
 	code, _ := strconv.Atoi(string(e.Code))
 	status := resp.StatusCode
 	if status == http.StatusOK && code >= 40000 {

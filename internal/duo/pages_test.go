@@ -33,7 +33,7 @@ func TestPages(t *testing.T) {
 			} {
 				t.Run(fmt.Sprintf("%d/%d/%t/%t", cursor, records, cfg.InclusiveCursor, cfg.ArrayCursor), func(t *testing.T) {
 					sim := newSim(cfg, records)
-					session := serve(t, sim, duo.Config{}).Session()
+					session := serve(t, sim, duo.Config{}).Session(0)
 					got, err := read(t.Context(), session, lastDay())
 					if err != nil {
 						t.Fatal(err)
@@ -42,8 +42,8 @@ func TestPages(t *testing.T) {
 					if diff := cmp.Diff(ledger(sim), slices.Compact(got)); diff != "" {
 						t.Errorf("records (-ledger +read):\n%s", diff)
 					}
-					if session.Requests != want || len(sim.Requests()) != want || session.Retries != 0 {
-						t.Errorf("%d requests of which %d came, %d retries; want %d and 0", session.Requests, len(sim.Requests()), session.Retries, want)
+					if session.Stats().Requests != want || len(sim.Requests()) != want || session.Stats().Retries != 0 {
+						t.Errorf("%d requests of which %d came, %d retries; want %d and 0", session.Stats().Requests, len(sim.Requests()), session.Stats().Retries, want)
 					}
 				})
 			}
@@ -54,7 +54,7 @@ func TestPages(t *testing.T) {
 func TestEveryRequestIsWhole(t *testing.T) {
 	sim := newSim(duosim.Config{}, 1500)
 	q := duo.Query{Min: time.Now().Add(-2 * time.Hour), Max: time.Now()}
-	if _, err := read(t.Context(), serve(t, sim, duo.Config{}).Session(), q); err != nil {
+	if _, err := read(t.Context(), serve(t, sim, duo.Config{}).Session(0), q); err != nil {
 		t.Fatal(err)
 	}
 	first := url.Values{
@@ -83,7 +83,7 @@ func TestWire(t *testing.T) {
 		duosim.Status(http.StatusOK, `{"stat":"OK","response":{"items":[]}}`)(w, r, nil)
 	}), duo.Config{})
 	q := duo.Query{Min: time.UnixMilli(1666714000000), Max: time.UnixMilli(1666714065304), Offset: "1666714065304,5bf1 a"}
-	if _, err := read(t.Context(), client.Session(), q); err != nil {
+	if _, err := read(t.Context(), client.Session(0), q); err != nil {
 		t.Fatal(err)
 	}
 	const wantURI = "/admin/v2/logs/telephony?limit=1000&maxtime=1666714065304&mintime=1666714000000&next_offset=1666714065304%2C5bf1%20a&sort=ts%3Aasc"
@@ -104,7 +104,7 @@ func TestPagesFromOffset(t *testing.T) {
 	all := ledger(sim)
 	q := lastDay()
 	q.Offset = fmt.Sprintf("%d,%s", sim.Visible(q.Min, q.Max)[299].TS.UnixMilli(), id(299))
-	pages := serve(t, sim, duo.Config{}).Session().Pages(t.Context(), q)
+	pages := serve(t, sim, duo.Config{}).Session(0).Pages(t.Context(), q)
 	for range 2 { // a second walk starts where the first did
 		var got []string
 		for page, err := range pages {
@@ -126,7 +126,7 @@ func TestPagesFromOffset(t *testing.T) {
 
 func TestPagesBreak(t *testing.T) {
 	sim := newSim(duosim.Config{}, 1500)
-	for page, err := range serve(t, sim, duo.Config{}).Session().Pages(t.Context(), lastDay()) {
+	for page, err := range serve(t, sim, duo.Config{}).Session(0).Pages(t.Context(), lastDay()) {
 		if err != nil || len(page.Records) != duo.PageSize {
 			t.Errorf("page of %d records, %v; want %d", len(page.Records), err, duo.PageSize)
 		}
@@ -143,7 +143,7 @@ func TestRepeatedOffset(t *testing.T) {
 	sim := newSim(duosim.Config{}, 0)
 	same := duosim.Status(http.StatusOK, full)
 	sim.Script(same, same, same)
-	got, err := read(t.Context(), serve(t, sim, duo.Config{}).Session(), lastDay())
+	got, err := read(t.Context(), serve(t, sim, duo.Config{}).Session(0), lastDay())
 	failure, _ := errors.AsType[*duo.Error](err)
 	if len(got) != 3*duo.PageSize || failure == nil || !failure.OffsetRefused() {
 		t.Errorf("%d records, %v; want three pages, then the simulator's refusal of that offset", len(got), err)
@@ -157,12 +157,12 @@ func TestRedirectIsNotFollowed(t *testing.T) {
 	defer elsewhere.Close()
 	sim := newSim(duosim.Config{}, 1)
 	sim.Script(duosim.Redirect(elsewhere.URL + "/login?token=hidden"))
-	session := serve(t, sim, duo.Config{}).Session()
+	session := serve(t, sim, duo.Config{}).Session(0)
 	_, err := read(t.Context(), session, lastDay())
 	want := fmt.Sprintf("duo: HTTP 302: redirected to %q, not followed: check DUO_API_HOST, and that no proxy answers in Duo's place",
 		elsewhere.Listener.Addr())
-	if err == nil || err.Error() != want || session.Requests != 1 {
-		t.Errorf("%v after %d requests, want %s after 1", err, session.Requests, want)
+	if err == nil || err.Error() != want || session.Stats().Requests != 1 {
+		t.Errorf("%v after %d requests, want %s after 1", err, session.Stats().Requests, want)
 	}
 }
 
@@ -200,7 +200,7 @@ func TestTLS(t *testing.T) {
 				client.Transport().TLSClientConfig.RootCAs = x509.NewCertPool()
 				client.Transport().TLSClientConfig.RootCAs.AddCert(server.Certificate())
 			}
-			got, err := read(soon(t), client.Session(), lastDay())
+			got, err := read(soon(t), client.Session(0), lastDay())
 			if tt.want {
 				if err != nil || len(got) != 3 {
 					t.Errorf("%d records, %v; want 3", len(got), err)

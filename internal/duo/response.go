@@ -32,16 +32,26 @@ type envelope struct {
 	}
 }
 
-// decode reads the body of an answer with status 200.
-func decode(body []byte) (Page, error) {
-	if len(body) > maxBody {
-		return Page{}, errTooLong
-	}
+// decode reads the body of an answer, which it overwrites: the records are
+// parts of it.
+func decode(body []byte) (envelope, error) {
 	var e envelope
 	e.Response.Metadata.Total = -1
-	if json.Unmarshal(body, &e) != nil {
-		return Page{}, errNotJSON
+	if len(body) > maxBody {
+		return e, errTooLong
 	}
+	s := scan{text: body}
+	if !s.answer() || json.Unmarshal(s.envelope(), &e) != nil {
+		return e, errNotJSON
+	}
+	if e.Response.Items != nil {
+		e.Response.Items = s.records
+	}
+	return e, nil
+}
+
+// page returns the page that the answer is, or errFail or errNoItems.
+func (e envelope) page() (Page, error) {
 	if e.Stat != "OK" {
 		return Page{}, errFail
 	}

@@ -39,7 +39,7 @@ func TestSecret(t *testing.T) {
 				return tt.answers[calls-1].key, tt.answers[calls-1].err
 			}})
 			for range 2 {
-				_, err := read(t.Context(), client.Session(), lastDay())
+				_, err := read(t.Context(), client.Session(0), lastDay())
 				failure, failed := errors.AsType[*duo.Error](err)
 				if tt.want == nil && !tt.refused {
 					if err != nil {

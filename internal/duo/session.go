@@ -1,9 +1,11 @@
 package duo
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"iter"
+	"sync"
 	"time"
 )
 
@@ -11,18 +13,44 @@ import (
 // page with fewer records is the last one.
 const PageSize = 1000
 
-// slowInterval is the least time between two requests once Duo has answered
-// 429: its limits are one or two requests a minute where they are strict.
-const slowInterval = 30 * time.Second
+// Duo limits the requests a minute, to one or two where it is strict, and does
+// not say to how many.
+const (
+	// limitPeriod is that minute, and 1 % for what the way to Duo makes of the
+	// time between two requests.
+	limitPeriod = time.Minute + 600*time.Millisecond
+	// slowInterval is the pace of two requests a minute.
+	slowInterval = limitPeriod / 2
+)
 
 // Session is the requests of one run. It keeps their pace and counts them.
+// Pages are for one goroutine at a time, [Session.Stats] is for all.
 type Session struct {
+	client *Client
+	body   bytes.Buffer // the latest answer
+
+	mu       sync.Mutex
+	stats    Stats
+	interval time.Duration // least time between two requests
+	answered []time.Time   // when pages were asked for, in the last limitPeriod
+}
+
+// Stats is what became of a session so far.
+type Stats struct {
 	Requests int // attempts sent, retries among them
 	Retries  int
+	// Pace is the time between two requests that Duo's refusals have taught,
+	// or 0.
+	Pace time.Duration
+	// Next is when the pace allows the next request.
+	Next time.Time
+}
 
-	client   *Client
-	interval time.Duration
-	next     time.Time // no request starts before
+// Stats returns the figures of this moment.
+func (s *Session) Stats() Stats {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stats
 }
 
 // Query asks for the records with Min ≤ ts ≤ Max, in whole milliseconds,
@@ -34,7 +62,9 @@ type Query struct {
 
 // Page is one response.
 type Page struct {
-	// Records are in Duo's order, each as Duo sent it.
+	// Records are in Duo's order, each as Duo sent it but without the white
+	// space between its parts. They are overwritten when the next page is
+	// asked for.
 	Records []json.RawMessage
 	// Next is the offset of the next page, "" on the last one.
 	Next string
@@ -67,13 +97,14 @@ func (s *Session) fetch(ctx context.Context, q Query) (Page, error) {
 	if failure != nil {
 		return Page{}, failure
 	}
-	c := call{client: s.client, query: q, key: key}
+	c := call{client: s.client, query: q, key: key, body: &s.body}
 	for attempt := 1; ; attempt++ {
 		if err := s.await(ctx); err != nil {
 			return Page{}, err
 		}
 		page, failure := c.send(ctx)
 		if failure == nil {
+			s.note()
 			return page, nil
 		}
 		if err := ctx.Err(); err != nil {
@@ -84,34 +115,81 @@ func (s *Session) fetch(ctx context.Context, q Query) (Page, error) {
 			return Page{}, final
 		}
 		if failure.RateLimited() {
-			s.interval = max(s.interval, slowInterval)
-			wait = max(wait, s.interval)
+			wait = max(wait, s.slowDown())
 		}
 		if !s.hold(ctx, wait) {
 			return Page{}, failure
 		}
-		s.Retries++
 		s.client.cfg.Log.WarnContext(ctx, "duo request retried",
-			"attempt", attempt, "wait_ms", max(0, time.Until(s.next).Milliseconds()),
+			"attempt", attempt, "wait_ms", max(0, time.Until(s.Stats().Next).Milliseconds()),
 			"http_status", failure.Status, "duo_code", failure.Code, "reason", failure.reason())
 	}
 }
 
-// hold keeps the next request back for d from now, and reports whether the
-// context lasts that long.
-func (s *Session) hold(ctx context.Context, d time.Duration) bool {
-	if next := time.Now().Add(d); next.After(s.next) {
-		s.next = next
+// note remembers an answer, for what a refusal may teach. It was asked for an
+// interval before the next request may start.
+func (s *Session) note() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.forget()
+	s.answered = append(s.answered, s.stats.Next.Add(-s.interval))
+}
+
+// slowDown learns a pace from a 429: as many requests a minute as were answered
+// in the last one. Less than two are believed only where two were too many. It
+// returns the new interval.
+func (s *Session) slowDown() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.forget()
+	pace := slowInterval
+	if n := len(s.answered); n > 0 {
+		pace = limitPeriod / time.Duration(n)
 	}
-	return s.lasts(ctx)
+	if s.interval < slowInterval {
+		pace = min(pace, slowInterval)
+	}
+	if pace <= s.interval && len(s.answered) > 0 {
+		pace = min(s.interval*5/4, max(s.interval, limitPeriod)) // others read this log too
+	}
+	s.interval = max(s.interval, pace)
+	s.stats.Pace = s.interval
+	s.answered = nil
+	return s.interval
+}
+
+// forget drops the answers that no limit counts any more.
+func (s *Session) forget() {
+	old := time.Now().Add(-limitPeriod)
+	for len(s.answered) > 0 && s.answered[0].Before(old) {
+		s.answered = s.answered[1:]
+	}
+}
+
+// hold keeps the next request, which is a retry, back for d from now. It
+// reports whether the context lasts that long.
+func (s *Session) hold(ctx context.Context, d time.Duration) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if next := time.Now().Add(d); next.After(s.stats.Next) {
+		s.stats.Next = next
+	}
+	if !s.lasts(ctx) {
+		return false
+	}
+	s.stats.Retries++
+	return true
 }
 
 // await waits until the next request may start, and counts it as started.
 func (s *Session) await(ctx context.Context) error {
-	if !s.lasts(ctx) {
+	s.mu.Lock()
+	wait, lasts := time.Until(s.stats.Next), s.lasts(ctx)
+	s.mu.Unlock()
+	if !lasts {
 		return context.DeadlineExceeded
 	}
-	timer := time.NewTimer(time.Until(s.next))
+	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
@@ -120,13 +198,15 @@ func (s *Session) await(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	s.next = time.Now().Add(s.interval)
-	s.Requests++
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stats.Next = time.Now().Add(s.interval)
+	s.stats.Requests++
 	return nil
 }
 
 // lasts reports whether the next request may start before ctx's deadline.
 func (s *Session) lasts(ctx context.Context) bool {
 	deadline, ok := ctx.Deadline()
-	return !ok || s.next.Before(deadline)
+	return !ok || s.stats.Next.Before(deadline)
 }

@@ -17,6 +17,8 @@ type Cursor struct {
 	Seen Seen `firestore:"-" json:"-"`
 	// NotBefore is when Duo may be asked again after it asked for a pause.
 	NotBefore time.Time `firestore:"not_before" json:"not_before"`
+	// Pace is what Duo's refusals have taught about its limit.
+	Pace Pace `firestore:"pace" json:"pace"`
 	// Gap is the range last lost because it had grown too old for Duo.
 	Gap *Gap `firestore:"gap" json:"gap"`
 	// Backfill is the range being collected; nil in a live stream.
@@ -48,6 +50,13 @@ type Window struct {
 
 // Open reports whether a window is in progress.
 func (w Window) Open() bool { return !w.To.IsZero() }
+
+// Pace is the least time between two requests that Duo takes; zero if it never
+// refused one.
+type Pace struct {
+	IntervalMS int64     `firestore:"interval_ms" json:"interval_ms"`
+	LearnedAt  time.Time `firestore:"learned_at" json:"learned_at"`
+}
 
 // Gap is a range of record times that is lost, and the run that found it.
 type Gap struct {

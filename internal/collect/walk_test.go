@@ -1,0 +1,152 @@
+package collect_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"duo-telephony-collector/internal/collect"
+	"duo-telephony-collector/internal/duo"
+	"duo-telephony-collector/internal/duo/duosim"
+	"duo-telephony-collector/internal/writer"
+)
+
+// watched returns a collector that calls put before it writes a page, with a
+// channel of the numbers of the requests that Duo receives.
+func (w *world) watched(put func(ctx context.Context, page int, requests <-chan int)) *collect.Collector {
+	requests, n := make(chan int, 100), 0
+	var count duosim.Fault = func(rw http.ResponseWriter, r *http.Request, next http.Handler) {
+		n++
+		requests <- n
+		next.ServeHTTP(rw, r)
+	}
+	w.sim.Script(slices.Repeat([]duosim.Fault{count}, 100)...)
+	c := w.collector()
+	c.Bucket = putHook{w.bucket, func(ctx context.Context, page int) { put(ctx, page, requests) }}
+	return c
+}
+
+// putHook calls before before each object is put.
+type putHook struct {
+	collect.Bucket
+	before func(ctx context.Context, page int)
+}
+
+func (b putHook) Put(ctx context.Context, o writer.Object) (*writer.Object, error) {
+	b.before(ctx, o.Name.Page)
+	return b.Bucket.Put(ctx, o)
+}
+
+// awaitRequest returns when request n has been received; false if it is not
+// within a time that is long for a request that is to come, and short for
+// one that is not.
+func awaitRequest(requests <-chan int, n int, within time.Duration) bool {
+	timeout := time.After(within)
+	for {
+		select {
+		case got := <-requests:
+			if got == n {
+				return true
+			}
+		case <-timeout:
+			return false
+		}
+	}
+}
+
+// TestOneAhead has the next page asked for while one is written, and never one
+// that lies further ahead.
+func TestOneAhead(t *testing.T) {
+	t.Parallel()
+	w := embedded(t)
+	w.sim.Add(spread(4500, w.start.Add(-2*time.Hour), time.Second)...)
+	c := w.watched(func(_ context.Context, page int, requests <-chan int) {
+		if page < 5 && !awaitRequest(requests, page+1, 20*time.Second) {
+			t.Errorf("page %d is not asked for before page %d is written", page+1, page)
+		}
+		if awaitRequest(requests, page+2, 100*time.Millisecond) {
+			t.Errorf("page %d is asked for while page %d is written", page+2, page)
+		}
+	})
+	if r := c.Run(t.Context(), collect.Job{}); r.Outcome != collect.Complete || r.Requests != 5 {
+		t.Errorf("%s after %d requests: %s", r.Outcome, r.Requests, r.Reason)
+	}
+	w.check()
+}
+
+// TestNoneInVain counts requests where MAX_ITERATIONS ends a run: each is for a
+// page that is delivered.
+func TestNoneInVain(t *testing.T) {
+	t.Parallel()
+	w := embedded(t)
+	w.sim.Add(spread(4500, w.start.Add(-2*time.Hour), time.Second)...)
+	w.config.MaxPages = 2
+	c := w.watched(func(_ context.Context, page int, requests <-chan int) {
+		if page%2 == 0 && awaitRequest(requests, page+1, 100*time.Millisecond) {
+			t.Errorf("page %d is asked for, which the run does not deliver", page+1)
+		}
+	})
+	for range 2 {
+		if r := c.Run(t.Context(), collect.Job{}); r.Outcome != collect.Partial || r.Pages != 2 || r.Requests != 2 {
+			t.Errorf("%s with %d pages and %d requests: %s", r.Outcome, r.Pages, r.Requests, r.Reason)
+		}
+	}
+	if r := w.complete(); r.Requests != 1 {
+		t.Errorf("%d requests for the last page", r.Requests)
+	}
+}
+
+// TestPanicWhileReading is a fault of ours on the walk's goroutine: it ends the
+// run, which gives its lease back, and not the process.
+func TestPanicWhileReading(t *testing.T) {
+	t.Parallel()
+	w := embedded(t)
+	w.duo = duo.New(duo.Config{Secret: func() (string, error) { panic("a fault of ours") }})
+	func() {
+		defer func() {
+			if p := fmt.Sprint(recover()); !strings.Contains(p, "a fault of ours") || !strings.Contains(p, "walk_test.go") {
+				t.Errorf("the run ends with %q, want the panic and its stack", p)
+			}
+		}()
+		w.collector().Run(t.Context(), collect.Job{})
+	}()
+	if s := w.state(); s.Lease.Holder != "" || s.Lease.Token != 1 {
+		t.Errorf("the lease is %+v", s.Lease)
+	}
+}
+
+// TestPaceKept learns Duo's limit in one run. The next one keeps to it from its
+// first request on, and a day later it is forgotten.
+func TestPaceKept(t *testing.T) {
+	t.Parallel()
+	const pace = 30300 * time.Millisecond // two requests a minute and 1 %
+	bubble(t, duosim.Config{}, func(w *world) {
+		w.sim.Add(spread(2500, w.start.Add(-2*time.Hour), time.Second)...)
+		w.config.MaxPages, w.config.Budget = 1, 9*time.Minute
+		w.sim.Script(duosim.RateLimited(time.Second))
+		run := func() time.Duration {
+			start := time.Now()
+			if r := w.run(collect.Job{}); r.Outcome == collect.Failed {
+				w.t.Fatal(r.Reason)
+			}
+			w.pass(time.Since(start))
+			return time.Since(start).Round(10 * time.Millisecond)
+		}
+		took := []time.Duration{run(), run()}
+		if took[0] != pace || took[1] != pace {
+			w.t.Errorf("the runs took %s, want %s each: after the refusal, and for the pace", took, pace)
+		}
+		status, err := w.collector().Status(w.t.Context())
+		if err != nil || status[0].Cursor.Pace != pace.Seconds() || status[0].Cursor.NotBefore == nil {
+			w.t.Errorf("the status tells the pace %v, not before %v, %v", status[0].Cursor.Pace, status[0].Cursor.NotBefore, err)
+		}
+		w.pass(24 * time.Hour)
+		if d := run(); d != 0 || w.state().Cursor.Pace.IntervalMS != 0 {
+			w.t.Errorf("a day later a run takes %s, with the pace %+v", d, w.state().Cursor.Pace)
+		}
+	})
+}
