@@ -5,6 +5,7 @@ import (
 	"iter"
 	"time"
 
+	"duo-telephony-collector/internal/duo"
 	"duo-telephony-collector/internal/store"
 	"duo-telephony-collector/internal/writer"
 )
@@ -46,24 +47,51 @@ func (b *batch) span(ts time.Time) {
 	b.first, b.last = earliest(b.first, ts), latest(b.last, ts)
 }
 
-// pick returns what is to be delivered of a page: the records within the
-// window that were not delivered before and that the shelf does not hold.
-func pick(p page, c store.Cursor, held *shelf) batch {
-	b := batch{next: p.next, fetched: len(p.records), total: p.total}
-	seen := make(map[store.ID]bool, len(c.Seen)+len(p.records))
-	for _, e := range c.Seen {
-		seen[e.ID] = true
+// memory is the identities of the cursor's Seen, to look up. It is kept from
+// page to page: made anew for each, every page would pay for the whole overlap.
+type memory map[store.ID]struct{}
+
+func remember(seen store.Seen) memory {
+	m := make(memory, len(seen)+duo.PageSize)
+	for _, e := range seen {
+		m[e.ID] = struct{}{}
 	}
+	return m
+}
+
+// forget takes out what the next cursor's Seen has no longer of the last one's
+// and of the batch.
+func (m memory) forget(last store.Seen, b batch, next store.Seen) {
+	gone := func(e store.Entry) bool { return len(next) == 0 || e.At.Before(next[0].At) }
+	for _, e := range last {
+		if !gone(e) {
+			break
+		}
+		delete(m, e.ID)
+	}
+	for _, e := range b.entries {
+		if gone(e) {
+			delete(m, e.ID)
+		}
+	}
+}
+
+// pick returns what is to be delivered of a page: the records within the
+// window that were not delivered before and that the shelf does not hold. It
+// adds them to seen.
+func pick(p page, c store.Cursor, seen memory, held *shelf) batch {
+	b := batch{next: p.next, fetched: len(p.records), total: p.total, entries: make([]store.Entry, 0, len(p.records))}
 	for _, r := range p.records {
 		if !r.ts.IsZero() {
 			b.reached = r.ts
 		}
+		_, known := seen[r.id]
 		switch {
 		case outside(r, c.Window):
-		case seen[r.id] || held.has(r.id):
+		case known || held.has(r.id):
 			b.duplicates++
 		default:
-			seen[r.id] = true
+			seen[r.id] = struct{}{}
 			b.add(r, c)
 		}
 	}

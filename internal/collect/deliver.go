@@ -15,7 +15,10 @@ func (r *run) drop(ctx context.Context, p page) (batch, error) {
 	if err := r.consult(ctx, p.records); err != nil {
 		return batch{}, err
 	}
-	return pick(p, r.cursor, r.shelf), nil
+	if r.seen == nil || len(r.seen) != len(r.cursor.Seen) { // an object was adopted, or a range begun
+		r.seen = remember(r.cursor.Seen)
+	}
+	return pick(p, r.cursor, r.seen, r.shelf), nil
 }
 
 // consult opens the shelf at the records' place where only what the bucket does
@@ -51,6 +54,7 @@ func (r *run) write(ctx context.Context, b batch) (batch, error) {
 		return b, nil
 	}
 	r.Log.InfoContext(ctx, "object adopted", "object", r.Bucket.URI(name), "written_by", there.Meta.RunID)
+	r.seen = nil // it has what this fetch would have delivered
 	return adopt(*there, b, r.cursor), nil
 }
 
@@ -85,6 +89,7 @@ func (r *run) commit(ctx, asking context.Context, b batch) error {
 	if err := r.Store.Commit(ctx, r.lease, planned); err != nil {
 		return fmt.Errorf("committing the cursor: %w", err)
 	}
+	r.seen.forget(r.cursor.Seen, b, planned.Seen)
 	r.cursor = planned
 	return nil
 }

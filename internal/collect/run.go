@@ -32,6 +32,7 @@ type run struct {
 
 	lease    *store.Lease
 	cursor   store.Cursor // as last committed, or about to be
+	seen     memory       // of the cursor
 	shelf    *shelf       // of the window in progress, in a backfill
 	dirty    bool         // the cursor holds something for the next run that no commit saved
 	finished bool         // lease given back, nothing left to do

@@ -24,10 +24,20 @@ type Seen []Entry
 // With returns the set with more entries in it. The receiver is unchanged.
 func (s Seen) With(more []Entry) Seen {
 	all := slices.Concat(s, more)
-	if !slices.IsSortedFunc(all, compare) { // Duo's order is ours, so it mostly is
-		slices.SortFunc(all, compare)
+	if ascending(all[max(0, len(s)-1):]) { // Duo's order is ours, so it mostly is
+		return all
 	}
+	slices.SortFunc(all, compare)
 	return slices.Compact(all)
+}
+
+func ascending(entries []Entry) bool {
+	for i := 1; i < len(entries); i++ {
+		if compare(entries[i-1], entries[i]) >= 0 {
+			return false
+		}
+	}
+	return true
 }
 
 func compare(a, b Entry) int {
