@@ -246,7 +246,7 @@ func TestCommandLine(t *testing.T) {
 		"local -once -dir /dev/null": "choose another one with -dir",
 	} {
 		var out, errs bytes.Buffer
-		code := run(t.Context(), strings.Fields(args), console{lookupIn(nil), &out, &errs})
+		code := run(t.Context(), strings.Fields(args), console{lookup: lookupIn(nil), out: &out, err: &errs})
 		if line := errs.String(); code != exitConfig || !strings.Contains(line, want) || out.Len() > 0 {
 			t.Errorf("server %s: exit code %d, want 2 and %q:\n%s%s", args, code, want, line, &out)
 		}
@@ -255,7 +255,7 @@ func TestCommandLine(t *testing.T) {
 
 func TestLocalHelp(t *testing.T) {
 	var out, errs bytes.Buffer
-	code := run(t.Context(), []string{"local", "-h"}, console{lookupIn(nil), &out, &errs})
+	code := run(t.Context(), []string{"local", "-h"}, console{lookup: lookupIn(nil), out: &out, err: &errs})
 	if code != exitOK || strings.Count(errs.String(), "\n  -") != 4 {
 		t.Errorf("exit code %d:\n%s", code, &errs)
 	}

@@ -3,6 +3,7 @@
 //
 //	server         serve, configured by the environment (see README.md)
 //	server local   the whole system on this machine, with nothing to set
+//	server udm     what Google SecOps makes of records
 package main
 
 import (
@@ -27,11 +28,12 @@ const (
 const usage = `usage:
   server         serve, configured by the environment
   server local   the whole system on this machine; server local -h lists its flags
+  server udm     what Google SecOps makes of records, in files or on standard input
 `
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code := run(ctx, os.Args[1:], console{os.LookupEnv, os.Stdout, os.Stderr})
+	code := run(ctx, os.Args[1:], console{os.LookupEnv, os.Stdin, os.Stdout, os.Stderr})
 	stop()
 	os.Exit(code)
 }
@@ -39,6 +41,7 @@ func main() {
 // console is what a command gets from outside.
 type console struct {
 	lookup func(string) (string, bool)
+	in     io.Reader
 	out    io.Writer
 	err    io.Writer
 }
@@ -50,6 +53,8 @@ func run(ctx context.Context, args []string, con console) int {
 	switch args[0] {
 	case "local":
 		return localCommand(ctx, args[1:], con)
+	case "udm":
+		return udmCommand(ctx, args[1:], con)
 	case "-h", "-help", "--help", "help":
 		fmt.Fprint(con.out, usage)
 		return exitOK

@@ -1,0 +1,174 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+
+	"duo-telephony-collector/internal/udm"
+)
+
+// maxLine is the longest line that a SecOps feed takes, in bytes.
+const maxLine = 4 << 20
+
+const udmUsage = `usage: server udm [FILE…]
+  shows what Google SecOps makes of records: reads them from files, gzip or not,
+  or from standard input, one a line, and writes an event for each. The events
+  hold phone numbers, as the records do.
+`
+
+// udmCommand prints events. A line that can't be one is told of on standard
+// error by its place, never by its content, and the others are done.
+func udmCommand(ctx context.Context, args []string, con console) int {
+	flags := flag.NewFlagSet("server udm", flag.ContinueOnError)
+	flags.SetOutput(con.err)
+	flags.Usage = func() { fmt.Fprint(con.err, udmUsage) }
+	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
+		return exitOK
+	} else if err != nil {
+		return exitConfig
+	}
+	ended := make(chan int, 1)
+	go func() { // a read from a terminal does not end with ctx
+		p := newPrinter(con)
+		ended <- p.printAll(flags.Args(), con.in)
+	}()
+	select {
+	case code := <-ended:
+		return code
+	case <-ctx.Done():
+		return exitFailed
+	}
+}
+
+// printer writes events, and faults as file:line: what is wrong.
+type printer struct {
+	out    *bufio.Writer
+	events *json.Encoder
+	faults io.Writer
+	failed bool
+}
+
+func newPrinter(con console) *printer {
+	p := &printer{out: bufio.NewWriterSize(con.out, 1<<16), faults: con.err}
+	p.events = json.NewEncoder(p.out)
+	p.events.SetEscapeHTML(false)
+	return p
+}
+
+// printAll reads the files one after the other, standard input if there are
+// none.
+func (p *printer) printAll(files []string, in io.Reader) int {
+	if err := p.printFiles(files, in); err != nil {
+		p.fault(err)
+	}
+	if p.failed {
+		return exitFailed
+	}
+	return exitOK
+}
+
+func (p *printer) printFiles(files []string, in io.Reader) error {
+	if len(files) == 0 {
+		return p.print("standard input", in)
+	}
+	for _, file := range files {
+		f, err := os.Open(file)
+		if err != nil {
+			p.fault(err)
+			continue
+		}
+		err = p.print(file, f)
+		f.Close()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *printer) fault(err error) {
+	p.failed = true
+	fmt.Fprintln(p.faults, err)
+}
+
+// print writes the events of one file, each as soon as no further line is at
+// hand. It returns an error where no event can be written any more.
+func (p *printer) print(file string, in io.Reader) error {
+	r, err := unzipped(in)
+	if err != nil {
+		p.fault(fmt.Errorf("%s: %w", file, err))
+		return nil
+	}
+	for n := 1; ; n++ {
+		line, err := nextLine(r)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err == nil && len(line) > 0 {
+			err = p.convert(line)
+		}
+		if err != nil {
+			p.fault(fmt.Errorf("%s:%d: %w", file, n, err))
+		}
+		if r.Buffered() == 0 {
+			if err := p.out.Flush(); err != nil {
+				return fmt.Errorf("writing events: %w", err)
+			}
+		}
+		if err != nil && !errors.Is(err, udm.ErrNoObject) && !errors.Is(err, errLongLine) {
+			return nil // the rest of the file can't be read
+		}
+	}
+}
+
+func (p *printer) convert(line []byte) error {
+	event, err := udm.Convert(line)
+	if err != nil {
+		return err
+	}
+	_ = p.events.Encode(event) // a write that failed makes Flush fail
+	return nil
+}
+
+// unzipped unpacks what begins as gzip does; no JSON begins so.
+func unzipped(in io.Reader) (*bufio.Reader, error) {
+	r := bufio.NewReader(in)
+	if magic, _ := r.Peek(2); string(magic) != "\x1f\x8b" {
+		return bufio.NewReaderSize(r, maxLine+1), nil
+	}
+	unpacked, err := gzip.NewReader(r)
+	if err != nil {
+		return nil, fmt.Errorf("unpacking: %w", err)
+	}
+	return bufio.NewReaderSize(unpacked, maxLine+1), nil
+}
+
+var errLongLine = fmt.Errorf("is longer than the %d MiB that a SecOps feed takes in a line", maxLine>>20)
+
+// nextLine returns a line without the white space around it, and io.EOF after
+// the last one. It is valid until the next call. A line that is too long is
+// passed over.
+func nextLine(r *bufio.Reader) ([]byte, error) {
+	line, err := r.ReadSlice('\n')
+	if !errors.Is(err, bufio.ErrBufferFull) {
+		if errors.Is(err, io.EOF) && len(line) > 0 {
+			err = nil // the last line needs no newline
+		}
+		return bytes.TrimSpace(line), err
+	}
+	for errors.Is(err, bufio.ErrBufferFull) {
+		_, err = r.ReadSlice('\n')
+	}
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	return nil, errLongLine
+}
