@@ -138,11 +138,16 @@ func (r *run) planBackfill(ctx context.Context, want store.Backfill) error {
 	if c.Watermark.IsZero() {
 		return errNoLive
 	}
-	limit := earliest(c.Watermark.Add(-r.Overlap), c.Reach)
-	if c.Window.Open() {
-		limit = earliest(limit, c.Window.From)
-	}
-	want.From, want.To = floor(want.From), earliest(floor(want.To), limit)
+	want.From, want.To = floor(want.From), earliest(floor(want.To), r.settled(c))
 	r.plan = backfill{Config: r.Config, want: want}
 	return nil
+}
+
+// settled is what the live stream will not touch again: all before that time.
+func (c Config) settled(live store.Cursor) time.Time {
+	limit := earliest(live.Watermark.Add(-c.Overlap), live.Reach)
+	if live.Window.Open() {
+		limit = earliest(limit, live.Window.From)
+	}
+	return limit
 }

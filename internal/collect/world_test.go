@@ -114,18 +114,24 @@ func emulated(t *testing.T) *world {
 			t.Fatal(err)
 		}
 	}
+	w.useGCS()
+	return w
+}
+
+// useGCS makes fake-gcs-server the world's bucket, with the real client.
+func (w *world) useGCS() {
+	w.t.Helper()
 	fake := gcs()
 	name := strings.ToLower(rand.Text())
 	fake.CreateBucketWithOpts(fakestorage.CreateBucketOpts{Name: name})
 	client, err := storage.NewClient(context.Background(), storage.WithJSONReads(), option.WithoutAuthentication(),
 		option.WithEndpoint(fake.URL()+"/storage/v1/"))
 	if err != nil {
-		t.Fatal(err)
+		w.t.Fatal(err)
 	}
-	t.Cleanup(func() { client.Close() })
+	w.t.Cleanup(func() { client.Close() })
 	w.bucket = writer.NewGCS(client, name, "duo")
-	w.objects = func() map[string][]byte { return listObjects(t, fake, name) }
-	return w
+	w.objects = func() map[string][]byte { return listObjects(w.t, fake, name) }
 }
 
 // gcs is one server for all tests.
