@@ -48,9 +48,7 @@ func readConfig(e *env) (config, error) {
 	e.readFirestore(&c)
 	e.readAuth(&c)
 	e.readCollect(&c)
-	_ = c.logLevel.UnmarshalText([]byte(e.choice("LOG_LEVEL", "info", "debug", "info", "warn", "error")))
-	c.port = e.text("PORT", "8080")
-	e.number("PORT", 8080, 1, 65535)
+	e.readService(&c)
 	return c, e.err()
 }
 
@@ -157,4 +155,10 @@ func (e *env) readCollect(c *config) {
 		Enrich:    e.boolean("ENRICH", true),
 		Gzip:      e.choice("COMPRESSION", "none", "none", "gzip") == "gzip",
 	}
+}
+
+func (e *env) readService(c *config) {
+	_ = c.logLevel.UnmarshalText([]byte(e.choice("LOG_LEVEL", "info", "debug", "info", "warn", "error")))
+	c.port = e.text("PORT", "8080")
+	e.number("PORT", 8080, 1, 65535)
 }

@@ -63,31 +63,49 @@ func reportFaults(ctx context.Context, log *slog.Logger, err error) int {
 // cloudRoutes builds the clients and what they are for. None of them connects
 // before the first request.
 func cloudRoutes(ctx context.Context, cfg config, log *slog.Logger) (http.Handler, error) {
-	objects, err := storage.NewClient(ctx, storage.WithJSONReads())
+	bucket, err := openBucket(ctx, cfg)
 	if err != nil {
-		return nil, fmt.Errorf("credentials for Cloud Storage: %w", err)
+		return nil, err
 	}
-	documents, err := firestore.NewClientWithDatabase(ctx, cfg.project, cfg.database)
+	state, err := openStore(ctx, cfg)
 	if err != nil {
-		return nil, fmt.Errorf("credentials for Firestore: %w", err)
+		return nil, err
 	}
 	auth, err := handler.NewAuth(ctx, cfg.auth)
 	if err != nil {
 		return nil, err
 	}
-	bucket := writer.NewGCS(objects, cfg.bucket, cfg.prefix)
-	c := newCollector(cfg, store.NewFirestore(documents, cfg.collection), bucket, log)
+	c := newCollector(cfg, state, bucket, log)
 	if cfg.stateKey != "" {
 		c.FirstMark = func(ctx context.Context) (time.Time, error) { return importState(ctx, bucket, cfg.stateKey) }
 	}
 	return handler.New(handler.Config{Collector: c, Auth: auth, Log: log, Version: version}), nil
 }
 
+func openBucket(ctx context.Context, cfg config) (*writer.GCS, error) {
+	client, err := storage.NewClient(ctx, storage.WithJSONReads())
+	if err != nil {
+		return nil, fmt.Errorf("credentials for Cloud Storage: %w", err)
+	}
+	return writer.NewGCS(client, cfg.bucket, cfg.prefix), nil
+}
+
+func openStore(ctx context.Context, cfg config) (*store.Store, error) {
+	client, err := firestore.NewClientWithDatabase(ctx, cfg.project, cfg.database)
+	if err != nil {
+		return nil, fmt.Errorf("credentials for Firestore: %w", err)
+	}
+	return store.NewFirestore(client, cfg.collection), nil
+}
+
 func newCollector(cfg config, s collect.Store, b collect.Bucket, log *slog.Logger) *collect.Collector {
-	client := duo.New(duo.Config{
+	return &collect.Collector{Duo: newDuo(cfg, log), Store: s, Bucket: b, Log: log, Config: cfg.collect}
+}
+
+func newDuo(cfg config, log *slog.Logger) *duo.Client {
+	return duo.New(duo.Config{
 		IKey: cfg.duoIKey, Secret: cfg.duoSecret, Host: cfg.duoHost, URL: cfg.duoURL, Interval: cfg.pageInterval, Log: log,
 	})
-	return &collect.Collector{Duo: client, Store: s, Bucket: b, Log: log, Config: cfg.collect}
 }
 
 // importState reads where the older function's state.json says that it stopped.
