@@ -4,6 +4,7 @@
 //	server         serve, configured by the environment (see README.md)
 //	server local   the whole system on this machine, with nothing to set
 //	server udm     what Google SecOps makes of records
+//	server verify  whether the bucket holds what Duo shows
 package main
 
 import (
@@ -29,6 +30,7 @@ const usage = `usage:
   server         serve, configured by the environment
   server local   the whole system on this machine; server local -h lists its flags
   server udm     what Google SecOps makes of records, in files or on standard input
+  server verify  whether the bucket holds what Duo shows; server verify -h lists its flags
 `
 
 func main() {
@@ -55,6 +57,8 @@ func run(ctx context.Context, args []string, con console) int {
 		return localCommand(ctx, args[1:], con)
 	case "udm":
 		return udmCommand(ctx, args[1:], con)
+	case "verify":
+		return verifyCommand(ctx, args[1:], con)
 	case "-h", "-help", "--help", "help":
 		fmt.Fprint(con.out, usage)
 		return exitOK

@@ -104,14 +104,13 @@ func (c *Collector) auditRange(s store.State, from, to time.Time) Audit {
 		a.From = limit
 		a.Cut = append(a.Cut, fmt.Sprintf("from is %s: Duo shows 180 days", limit.Format(time.RFC3339)))
 	}
-	if limit := floor(s.Now.Add(-c.Delay)); limit.Before(a.To) {
-		a.To = limit
-		a.Cut = append(a.Cut, fmt.Sprintf("to is %s: Duo holds newer records back (INGEST_DELAY)", limit.Format(time.RFC3339)))
+	limit, why := floor(s.Now.Add(-c.Delay)), "Duo holds newer records back (INGEST_DELAY)"
+	if settled := c.settled(s.Cursor); !s.Cursor.Watermark.IsZero() && settled.Before(limit) {
+		limit, why = settled, "later records the service has yet to deliver, or may (watermark - OVERLAP)"
 	}
-	if limit := c.settled(s.Cursor); !s.Cursor.Watermark.IsZero() && limit.Before(a.To) {
+	if limit.Before(a.To) {
 		a.To = limit
-		a.Cut = append(a.Cut, fmt.Sprintf("to is %s: the service has yet to deliver later records, or may (watermark %s, OVERLAP %s)",
-			limit.Format(time.RFC3339), s.Cursor.Watermark.Format(time.RFC3339), c.Overlap))
+		a.Cut = append(a.Cut, fmt.Sprintf("to is %s: %s", limit.Format(time.RFC3339), why))
 	}
 	return a
 }

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"time"
+
+	"duo-telephony-collector/internal/collect"
+)
+
+// quietFor is the least time between two lines where nobody watches.
+const quietFor = 10 * time.Second
+
+// eraseLine puts a terminal's cursor to the start of its line, which it empties.
+const eraseLine = "\r\x1b[K"
+
+// progress shows how far a long walk is: on a terminal as one line that is
+// drawn again and again, elsewhere as a line now and then. What is written
+// through it stands above that line. It is safe for concurrent use.
+type progress struct {
+	out      io.Writer
+	terminal bool
+	began    time.Time
+
+	mu    sync.Mutex
+	told  time.Time // when the latest plain line was written
+	drawn string    // the line that a terminal shows
+}
+
+func newProgress(out io.Writer) *progress {
+	now := time.Now()
+	return &progress{out: out, terminal: isTerminal(out), began: now, told: now}
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
+
+// show tells of the walk.
+func (p *progress) show(at collect.Progress) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := time.Now()
+	line := progressLine(at, now.Sub(p.began))
+	switch {
+	case p.terminal:
+		p.drawn = line
+		fmt.Fprint(p.out, eraseLine, line)
+	case now.Sub(p.told) >= quietFor:
+		p.told = now
+		fmt.Fprintln(p.out, line)
+	}
+}
+
+// Write writes whole lines, above the one that is drawn.
+func (p *progress) Write(lines []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.drawn == "" {
+		return p.out.Write(lines)
+	}
+	if _, err := fmt.Fprintf(p.out, "%s%s%s", eraseLine, lines, p.drawn); err != nil {
+		return 0, err
+	}
+	return len(lines), nil
+}
+
+// end takes the line away.
+func (p *progress) end() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.drawn != "" {
+		p.drawn = ""
+		fmt.Fprint(p.out, eraseLine)
+	}
+}
+
+// progressLine is the line after a walk of some time. It fits into 80 columns.
+func progressLine(p collect.Progress, took time.Duration) string {
+	line := fmt.Sprintf("%d records", p.Records)
+	if seconds := took.Seconds(); seconds >= 1 {
+		line += fmt.Sprintf(", %.0f/s", float64(p.Records)/seconds)
+	}
+	line += ", at " + p.At.UTC().Format("2006-01-02 15:04:05Z")
+	all, done := p.To.Sub(p.From), p.At.Sub(p.From)
+	if all <= 0 || done < 0 || done > all {
+		return line
+	}
+	part := float64(done) / float64(all)
+	line += fmt.Sprintf(", %.0f%%", 100*part)
+	if took >= time.Second && part > 0 {
+		left := time.Duration(float64(took) * (1 - part) / part)
+		line += fmt.Sprintf(", %v left", left.Round(time.Second))
+	}
+	return line
+}

@@ -1,0 +1,247 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"maps"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/fsouza/fake-gcs-server/fakestorage"
+	"github.com/google/go-cmp/cmp"
+
+	"duo-telephony-collector/internal/collect"
+	"duo-telephony-collector/internal/emulator"
+	"duo-telephony-collector/internal/store"
+)
+
+// verify runs server verify over the last day and more.
+func verify(t *testing.T, env map[string]string, code int, args ...string) *process {
+	t.Helper()
+	now := time.Now()
+	args = append([]string{"verify", "-from", now.Add(-30 * time.Hour).Format(time.RFC3339), "-to", now.Format(time.RFC3339)}, args...)
+	p := launch(t, env, args...)
+	if got := p.wait(); got != code {
+		t.Fatalf("exit code %d, want %d:\n%s%s", got, code, p.out, p.log)
+	}
+	return p
+}
+
+// audited is the report that -json prints.
+type audited struct {
+	Exact bool
+	collect.Audit
+	Call string
+}
+
+func (p *process) audited() audited {
+	p.t.Helper()
+	dec := json.NewDecoder(strings.NewReader(p.out.String()))
+	dec.DisallowUnknownFields()
+	var a audited
+	if err := dec.Decode(&a); err != nil || strings.Count(p.out.String(), "\n") != 1 {
+		p.t.Fatalf("standard output is not one line with a report: %v:\n%s", err, p.out)
+	}
+	return a
+}
+
+// TestVerifyLocal verifies what server local has collected, of its simulated
+// Duo: with an object deleted, the first day's others are still exact.
+func TestVerifyLocal(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	_, first := once(t, map[string]string{"MAX_WINDOW": "6h", "PAGE_INTERVAL": "0s"}, dir)
+	p := verify(t, nil, exitFailed, "-dir", dir, "-json") // before the first window there are records, too
+	before := p.audited().Missing.Count
+	if a := p.audited(); a.Exact || before == 0 || a.Doubled.Count+a.Altered.Count+a.Unknown.Count != 0 || a.Call == "" {
+		t.Fatalf("%+v", a)
+	}
+	from := first.Window.From.Format(time.RFC3339Nano)
+	p = verify(t, nil, exitOK, "-dir", dir, "-from", from)
+	if text := p.out.String(); !strings.Contains(text, "Exact:") || strings.Contains(text, "curl") || !strings.Contains(text, "to is ") {
+		t.Errorf("the report is\n%s", text)
+	}
+	if err := os.Remove(first.Objects[1]); err != nil {
+		t.Fatal(err)
+	}
+	p = verify(t, nil, exitFailed, "-dir", dir, "-from", from)
+	for _, want := range []string{"missing ", "doubled      0", "/run -d '{\"from\":\"", "more, -json", "the feed deletes"} {
+		if !strings.Contains(p.out.String(), want) {
+			t.Errorf("the report does not say %s:\n%s", want, p.out)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(dir, "bucket.meta")); err != nil || len(files(t, dir)) != len(first.Objects)-1 {
+		t.Error("to verify has changed the bucket")
+	}
+}
+
+// TestVerifyService plants a fault of each kind in the bucket of a service.
+func TestVerifyService(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1500, 2*time.Hour)
+	env := maps.Clone(w.env)
+	for _, auth := range []string{"PUSH_AUDIENCE", "ALLOWED_CALLERS", "OIDC_CERTS_URL"} { // it serves nobody
+		delete(env, auth)
+	}
+	env["FIRESTORE_EMULATOR_HOST"] = emulator.Firestore(t)
+	service := w.start(nil)
+	wantRun(t, service.push(), http.StatusOK, collect.Complete)
+	service.stop()
+	if a := verify(t, env, exitOK, "-json").audited(); !a.Exact || a.Duo < 2500 || a.Bucket != a.Duo || a.Objects < 3 || a.Call != "" {
+		t.Fatalf("%+v", a)
+	}
+	w.rewrite("_0001.ndjson", func(lines []string) []string {
+		lines[2] = strings.Replace(lines[2], `"credits":`, `"credits":1`, 1)
+		return append(lines[:1], append(lines[2:], lines[5], strings.Replace(lines[7], `"telephony_id":"`, `"telephony_id":"x`, 1))...)
+	})
+	p := verify(t, env, exitFailed, "-json")
+	a := p.audited()
+	for kind, f := range map[string]collect.Faults{"missing": a.Missing, "doubled": a.Doubled, "altered": a.Altered, "unknown": a.Unknown} {
+		if f.Count != 1 || len(f.Records) != 1 {
+			t.Errorf("%d records are %s", f.Count, kind)
+		}
+	}
+	if !strings.HasPrefix(a.Call, `curl -X POST "$URL/run"`) || !strings.HasPrefix(a.Altered.Records[0].Copies[0].Object, "gs://"+bucketName+"/") {
+		t.Errorf("%+v", a)
+	}
+	service = w.start(nil)
+	wish, err := json.Marshal(map[string]time.Time{"from": a.Backfill.From, "to": a.Backfill.To})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := service.manual(string(wish)); r.status != http.StatusOK || r.Records != 1 {
+		t.Errorf("the backfill wrote %d records, status %d", r.Records, r.status)
+	}
+	service.stop()
+	if a := verify(t, env, exitFailed, "-json").audited(); a.Missing.Count != 0 || a.Doubled.Count != 1 {
+		t.Errorf("%+v", a)
+	}
+}
+
+// rewrite changes the lines of the object whose name ends so, as nobody who
+// only creates can.
+func (w *world) rewrite(suffix string, change func([]string) []string) {
+	w.t.Helper()
+	list, err := w.bucket.ListObjectsWithOptionsPaginated(bucketName, fakestorage.ListOptions{})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for _, attrs := range list.Objects {
+		if !strings.HasSuffix(attrs.Name, suffix) {
+			continue
+		}
+		o, err := w.bucket.GetObject(bucketName, attrs.Name)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		lines := change(strings.Split(strings.TrimSuffix(string(o.Content), "\n"), "\n"))
+		o.Content = []byte(strings.Join(lines, "\n") + "\n")
+		o.Crc32c, o.Md5Hash, o.Etag, o.Size = "", "", "", 0 // of what was there
+		w.bucket.CreateObject(o)
+		return
+	}
+	w.t.Fatalf("no object %s", suffix)
+}
+
+// TestVerifyFails ends with 1 where Duo or the bucket does not answer, and tells
+// what to do.
+func TestVerifyFails(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	once(t, nil, dir)
+	w := newWorld(t, 10, time.Hour)
+	wrong := map[string]string{"DUO_IKEY": w.duo.IKey, "DUO_SKEY": "wrong", "DUO_API_HOST": w.duo.Host, "DUO_API_URL": w.env["DUO_API_URL"]}
+	p := verify(t, wrong, exitFailed, "-dir", dir)
+	if !p.hasLogged("nothing is verified: reading Duo's log: ") || !p.hasLogged("check DUO_IKEY") || p.out.String() != "" {
+		t.Errorf("it says\n%s%s", p.log, p.out)
+	}
+	p = verify(t, nil, exitFailed, "-dir", dir, "-from", time.Now().Add(-time.Minute).Format(time.RFC3339))
+	if !p.hasLogged("nothing is left of the range") || !p.hasLogged("to is ") {
+		t.Errorf("it says\n%s", p.log)
+	}
+}
+
+func TestVerifyCommandLine(t *testing.T) {
+	t.Chdir(t.TempDir())
+	const span = "verify -from 2026-01-02T00:00:00Z -to 2026-01-03T00:00:00Z"
+	for args, want := range map[string]string{
+		"verify":                            "-from and -to are required",
+		"verify -from 2026-01-02T00:00:00Z": "-from and -to are required",
+		"verify -from yesterday -to 2026-01-03T00:00:00Z":                 `invalid value "yesterday" for flag -from: no RFC 3339 time`,
+		"verify -from 2026-01-03T00:00:00Z -to 2026-01-03T01:00:00+01:00": "-from must be before -to",
+		span + " extra":     `unexpected argument "extra"`,
+		span + " -x":        "flag provided but not defined: -x",
+		span + " -dir none": "name the directory of server local",
+	} {
+		var out, errs bytes.Buffer
+		code := run(t.Context(), strings.Fields(args), console{lookup: lookupIn(nil), out: &out, err: &errs})
+		if code != exitConfig || !strings.Contains(errs.String(), want) || out.Len() > 0 {
+			t.Errorf("server %s: exit code %d, want 2 and %q:\n%s%s", args, code, want, &errs, &out)
+		}
+	}
+	var out, errs bytes.Buffer
+	code := run(t.Context(), []string{"verify", "-h"}, console{lookup: lookupIn(nil), out: &out, err: &errs})
+	if code != exitOK || strings.Count(errs.String(), "\n  -") != 4 {
+		t.Errorf("exit code %d:\n%s", code, &errs)
+	}
+}
+
+// All faults of the configuration are listed, a line each, and none that only
+// the service has.
+func TestVerifyConfiguration(t *testing.T) {
+	p := verify(t, map[string]string{"FIRESTORE_PROJECT": "p", "OVERLAP": "much"}, exitConfig)
+	for _, name := range []string{"DUO_IKEY", "DUO_API_HOST", "DUO_SKEY", "GCS_BUCKET", "OVERLAP"} {
+		if !p.hasLogged(`level=ERROR msg="configuration: ` + name + ": ") {
+			t.Errorf("%s is not told of:\n%s", name, p.log)
+		}
+	}
+	if p.hasLogged("PUSH_AUDIENCE") || strings.Count(p.log.String(), "\n") != 5 {
+		t.Errorf("more is told of:\n%s", p.log)
+	}
+}
+
+// TestAuditText is the whole report of each kind of fault.
+func TestAuditText(t *testing.T) {
+	at := time.Date(2026, 1, 2, 3, 4, 5, 678_000_000, time.UTC)
+	copies := []collect.Copy{{Object: "gs://b/one", Line: 7}, {Object: "gs://b/two", Line: 1}}
+	a := collect.Audit{
+		From: at.Truncate(time.Hour), To: at.Truncate(time.Hour).Add(time.Hour), Cut: []string{"to is T: because"}, Duo: 9, Bucket: 8, Objects: 2,
+		Missing:  collect.Faults{Count: 31, Records: make([]collect.Fault, 31)},
+		Doubled:  collect.Faults{Count: 1, Records: []collect.Fault{{ID: "d0d0", TS: &at, Copies: copies}}},
+		Altered:  collect.Faults{Count: 1, Records: []collect.Fault{{ID: "a b\x1b[1m", TS: &at, Copies: copies[:1]}}},
+		Backfill: &store.Span{From: at, To: at.Add(time.Millisecond)},
+	}
+	want := `compared     2026-01-02T03:00:00Z to 2026-01-02T04:00:00Z
+             to is T: because
+at Duo       9 records
+in bucket    8 records, 2 objects read
+
+missing      31: at Duo, not in the bucket
+` + strings.Repeat("  (no id)  without a readable time\n", 20) + `  and 11 more, -json has up to 10000
+
+doubled      1: in the bucket more than once
+  d0d0  2026-01-02T03:04:05.678Z
+    gs://b/one line 7
+    gs://b/two line 1
+
+altered      1: in the bucket, but not as Duo shows it
+  "a b\x1b[1m"  2026-01-02T03:04:05.678Z
+    gs://b/one line 7
+
+unknown      0: in the bucket, not at Duo
+
+This collects what is missing, and nothing that is there:
+
+  curl -X POST "$URL/run" -H "Authorization: Bearer $TOKEN" -d '{"from":"2026-01-02T03:04:05.678Z","to":"2026-01-02T03:04:05.679Z"}'
+
+Where the feed deletes objects after transfer, verify cannot tell a record that
+was transferred from one that is missing: collected again, it is there twice.
+`
+	if diff := cmp.Diff(want, auditText(a, verifyFlags{}.call(a))); diff != "" {
+		t.Errorf("report (-want +got):\n%s", diff)
+	}
+}
