@@ -86,10 +86,11 @@ type local struct {
 	simulated bool
 	listener  net.Listener
 	routes    http.Handler
+	shown     *progress
 }
 
 func startLocal(ctx context.Context, f localFlags, con console) (*local, error) {
-	l := &local{localFlags: f, con: con}
+	l := &local{localFlags: f, con: con, shown: newProgress(con.err)}
 	lookup, err := l.environment(ctx)
 	if err != nil {
 		return nil, err
@@ -106,8 +107,9 @@ func startLocal(ctx context.Context, f localFlags, con console) (*local, error) 
 	if l.listener, err = (&net.ListenConfig{}).Listen(ctx, "tcp", l.addr); err != nil {
 		return nil, fmt.Errorf("%w: choose another address with -addr", err)
 	}
-	log := slog.New(newConsoleLog(con.err, l.cfg.logLevel))
+	log := slog.New(newConsoleLog(l.shown, l.cfg.logLevel))
 	c := newCollector(l.cfg, store.NewBolt(filepath.Join(f.dir, "state.db"), nil), writer.NewDir(f.dir, l.cfg.prefix), log)
+	c.Progress = l.shown.show
 	l.routes = handler.New(handler.Config{Collector: c, Log: log, Version: version})
 	return l, nil
 }
@@ -198,6 +200,8 @@ func (l *local) forever(ctx context.Context) int {
 
 // push delivers a message as Pub/Sub does, and returns the answer.
 func (l *local) push(ctx context.Context, n int) (int, []byte, error) {
+	l.shown.begin()
+	defer l.shown.end()
 	body, err := json.Marshal(map[string]any{
 		"message": map[string]any{
 			"data": []byte(`{}`), "attributes": map[string]string{},

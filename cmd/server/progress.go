@@ -22,16 +22,25 @@ const eraseLine = "\r\x1b[K"
 type progress struct {
 	out      io.Writer
 	terminal bool
-	began    time.Time
 
 	mu    sync.Mutex
+	began time.Time
 	told  time.Time // when the latest plain line was written
 	drawn string    // the line that a terminal shows
 }
 
 func newProgress(out io.Writer) *progress {
-	now := time.Now()
-	return &progress{out: out, terminal: isTerminal(out), began: now, told: now}
+	p := &progress{out: out, terminal: isTerminal(out)}
+	p.begin()
+	return p
+}
+
+// begin has a walk begin now.
+func (p *progress) begin() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.began = time.Now()
+	p.told = p.began
 }
 
 func isTerminal(w io.Writer) bool {

@@ -87,7 +87,7 @@ func (c *Collector) Audit(ctx context.Context, from, to time.Time, progress func
 	if !audit.From.Before(audit.To) {
 		return audit, fmt.Errorf("%w: %s", errNothing, strings.Join(audit.Cut, "; "))
 	}
-	a := c.newAuditor(audit, progress)
+	a := c.newAuditor(audit, learned(s.Cursor.Pace, s.Now), progress)
 	for _, step := range []func(context.Context) error{a.list, a.walk, a.search} {
 		if err := step(ctx); err != nil {
 			return a.audit, err

@@ -21,6 +21,7 @@ type auditor struct {
 	*Collector
 	audit    Audit
 	progress func(Progress)
+	session  *duo.Session
 	extra    []field
 	seed     maphash.Seed
 	window   store.Window // what Duo is asked for, and how far the walk is
@@ -43,12 +44,12 @@ type trail struct {
 // place is a line of an object, which is the number of one of those listed.
 type place struct{ object, line uint32 }
 
-func (c *Collector) newAuditor(audit Audit, progress func(Progress)) *auditor {
+func (c *Collector) newAuditor(audit Audit, pace time.Duration, progress func(Progress)) *auditor {
 	if progress == nil {
 		progress = func(Progress) {}
 	}
 	return &auditor{
-		Collector: c, audit: audit, progress: progress, extra: Config{Enrich: true, Host: c.Host}.extraFields(), seed: maphash.MakeSeed(),
+		Collector: c, audit: audit, progress: progress, session: c.Duo.Session(pace), extra: Config{Enrich: true, Host: c.Host}.extraFields(), seed: maphash.MakeSeed(),
 		window: store.Window{From: audit.From, To: audit.To}, trails: map[store.ID]trail{}, names: map[store.ID]string{},
 	}
 }
@@ -56,10 +57,9 @@ func (c *Collector) newAuditor(audit Audit, progress func(Progress)) *auditor {
 // walk reads Duo's side. Where Duo refuses an offset, or one leads nowhere, it
 // goes on without, as a run does.
 func (a *auditor) walk(ctx context.Context) error {
-	session := a.Duo.Session()
 	for again := true; again; {
 		w := a.window
-		pages := session.Pages(ctx, duo.Query{Min: lower(w).Add(-time.Millisecond), Max: w.To, Offset: w.Offset})
+		pages := a.session.Pages(ctx, duo.Query{Min: lower(w).Add(-time.Millisecond), Max: w.To, Offset: w.Offset})
 		var err error
 		if again, err = a.follow(pages); err != nil {
 			return err
@@ -122,7 +122,7 @@ func (a *auditor) normal(raw []byte) ([]byte, record) {
 	if json.Compact(&sent, raw) != nil {
 		return raw, record{line: raw, id: hash("line", raw)}
 	}
-	return sent.Bytes(), newRecord(sent.Bytes(), a.extra)
+	return sent.Bytes(), newRecords([]json.RawMessage{sent.Bytes()}, a.extra)[0]
 }
 
 func (a *auditor) sum(line []byte) uint64 { return maphash.Bytes(a.seed, line) }

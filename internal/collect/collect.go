@@ -48,6 +48,8 @@ type Collector struct {
 	Store  Store
 	Bucket Bucket
 	Log    *slog.Logger
+	// Progress, unless it is nil, is told of each committed page.
+	Progress func(Progress)
 	Config
 }
 

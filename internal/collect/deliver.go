@@ -90,8 +90,25 @@ func (r *run) commit(ctx, asking context.Context, b batch) error {
 		return fmt.Errorf("committing the cursor: %w", err)
 	}
 	r.seen.forget(r.cursor.Seen, b, planned.Seen)
+	r.tell(cursor)
 	r.cursor = planned
 	return nil
+}
+
+// tell says how far the run is in its window, or a backfill in its range.
+func (r *run) tell(after store.Cursor) {
+	if r.Progress == nil {
+		return
+	}
+	w := r.cursor.Window
+	p := Progress{Stream: r.report.Stream, Records: r.report.Records, From: w.From, To: w.To, At: w.To}
+	if after.Window.Open() {
+		p.At = walked(after.Window)
+	}
+	if b := r.cursor.Backfill; b != nil {
+		p.From, p.To = b.From, b.To
+	}
+	r.Progress(p)
 }
 
 // warnShortened says so when more records lie within the overlap than the

@@ -9,9 +9,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"duo-telephony-collector/internal/collect"
 	"duo-telephony-collector/internal/duo"
 	"duo-telephony-collector/internal/duo/duosim"
+	"duo-telephony-collector/internal/store"
 	"duo-telephony-collector/internal/writer"
 )
 
@@ -149,4 +152,26 @@ func TestPaceKept(t *testing.T) {
 			w.t.Errorf("a day later a run takes %s, with the pace %+v", d, w.state().Cursor.Pace)
 		}
 	})
+}
+
+// TestProgress is told of every page but the last, which ends the run.
+func TestProgress(t *testing.T) {
+	t.Parallel()
+	w := embedded(t)
+	from := w.start.Add(-2 * time.Hour)
+	w.sim.Add(spread(2500, from, time.Second)...)
+	w.complete()
+	w.pass(time.Hour)
+	var got []collect.Progress
+	c := w.collector()
+	c.Progress = func(p collect.Progress) { got = append(got, p) }
+	to := from.Add(40 * time.Minute)
+	c.Run(t.Context(), collect.Job{Backfill: &store.Backfill{From: from, To: to, Redeliver: true}})
+	want := []collect.Progress{
+		{Stream: collect.BackfillStream(stream), Records: 1000, From: from, To: to, At: from.Add(999 * time.Second)},
+		{Stream: collect.BackfillStream(stream), Records: 2000, From: from, To: to, At: from.Add(1999 * time.Second)},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("progress (-want +got):\n%s", diff)
+	}
 }
