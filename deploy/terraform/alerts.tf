@@ -1,0 +1,163 @@
+# Each policy says what is wrong, the one next step, and where to read on. Where
+# a metric of metrics.tf is asked it is in PromQL: a threshold on a metric that
+# is minutes old is refused, and silence since the beginning would not count.
+
+locals {
+  user_metric = "logging_googleapis_com:user_${local.prefix}"
+  silence     = 3 * var.interval_minutes
+  channels    = [for c in google_monitoring_notification_channel.email : c.id]
+}
+
+resource "google_monitoring_notification_channel" "email" {
+  for_each = var.alert_emails
+
+  display_name = each.value
+  type         = "email"
+  labels       = { email_address = each.value }
+
+  depends_on = [google_project_service.this]
+}
+
+resource "google_monitoring_alert_policy" "no_complete_run" {
+  display_name          = "${local.service}: no complete run"
+  severity              = "CRITICAL"
+  combiner              = "OR"
+  notification_channels = local.channels
+
+  conditions {
+    display_name = "No complete run for ${local.silence} minutes"
+    condition_prometheus_query_language {
+      query                     = "(sum(increase(${local.user_metric}_runs{monitored_resource=\"cloud_run_revision\",outcome=\"complete\"}[${local.silence}m])) or vector(0)) < 0.5"
+      duration                  = "300s"
+      evaluation_interval       = "60s"
+      disable_metric_validation = true
+    }
+  }
+
+  documentation {
+    content = "No run has caught up for three intervals. Next: read the outcome and reason of the last runs in the service's log. ${var.runbook_url}#no-complete-run"
+  }
+
+  depends_on = [google_logging_metric.runs]
+}
+
+resource "google_monitoring_alert_policy" "lag" {
+  display_name          = "${local.service}: lag"
+  severity              = "WARNING"
+  combiner              = "OR"
+  notification_channels = local.channels
+
+  conditions {
+    display_name = "A run ended more than ${var.lag_alert_seconds} s behind"
+    condition_matched_log {
+      filter = "${local.run_line} AND jsonPayload.lag_seconds>${var.lag_alert_seconds}"
+    }
+  }
+  alert_strategy {
+    auto_close = "3600s"
+    notification_rate_limit {
+      period = "3600s"
+    }
+  }
+
+  documentation {
+    content = "Records reach the bucket late. Next: see in the last runs' reason whether the budget or Duo's rate limit ends them. ${var.runbook_url}#lag"
+  }
+}
+
+resource "google_monitoring_alert_policy" "act" {
+  display_name          = "${local.service}: a person must act"
+  severity              = "CRITICAL"
+  combiner              = "OR"
+  notification_channels = local.channels
+
+  conditions {
+    display_name = "An ERROR of the service"
+    condition_matched_log {
+      # A gap has an alert of its own.
+      filter = "${local.log} AND severity>=ERROR AND NOT jsonPayload.message=\"records lost: Duo no longer has them\""
+    }
+  }
+  alert_strategy {
+    auto_close = "3600s"
+    notification_rate_limit {
+      period = "3600s"
+    }
+  }
+
+  documentation {
+    content = "No run can succeed until somebody does what the line asks for. Next: read its reason, it names the credential, permission or setting. ${var.runbook_url}#a-person-must-act"
+  }
+}
+
+resource "google_monitoring_alert_policy" "gap" {
+  display_name          = "${local.service}: gap"
+  severity              = "CRITICAL"
+  combiner              = "OR"
+  notification_channels = local.channels
+
+  conditions {
+    display_name = "Duo no longer has records that were not collected"
+    condition_matched_log {
+      filter = "${local.run_line} AND jsonPayload.gap_from:*"
+    }
+  }
+  alert_strategy {
+    auto_close = "86400s"
+    notification_rate_limit {
+      period = "86400s"
+    }
+  }
+
+  documentation {
+    content = "Nothing ran for 179 days, and the range from gap_from to gap_to is lost. Next: note it, and find out why nobody saw the other alerts. ${var.runbook_url}#gap"
+  }
+}
+
+resource "google_monitoring_alert_policy" "dead_letters" {
+  display_name          = "${local.service}: dead letters"
+  severity              = "WARNING"
+  combiner              = "OR"
+  notification_channels = local.channels
+
+  conditions {
+    display_name = "A tick failed five times"
+    condition_threshold {
+      filter          = "resource.type=\"pubsub_subscription\" AND resource.labels.subscription_id=\"${google_pubsub_subscription.dead.name}\" AND metric.type=\"pubsub.googleapis.com/subscription/num_undelivered_messages\""
+      comparison      = "COMPARISON_GT"
+      threshold_value = 0
+      duration        = "0s"
+      aggregations {
+        alignment_period   = "60s"
+        per_series_aligner = "ALIGN_MAX"
+      }
+    }
+  }
+
+  documentation {
+    content = "The next tick makes up for a dead one, so nothing is lost. Next: find the failed runs of that time in the log, then empty ${google_pubsub_subscription.dead.name}. ${var.runbook_url}#dead-letters"
+  }
+}
+
+resource "google_monitoring_alert_policy" "refused" {
+  display_name          = "${local.service}: refused callers"
+  severity              = "WARNING"
+  combiner              = "OR"
+  notification_channels = local.channels
+
+  conditions {
+    display_name = "More than 10 refused calls in an hour"
+    condition_prometheus_query_language {
+      query                     = "sum(increase(${local.user_metric}_refused{monitored_resource=\"cloud_run_revision\"}[1h])) > 10"
+      duration                  = "0s"
+      evaluation_interval       = "60s"
+      disable_metric_validation = true
+    }
+  }
+
+  documentation {
+    content = "Pub/Sub with another audience or account, or a stranger. Next: read the error of the refused requests in the log. ${var.runbook_url}#refused-callers"
+  }
+
+  depends_on = [google_logging_metric.refused]
+}

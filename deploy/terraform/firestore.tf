@@ -1,0 +1,40 @@
+resource "google_firestore_database" "this" {
+  project                 = var.project
+  name                    = local.database
+  location_id             = coalesce(var.firestore_location, var.region)
+  type                    = "FIRESTORE_NATIVE"
+  delete_protection_state = "DELETE_PROTECTION_ENABLED"
+
+  depends_on = [google_project_service.this]
+}
+
+# The history of runs ends by itself.
+resource "google_firestore_field" "expire_at" {
+  project    = var.project
+  database   = google_firestore_database.this.name
+  collection = "runs"
+  field      = "expire_at"
+
+  ttl_config {}
+}
+
+# Up to 40,000 identities in one value, which no query asks for.
+resource "google_firestore_field" "seen" {
+  project    = var.project
+  database   = google_firestore_database.this.name
+  collection = local.collection
+  field      = "seen"
+
+  index_config {}
+}
+
+resource "google_project_iam_member" "datastore" {
+  project = var.project
+  role    = "roles/datastore.user"
+  member  = google_service_account.run.member
+
+  condition {
+    title      = "${var.name}-database"
+    expression = "resource.name == \"projects/${var.project}/databases/${local.database}\""
+  }
+}

@@ -1,0 +1,44 @@
+# Everything around the service, for one Duo account. Cloud Build deploys the
+# service's image, see cloudbuild.yaml; everything else is here.
+
+locals {
+  service    = "${var.name}-collector"
+  bucket     = coalesce(var.bucket, "${var.project}-${var.name}")
+  database   = coalesce(var.firestore_database, var.name)
+  collection = "duo-telephony-collector"
+
+  # The one of the service's two addresses that is known before it exists. It is
+  # the audience too, so that Cloud Run's own check accepts the same id tokens.
+  url      = "https://${local.service}-${data.google_project.this.number}.${var.region}.run.app"
+  audience = local.url
+
+  # Pub/Sub waits so long for an answer, and so does Cloud Run. It is the most
+  # that Pub/Sub takes.
+  timeout_seconds = 600
+}
+
+data "google_project" "this" {
+  project_id = var.project
+}
+
+resource "google_project_service" "this" {
+  for_each = toset(concat([
+    "artifactregistry.googleapis.com",
+    "cloudbuild.googleapis.com",
+    "cloudscheduler.googleapis.com",
+    "firestore.googleapis.com",
+    "iam.googleapis.com",
+    "iamcredentials.googleapis.com",
+    "logging.googleapis.com",
+    "monitoring.googleapis.com",
+    "pubsub.googleapis.com",
+    "run.googleapis.com",
+    "secretmanager.googleapis.com",
+    "storage.googleapis.com",
+  ], var.static_egress ? ["compute.googleapis.com"] : []))
+
+  project = var.project
+  service = each.value
+  # Something else in the project may use it.
+  disable_on_destroy = false
+}

@@ -1,0 +1,87 @@
+# Log-based metrics, for alerts and dashboard.
+
+locals {
+  prefix = replace(var.name, "-", "_") # PromQL has no hyphens
+
+  # The service's own lines, not Cloud Run's.
+  log = join(" AND ", [
+    "resource.type=\"cloud_run_revision\"",
+    "resource.labels.service_name=\"${local.service}\"",
+    "logName=\"projects/${var.project}/logs/run.googleapis.com%2Fstderr\"",
+  ])
+  # The line of a run of the stream: no backfill, no dry run.
+  run_line = "${local.log} AND jsonPayload.stream=\"telephony\" AND jsonPayload.dry_run=false"
+}
+
+resource "google_logging_metric" "runs" {
+  name        = "${local.prefix}_runs"
+  description = "Runs by outcome"
+  filter      = "${local.run_line} AND jsonPayload.outcome:*"
+
+  metric_descriptor {
+    metric_kind = "DELTA"
+    value_type  = "INT64"
+    labels {
+      key = "outcome"
+    }
+  }
+  label_extractors = { outcome = "EXTRACT(jsonPayload.outcome)" }
+
+  depends_on = [google_project_service.this]
+}
+
+# Of runs that held the lease: the others know no watermark, and their lag is 0.
+resource "google_logging_metric" "lag" {
+  name            = "${local.prefix}_lag"
+  description     = "Lag at the end of a run"
+  filter          = "${local.run_line} AND jsonPayload.watermark:*"
+  value_extractor = "EXTRACT(jsonPayload.lag_seconds)"
+
+  metric_descriptor {
+    metric_kind = "DELTA"
+    value_type  = "DISTRIBUTION"
+    unit        = "s"
+  }
+  bucket_options {
+    exponential_buckets { # from half a minute to a year
+      scale              = 30
+      growth_factor      = 2
+      num_finite_buckets = 20
+    }
+  }
+
+  depends_on = [google_project_service.this]
+}
+
+resource "google_logging_metric" "records" {
+  name            = "${local.prefix}_records"
+  description     = "Records written by a run"
+  filter          = "${local.run_line} AND jsonPayload.records>0"
+  value_extractor = "EXTRACT(jsonPayload.records)"
+
+  metric_descriptor {
+    metric_kind = "DELTA"
+    value_type  = "DISTRIBUTION"
+  }
+
+  depends_on = [google_project_service.this]
+}
+
+# POST alone: what searches the internet for holes mostly asks with GET.
+resource "google_logging_metric" "refused" {
+  name        = "${local.prefix}_refused"
+  description = "Calls with a bad id token or by somebody not in ALLOWED_CALLERS"
+  filter      = "${local.log} AND jsonPayload.message=\"request refused\" AND jsonPayload.method=\"POST\" AND (jsonPayload.http_status=401 OR jsonPayload.http_status=403)"
+
+  metric_descriptor {
+    metric_kind = "DELTA"
+    value_type  = "INT64"
+    labels {
+      key        = "http_status"
+      value_type = "INT64"
+    }
+  }
+  label_extractors = { http_status = "EXTRACT(jsonPayload.http_status)" }
+
+  depends_on = [google_project_service.this]
+}

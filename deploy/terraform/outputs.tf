@@ -1,0 +1,43 @@
+output "url" {
+  description = "Address of the service, and the audience of its id tokens."
+  value       = local.url
+}
+
+output "feed_uri" {
+  description = "What the SecOps feed's form asks for, with the closing slash that it needs."
+  value       = "gs://${google_storage_bucket.objects.name}/${var.gcs_prefix == "" ? "" : "${var.gcs_prefix}/"}"
+}
+
+output "curl" {
+  description = "Triggers a run by hand, for those in operators."
+  value = join(" ", [
+    "curl -X POST -H \"Authorization: Bearer $(gcloud auth print-identity-token",
+    "--impersonate-service-account=${google_service_account.invoker.email}",
+    "--audiences=${local.audience} --include-email)\" ${local.url}/run",
+  ])
+}
+
+output "secret" {
+  description = "Where Duo's secret key goes: gcloud secrets versions add."
+  value       = google_secret_manager_secret.skey.secret_id
+}
+
+output "build_source" {
+  description = "For gcloud builds submit --gcs-source-staging-dir."
+  value       = "gs://${google_storage_bucket.source.name}/source"
+}
+
+output "build_substitutions" {
+  description = "For gcloud builds submit --substitutions."
+  value = join(",", [
+    "_NAME=${var.name}",
+    "_REGION=${var.region}",
+    "_INGRESS=${var.ingress}",
+    "_INVOKER_CHECK=${var.auth_mode == "verify" ? "--no-invoker-iam-check" : "--invoker-iam-check"}",
+  ])
+}
+
+output "egress_address" {
+  description = "With static_egress, the address for Duo's network restrictions."
+  value       = one(google_compute_address.egress[*].address)
+}

@@ -1,0 +1,126 @@
+locals {
+  # In cloudrun-iam Cloud Run lets these through. In verify nobody needs a role.
+  invokers = var.auth_mode == "verify" ? {} : merge({
+    push    = google_service_account.push.member
+    invoker = google_service_account.invoker.member
+    build   = google_service_account.build.member # its smoke request
+  }, { for c in var.callers : c => "serviceAccount:${c}" })
+
+  callers = concat([google_service_account.push.email, google_service_account.invoker.email], sort(var.callers))
+
+  environment = merge(var.settings, {
+    DUO_IKEY             = var.duo_ikey
+    DUO_API_HOST         = var.duo_api_host
+    DUO_SKEY_FILE        = "/secrets/duo/skey"
+    GCS_BUCKET           = google_storage_bucket.objects.name
+    GCS_PREFIX           = var.gcs_prefix
+    FIRESTORE_PROJECT    = var.project
+    FIRESTORE_DATABASE   = google_firestore_database.this.name
+    FIRESTORE_COLLECTION = local.collection
+    AUTH_MODE            = var.auth_mode
+    PUSH_AUDIENCE        = local.audience
+    ALLOWED_CALLERS      = join(",", local.callers)
+    RUN_BUDGET           = "${var.run_budget_seconds}s"
+    INITIAL_LOOKBACK     = "${var.initial_lookback_hours}h"
+  })
+}
+
+resource "google_service_account" "run" {
+  account_id   = "${var.name}-run"
+  display_name = "The service: ${local.service}"
+}
+
+# People impersonate it to trigger by hand.
+resource "google_service_account" "invoker" {
+  account_id   = "${var.name}-invoker"
+  display_name = "Manual calls of ${local.service}"
+}
+
+resource "google_service_account_iam_member" "operator" {
+  for_each = var.operators
+
+  service_account_id = google_service_account.invoker.name
+  role               = "roles/iam.serviceAccountOpenIdTokenCreator"
+  member             = each.value
+}
+
+resource "google_cloud_run_v2_service" "this" {
+  name                 = local.service
+  location             = var.region
+  ingress              = var.ingress == "internal" ? "INGRESS_TRAFFIC_INTERNAL_ONLY" : "INGRESS_TRAFFIC_ALL"
+  invoker_iam_disabled = var.auth_mode == "verify"
+  deletion_protection  = false # it keeps nothing
+
+  template {
+    service_account = google_service_account.run.email
+    timeout         = "${local.timeout_seconds}s"
+
+    # More than one request, so that the service itself can answer "busy"; else
+    # Cloud Run would refuse with 429, which Pub/Sub counts as a failure.
+    max_instance_request_concurrency = 8
+    scaling {
+      max_instance_count = 2
+    }
+
+    containers {
+      image = var.image
+
+      dynamic "env" {
+        for_each = local.environment
+        content {
+          name  = env.key
+          value = env.value
+        }
+      }
+
+      resources {
+        limits   = { cpu = "1", memory = "256Mi" }
+        cpu_idle = true # no work is done between requests
+      }
+
+      startup_probe {
+        period_seconds    = 2
+        failure_threshold = 15
+        http_get {
+          path = "/health"
+        }
+      }
+    }
+
+    dynamic "vpc_access" {
+      for_each = google_compute_subnetwork.egress
+      content {
+        egress = "ALL_TRAFFIC"
+        network_interfaces {
+          subnetwork = vpc_access.value.id
+        }
+      }
+    }
+  }
+
+  lifecycle {
+    # What Cloud Build's deployments set: the image, and the secret key's mount,
+    # which Cloud Run refuses while the secret has no version.
+    ignore_changes = [
+      client, client_version, traffic,
+      template[0].annotations, template[0].labels, template[0].volumes,
+      template[0].containers[0].image, template[0].containers[0].volume_mounts,
+    ]
+  }
+
+  depends_on = [
+    google_project_service.this,
+    google_project_iam_member.datastore,
+    google_secret_manager_secret_iam_member.run,
+    google_storage_bucket_iam_member.run,
+  ]
+}
+
+resource "google_cloud_run_v2_service_iam_member" "invoker" {
+  for_each = local.invokers
+
+  name     = google_cloud_run_v2_service.this.name
+  location = var.region
+  role     = "roles/run.invoker"
+  member   = each.value
+}

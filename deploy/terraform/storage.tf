@@ -1,0 +1,44 @@
+resource "google_storage_bucket" "objects" {
+  name                        = local.bucket
+  location                    = coalesce(var.bucket_location, var.region)
+  uniform_bucket_level_access = true
+  public_access_prevention    = "enforced"
+  force_destroy               = false
+
+  versioning {
+    enabled = false
+  }
+
+  soft_delete_policy {
+    retention_duration_seconds = 7 * 24 * 3600
+  }
+
+  lifecycle_rule {
+    action {
+      type = "Delete"
+    }
+    condition {
+      age = var.object_age_days
+    }
+  }
+
+  depends_on = [google_project_service.this]
+}
+
+# No role that could delete or overwrite: an object is written once.
+resource "google_storage_bucket_iam_member" "run" {
+  for_each = toset(["roles/storage.objectCreator", "roles/storage.objectViewer"])
+
+  bucket = google_storage_bucket.objects.name
+  role   = each.value
+  member = google_service_account.run.member
+}
+
+# The feed looks at the bucket itself too.
+resource "google_storage_bucket_iam_member" "feed" {
+  for_each = var.feed_account == null ? toset([]) : toset(["roles/storage.objectViewer", "roles/storage.legacyBucketReader"])
+
+  bucket = google_storage_bucket.objects.name
+  role   = each.value
+  member = "serviceAccount:${var.feed_account}"
+}

@@ -1,0 +1,261 @@
+# What has no default must be set. The rest is sound as it is.
+
+variable "project" {
+  description = "Id of the Google Cloud project."
+  type        = string
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{4,28}[a-z0-9]$", var.project))
+    error_message = "The project's id, not its name or number: 6 to 30 lower-case letters, digits and hyphens."
+  }
+}
+
+variable "duo_ikey" {
+  description = "Integration key of the Duo Admin API application, which needs the permission \"Grant read log\"."
+  type        = string
+  validation {
+    condition     = length(trimspace(var.duo_ikey)) > 0
+    error_message = "The integration key is on the page of the application in Duo's Admin Panel."
+  }
+}
+
+variable "duo_api_host" {
+  description = "API hostname of that application."
+  type        = string
+  validation {
+    condition     = can(regex("^api-[a-z0-9-]+\\.(duosecurity|duofederal)\\.com$", var.duo_api_host))
+    error_message = "The form is api-….duosecurity.com or api-….duofederal.com, without scheme, path or port."
+  }
+}
+
+variable "region" {
+  description = "Region of the service, the schedule, the images and, unless they say otherwise, bucket and database."
+  type        = string
+  default     = "us-central1"
+  validation {
+    condition     = can(regex("^[a-z]+-[a-z]+[0-9]+$", var.region))
+    error_message = "A region such as europe-west1, not a zone."
+  }
+}
+
+variable "name" {
+  description = "Prefix of everything that is made."
+  type        = string
+  default     = "duo-telephony"
+  validation {
+    # The longest of them is an account's id: NAME-invoker has at most 30 characters.
+    condition     = can(regex("^[a-z][a-z0-9-]{1,20}[a-z0-9]$", var.name))
+    error_message = "3 to 22 lower-case letters, digits and hyphens, beginning with a letter."
+  }
+}
+
+variable "bucket" {
+  description = "Name of the bucket for the objects; null is PROJECT-NAME."
+  type        = string
+  default     = null
+  validation {
+    condition     = var.bucket == null || can(regex("^[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]$", var.bucket))
+    error_message = "A bucket's name, without gs:// and path."
+  }
+}
+
+variable "bucket_location" {
+  description = "Location of the bucket; null is the region."
+  type        = string
+  default     = null
+}
+
+variable "gcs_prefix" {
+  description = "Folder of the objects; empty is the bucket's root."
+  type        = string
+  default     = "duo-telephony"
+  validation {
+    condition     = var.gcs_prefix == trim(var.gcs_prefix, "/") && !strcontains(var.gcs_prefix, "//")
+    error_message = "No slash at either end and no empty folder name: SecOps feeds can't read one."
+  }
+}
+
+variable "object_age_days" {
+  description = "The bucket deletes objects after so many days. They hold phone numbers."
+  type        = number
+  default     = 180
+  validation {
+    condition     = var.object_age_days >= 7 && var.object_age_days == floor(var.object_age_days)
+    error_message = "At least 7 whole days: what is deleted before the feed has taken it is lost."
+  }
+}
+
+variable "firestore_database" {
+  description = "Name of the Firestore database; null is NAME."
+  type        = string
+  default     = null
+  validation {
+    condition     = var.firestore_database == null || can(regex("^([a-z][a-z0-9-]{2,61}[a-z0-9]|\\(default\\))$", var.firestore_database))
+    error_message = "4 to 63 lower-case letters, digits and hyphens, beginning with a letter, or (default)."
+  }
+}
+
+variable "firestore_location" {
+  description = "Location of the database; null is the region. It can't be changed later."
+  type        = string
+  default     = null
+}
+
+variable "schedule" {
+  description = "When to collect, in cron's form."
+  type        = string
+  default     = "*/15 * * * *"
+  validation {
+    condition     = can(regex("^[-0-9*/,]+ [-0-9*/,]+ [-0-9*/,]+ [-0-9A-Za-z*/,]+ [-0-9A-Za-z*/,]+$", var.schedule))
+    error_message = "Five fields: minute, hour, day of the month, month, day of the week."
+  }
+}
+
+variable "time_zone" {
+  description = "Time zone of the schedule, a name of the tz database."
+  type        = string
+  default     = "Etc/UTC"
+  validation {
+    condition     = can(regex("^([A-Z][A-Za-z0-9_+-]*/[A-Za-z0-9_+/-]+|UTC)$", var.time_zone))
+    error_message = "A name such as Europe/Berlin or Etc/UTC."
+  }
+}
+
+variable "interval_minutes" {
+  description = "Longest time between two ticks of the schedule. Three of them without a complete run raise an alert."
+  type        = number
+  default     = 15
+  validation {
+    # Three intervals must fit into what an alert can look back, a day.
+    condition     = var.interval_minutes >= 1 && var.interval_minutes <= 480 && var.interval_minutes == floor(var.interval_minutes)
+    error_message = "From 1 to 480 minutes."
+  }
+  validation {
+    condition     = try(tonumber(regex("^\\*/([0-9]+) \\* \\* \\* \\*$", var.schedule)[0]) == var.interval_minutes, true)
+    error_message = "It differs from the schedule, which has a tick every so many minutes."
+  }
+}
+
+variable "run_budget_seconds" {
+  description = "RUN_BUDGET: a run starts no page when it is near."
+  type        = number
+  default     = 540
+  validation {
+    condition     = var.run_budget_seconds >= 1 && var.run_budget_seconds < 600 && var.run_budget_seconds == floor(var.run_budget_seconds)
+    error_message = "From 1 to 599 seconds: after 600 Pub/Sub and Cloud Run give the request up."
+  }
+}
+
+variable "initial_lookback_hours" {
+  description = "INITIAL_LOOKBACK: how far back the very first window starts."
+  type        = number
+  default     = 24
+  validation {
+    condition     = var.initial_lookback_hours > 0 && var.initial_lookback_hours <= 179 * 24 && var.initial_lookback_hours == floor(var.initial_lookback_hours)
+    error_message = "From 1 to 4296 hours: Duo answers for 180 days."
+  }
+}
+
+variable "settings" {
+  description = "Further environment variables of the service, see the table in README.md."
+  type        = map(string)
+  default     = {}
+  validation {
+    condition = length(setsubtract(keys(var.settings), [
+      "COMPRESSION", "ENRICH", "INGEST_DELAY", "LOG_LEVEL", "MAX_ITERATIONS", "MAX_WINDOW", "OVERLAP", "PAGE_INTERVAL", "STATE_KEY",
+    ])) == 0
+    error_message = "COMPRESSION, ENRICH, INGEST_DELAY, LOG_LEVEL, MAX_ITERATIONS, MAX_WINDOW, OVERLAP, PAGE_INTERVAL and STATE_KEY. The others follow from other variables."
+  }
+}
+
+variable "auth_mode" {
+  description = "AUTH_MODE: verify checks id tokens in the service and turns Cloud Run's invoker check off; cloudrun-iam relies on that check."
+  type        = string
+  default     = "verify"
+  validation {
+    condition     = contains(["verify", "cloudrun-iam"], var.auth_mode)
+    error_message = "verify or cloudrun-iam."
+  }
+}
+
+variable "ingress" {
+  description = "all, or internal: then Pub/Sub gets through and a curl from elsewhere does not."
+  type        = string
+  default     = "all"
+  validation {
+    condition     = contains(["all", "internal"], var.ingress)
+    error_message = "all or internal."
+  }
+}
+
+variable "static_egress" {
+  description = "Reach Duo from one reserved address, for its network restrictions. Costs a Cloud NAT."
+  type        = bool
+  default     = false
+}
+
+variable "operators" {
+  description = "Who may trigger by hand and read the status, by impersonating NAME-invoker: members such as user:ann@example.com."
+  type        = set(string)
+  default     = []
+  validation {
+    condition     = alltrue([for m in var.operators : can(regex("^(user|group|serviceAccount):[^@ ,]+@[^@ ,]+$", m))])
+    error_message = "Members such as user:ann@example.com or group:secops@example.com."
+  }
+}
+
+variable "callers" {
+  description = "E-mail addresses of further service accounts that may call."
+  type        = set(string)
+  default     = []
+  validation {
+    condition     = alltrue([for c in var.callers : can(regex("^[^@ ,:]+@[^@ ,:]+\\.gserviceaccount\\.com$", c))])
+    error_message = "Service accounts' addresses. A person's own token has gcloud's audience and is refused: see operators."
+  }
+}
+
+variable "feed_account" {
+  description = "E-mail address of the service account that the form of the SecOps feed shows; null until there is one."
+  type        = string
+  default     = null
+  validation {
+    condition     = var.feed_account == null || can(regex("^[^@ ,:]+@[^@ ,:]+\\.gserviceaccount\\.com$", var.feed_account))
+    error_message = "A service account's address."
+  }
+}
+
+variable "alert_emails" {
+  description = "Who is told of an alert. Without one, alerts show in Cloud Monitoring only."
+  type        = set(string)
+  default     = []
+  validation {
+    condition     = alltrue([for e in var.alert_emails : can(regex("^[^@ ,:]+@[^@ ,:]+$", e))])
+    error_message = "E-mail addresses."
+  }
+}
+
+variable "lag_alert_seconds" {
+  description = "A run that ends with more lag than this raises an alert."
+  type        = number
+  default     = 7200
+  validation {
+    # A run is always INGEST_DELAY behind, and the first one after a deployment an interval more.
+    condition     = var.lag_alert_seconds >= 300 && var.lag_alert_seconds == floor(var.lag_alert_seconds)
+    error_message = "At least 300 whole seconds."
+  }
+}
+
+variable "runbook_url" {
+  description = "Where people who get an alert find docs/operations.md."
+  type        = string
+  default     = "docs/operations.md"
+  validation {
+    condition     = endswith(var.runbook_url, "docs/operations.md")
+    error_message = "The address of docs/operations.md, without a fragment."
+  }
+}
+
+variable "image" {
+  description = "Image of the service until Cloud Build deploys the first one."
+  type        = string
+  default     = "us-docker.pkg.dev/cloudrun/container/hello"
+}
