@@ -1,0 +1,142 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"duo-telephony-collector/internal/collect"
+	"duo-telephony-collector/internal/duo"
+	"duo-telephony-collector/internal/handler"
+	"duo-telephony-collector/internal/handler/handlertest"
+	"duo-telephony-collector/internal/store"
+	"duo-telephony-collector/internal/writer"
+)
+
+// comparisons are what a filter for Cloud Logging asks of a field of ours, as
+// it stands in Terraform (where quotes are escaped) or in a document.
+var comparisons = regexp.MustCompile(`(?:jsonPayload\.(\w+)|\b(severity))(?:(:\*|>=|=|>)(?:\\?"([^"\\]+)\\?"|(\w+))?)?`)
+
+// TestFiltersNameFields expects every field that an alert, a metric or a query
+// names in a line that the service really writes, with the value asked for.
+func TestFiltersNameFields(t *testing.T) {
+	lines := linesOfEveryKind(t)
+	files, err := filepath.Glob("../../deploy/terraform/*.tf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked := 0
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range comparisons.FindAllStringSubmatch(string(text), -1) {
+			if m[2] != "" && m[3] == "" {
+				continue // an alert's own severity
+			}
+			asked++
+			if !anyMatches(lines, m[1]+m[2], m[3], m[4]+m[5]) {
+				t.Errorf("%s: no line has what %s asks for", filepath.Base(file), m[0])
+			}
+		}
+	}
+	if asked == 0 {
+		t.Error("deploy/terraform asks for no field")
+	}
+}
+
+// anyMatches reports whether a line has the field, as a number where one is
+// compared, and the value where there is one to be equal to.
+func anyMatches(lines []map[string]any, field, operator, value string) bool {
+	for _, line := range lines {
+		got, ok := line[field]
+		_, number := got.(float64)
+		switch {
+		case !ok:
+		case operator == "=", field == "severity":
+			if fmt.Sprint(got) == value {
+				return true
+			}
+		case operator == ">" && !number:
+		default:
+			return true
+		}
+	}
+	return false
+}
+
+// linesOfEveryKind makes a service log what alerts and metrics look for: a run
+// after a gap, a caller who is unknown and one who is not on the list.
+func linesOfEveryKind(t *testing.T) []map[string]any {
+	t.Helper()
+	var b bytes.Buffer
+	log := newLog(&b, slog.LevelInfo)
+	w := newWorld(t, 0, time.Hour)
+	auth, err := handler.NewAuth(t.Context(), handler.AuthConfig{
+		Mode: handler.ModeVerify, Audiences: []string{handlertest.Audience}, Callers: []string{handlertest.Email}, CertsURL: w.env["OIDC_CERTS_URL"],
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := collectorAfterGap(t, w, log)
+	url := w.serve(handler.New(handler.Config{Collector: c, Auth: auth, Log: log}))
+	stranger := issuer().Token(t, map[string]any{"email": "stranger@example.com"})
+	for token, want := range map[string]int{issuer().Token(t, nil): http.StatusOK, stranger: http.StatusForbidden, "": http.StatusUnauthorized} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, strings.NewReader(tick))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer "+token)
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != want {
+			t.Fatalf("status %d, want %d", resp.StatusCode, want)
+		}
+	}
+	var lines []map[string]any
+	for dec := json.NewDecoder(&b); dec.More(); {
+		var line map[string]any
+		if err := dec.Decode(&line); err != nil {
+			t.Fatal(err)
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+// collectorAfterGap collects from an empty Duo, after 200 days in which nothing
+// ran.
+func collectorAfterGap(t *testing.T, w *world, log *slog.Logger) *collect.Collector {
+	t.Helper()
+	dir := t.TempDir()
+	state := store.NewBolt(filepath.Join(dir, "state.db"), time.Now)
+	old := store.Cursor{Watermark: time.Now().Add(-200 * day).Truncate(time.Millisecond)}
+	lease, _, err := state.Acquire(t.Context(), stream, store.Claim{Holder: "old", TTL: time.Minute,
+		Next: func(context.Context, store.State) (store.Cursor, error) { return old, nil }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := state.Finish(t.Context(), lease, old, store.Run{ID: "old"}); err != nil {
+		t.Fatal(err)
+	}
+	return &collect.Collector{
+		Duo: duo.New(duo.Config{
+			IKey: w.duo.IKey, Secret: func() (string, error) { return w.duo.SKey, nil }, Host: w.duo.Host, URL: w.env["DUO_API_URL"], Log: log,
+		}),
+		Store: state, Bucket: writer.NewDir(dir, "duo"), Log: log,
+		Config: collect.Config{Stream: stream, Host: w.duo.Host, Budget: time.Minute, Lookback: day, Delay: 150 * time.Second, MaxWindow: 180 * day},
+	}
+}
