@@ -1,11 +1,13 @@
 package deploy_test
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -31,7 +33,7 @@ func find(t *testing.T, text, expr string) string {
 	t.Helper()
 	m := regexp.MustCompile(expr).FindStringSubmatch(text)
 	if m == nil {
-		t.Fatalf("deploy/terraform has nothing like %s any more", expr)
+		t.Fatalf("nothing is like %s any more", expr)
 	}
 	return m[1]
 }
@@ -79,6 +81,16 @@ func TestBuildAgreesWithTerraform(t *testing.T) {
 	account := named(`"build" \{\s+account_id\s+= "([^"]+)"`)
 	if want := "projects/$PROJECT_ID/serviceAccounts/" + account + "@"; !strings.HasPrefix(strings.ReplaceAll(build.ServiceAccount, "${_NAME}", name), want) {
 		t.Errorf("the build runs as %s, Terraform makes %s", build.ServiceAccount, account)
+	}
+}
+
+// TestMemoryLimit expects the image's limit for Go to leave room below that of
+// an instance.
+func TestMemoryLimit(t *testing.T) {
+	soft, err := strconv.Atoi(find(t, readFile(t, "../Dockerfile"), `GOMEMLIMIT=(\d+)MiB`))
+	hard, err2 := strconv.Atoi(find(t, module(t), `memory = "(\d+)Mi"`))
+	if err := errors.Join(err, err2); err != nil || soft*10 > hard*9 {
+		t.Errorf("Go may use %d of %d MiB, %v", soft, hard, err)
 	}
 }
 

@@ -63,6 +63,8 @@ resource "google_monitoring_alert_policy" "lag" {
   documentation {
     content = "Records reach the bucket late. Next: see in the last runs' reason whether the budget or Duo's rate limit ends them. ${var.runbook_url}#lag"
   }
+
+  depends_on = [google_project_service.this]
 }
 
 resource "google_monitoring_alert_policy" "act" {
@@ -88,6 +90,8 @@ resource "google_monitoring_alert_policy" "act" {
   documentation {
     content = "No run can succeed until somebody does what the line asks for. Next: read its reason, it names the credential, permission or setting. ${var.runbook_url}#a-person-must-act"
   }
+
+  depends_on = [google_project_service.this]
 }
 
 resource "google_monitoring_alert_policy" "gap" {
@@ -112,6 +116,8 @@ resource "google_monitoring_alert_policy" "gap" {
   documentation {
     content = "Nothing ran for 179 days, and the range from gap_from to gap_to is lost. Next: note it, and find out why nobody saw the other alerts. ${var.runbook_url}#gap"
   }
+
+  depends_on = [google_project_service.this]
 }
 
 resource "google_monitoring_alert_policy" "dead_letters" {

@@ -3,6 +3,8 @@
 resource "google_service_account" "build" {
   account_id   = "${var.name}-build"
   display_name = "Builds and deploys ${local.service}"
+
+  depends_on = [google_project_service.this]
 }
 
 resource "google_artifact_registry_repository" "images" {

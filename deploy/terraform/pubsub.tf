@@ -5,6 +5,8 @@ locals {
 resource "google_service_account" "push" {
   account_id   = "${var.name}-push"
   display_name = "Pub/Sub's pushes to ${local.service}"
+
+  depends_on = [google_project_service.this]
 }
 
 # The agent of a project from before April 2021 has no right to make id tokens.

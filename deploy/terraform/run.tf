@@ -28,12 +28,16 @@ locals {
 resource "google_service_account" "run" {
   account_id   = "${var.name}-run"
   display_name = "The service: ${local.service}"
+
+  depends_on = [google_project_service.this]
 }
 
 # People impersonate it to trigger by hand.
 resource "google_service_account" "invoker" {
   account_id   = "${var.name}-invoker"
   display_name = "Manual calls of ${local.service}"
+
+  depends_on = [google_project_service.this]
 }
 
 resource "google_service_account_iam_member" "operator" {

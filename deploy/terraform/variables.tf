@@ -238,7 +238,7 @@ variable "lag_alert_seconds" {
   type        = number
   default     = 7200
   validation {
-    # A run is always INGEST_DELAY behind, and the first one after a deployment an interval more.
+    # A run that has caught up is INGEST_DELAY behind.
     condition     = var.lag_alert_seconds >= 300 && var.lag_alert_seconds == floor(var.lag_alert_seconds)
     error_message = "At least 300 whole seconds."
   }
