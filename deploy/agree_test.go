@@ -51,30 +51,29 @@ func TestBuildAgreesWithTerraform(t *testing.T) {
 	named := func(expr string) string {
 		return strings.ReplaceAll(find(t, tf, expr), "${var.name}", name)
 	}
-	shells, _ := stepsByID(t, nil)
+	shells, _ := stepsByID(t)
 	got := map[string]string{}
-	for _, m := range regexp.MustCompile(`--([a-z-]+)(?:=(\S+))?`).FindAllStringSubmatch(shells["deploy"], -1) {
+	_, deploy, _ := strings.Cut(shells["deploy"], "gcloud run deploy ")
+	for _, m := range regexp.MustCompile(`--([a-z-]+)(?:=(\S+))?`).FindAllStringSubmatch(deploy, -1) {
 		got[m[1]] = m[2]
 	}
 	delete(got, "image")
 	want := map[string]string{
-		"region":               variableDefault(t, tf, "region"),
-		"service-account":      named(`"run" \{\s+account_id\s+= "([^"]+)"`) + "@demo-project.iam.gserviceaccount.com",
-		"set-secrets":          find(t, tf, `DUO_SKEY_FILE\s+= "([^"]+)"`) + "=" + named(`secret_id = "([^"]+)"`) + ":latest",
-		"timeout":              find(t, tf, `timeout_seconds\s+= (\d+)`),
-		"concurrency":          find(t, tf, `max_instance_request_concurrency\s+= (\d+)`),
-		"max-instances":        find(t, tf, `max_instance_count\s+= (\d+)`),
-		"memory":               find(t, tf, `memory = "([^"]+)"`),
-		"cpu":                  find(t, tf, `cpu = "([^"]+)"`),
-		"ingress":              variableDefault(t, tf, "ingress"),
-		"no-invoker-iam-check": "",
-		"no-traffic":           "",
-		"update-tags":          "candidate=LATEST",
+		"region":          variableDefault(t, tf, "region"),
+		"service-account": named(`"run" \{\s+account_id\s+= "([^"]+)"`) + "@demo-project.iam.gserviceaccount.com",
+		"set-secrets":     find(t, tf, `DUO_SKEY_FILE\s+= "([^"]+)"`) + "=" + named(`secret_id = "([^"]+)"`) + ":latest",
+		"timeout":         find(t, tf, `timeout_seconds\s+= (\d+)`),
+		"concurrency":     find(t, tf, `max_instance_request_concurrency\s+= (\d+)`),
+		"max-instances":   find(t, tf, `max_instance_count\s+= (\d+)`),
+		"memory":          find(t, tf, `memory = "([^"]+)"`),
+		"cpu":             find(t, tf, `cpu = "([^"]+)"`),
+		"no-traffic":      "",
+		"update-tags":     "candidate=LATEST",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("flags of the deployment (-Terraform +cloudbuild.yaml):\n%s", diff)
 	}
-	if service := named(`service\s+= "([^"]+)"`); !strings.Contains(shells["deploy"], "gcloud run deploy "+service+" ") {
+	if service := named(`service\s+= "([^"]+)"`); !strings.HasPrefix(deploy, service+" ") {
 		t.Errorf("the deployment is of another service than %s", service)
 	}
 	build := readBuild(t)
@@ -97,9 +96,9 @@ func TestMemoryLimit(t *testing.T) {
 // TestSubstitutionsOutput expects the module to put out every substitution but
 // the version, which is the build's own.
 func TestSubstitutionsOutput(t *testing.T) {
-	output := find(t, module(t), `(?s)output "build_substitutions" \{(.*?)\n\}`)
+	output := find(t, module(t), `(?s)output "build" \{(.*?)\n\}`)
 	var got, want []string
-	for _, m := range regexp.MustCompile(`"(_[A-Z_]+)=`).FindAllStringSubmatch(output, -1) {
+	for _, m := range regexp.MustCompile(`[=,](_[A-Z_]+)=`).FindAllStringSubmatch(output, -1) {
 		got = append(got, m[1])
 	}
 	for name := range readBuild(t).Substitutions {
@@ -122,11 +121,9 @@ func TestShell(t *testing.T) {
 		file = filepath.Join(t.TempDir(), "steps.sh")
 	}
 	var text strings.Builder
-	for _, check := range []string{"--no-invoker-iam-check", "--invoker-iam-check"} {
-		shells, order := stepsByID(t, map[string]string{"_INVOKER_CHECK": check})
-		for _, id := range order {
-			text.WriteString("# " + id + "\n" + shells[id] + "\n")
-		}
+	shells, order := stepsByID(t)
+	for _, id := range order {
+		text.WriteString("# " + id + "\n" + shells[id] + "\n")
 	}
 	if err := os.WriteFile(file, []byte(text.String()), 0o644); err != nil {
 		t.Fatal(err)

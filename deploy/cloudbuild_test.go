@@ -112,9 +112,9 @@ func withoutBuiltIn(names map[string]bool, more ...string) map[string]bool {
 	return names
 }
 
-// shellOf returns a step as a shell gets it, with the build's own values for
-// what this project has none for, and the defaults but for those in values.
-func shellOf(build *cloudbuildpb.Build, step *cloudbuildpb.BuildStep, values map[string]string) string {
+// shellOf returns a step as a shell gets it, with the substitutions' defaults and
+// made-up values for the built-in ones.
+func shellOf(build *cloudbuildpb.Build, step *cloudbuildpb.BuildStep) string {
 	text := strings.Join(step.Args, " ")
 	if step.Entrypoint == "bash" {
 		text = step.Args[len(step.Args)-1]
@@ -123,7 +123,6 @@ func shellOf(build *cloudbuildpb.Build, step *cloudbuildpb.BuildStep, values map
 	}
 	all := map[string]string{"PROJECT_ID": "demo-project", "PROJECT_NUMBER": "123456789012", "BUILD_ID": "build-id"}
 	maps.Copy(all, build.Substitutions)
-	maps.Copy(all, values)
 	return references.ReplaceAllStringFunc(text, func(ref string) string {
 		if ref == "$$" {
 			return "$"
@@ -133,7 +132,7 @@ func shellOf(build *cloudbuildpb.Build, step *cloudbuildpb.BuildStep, values map
 }
 
 // stepsByID returns every step's shell, and their order.
-func stepsByID(t *testing.T, values map[string]string) (map[string]string, []string) {
+func stepsByID(t *testing.T) (map[string]string, []string) {
 	t.Helper()
 	build := readBuild(t)
 	shells := map[string]string{}
@@ -142,7 +141,7 @@ func stepsByID(t *testing.T, values map[string]string) (map[string]string, []str
 		if len(step.WaitFor) > 0 {
 			t.Errorf("step %s does not wait for all before it", step.Id)
 		}
-		shells[step.Id] = shellOf(build, step, values)
+		shells[step.Id] = shellOf(build, step)
 		order = append(order, step.Id)
 	}
 	return shells, order
@@ -151,16 +150,17 @@ func stepsByID(t *testing.T, values map[string]string) (map[string]string, []str
 // TestBuildOrder expects that nothing is deployed untested, by a tag that may
 // move, or with traffic before it has answered.
 func TestBuildOrder(t *testing.T) {
-	shells, order := stepsByID(t, nil)
+	shells, order := stepsByID(t)
 	if diff := cmp.Diff([]string{"test", "build", "push", "deploy", "smoke", "traffic"}, order); diff != "" {
 		t.Fatalf("steps (-want +got):\n%s", diff)
 	}
 	for step, parts := range map[string][]string{
-		"test":    {"go test ./..."},
-		"build":   {"docker build", "VERSION=", "--tag=us-central1-docker.pkg.dev/demo-project/duo-telephony/server:build-id"},
-		"push":    {"image=us-central1-docker.pkg.dev/demo-project/duo-telephony/server:build-id", "docker push", "RepoDigests", ">/workspace/digest"},
-		"deploy":  {`--image="$(cat /workspace/digest)"`, "--no-traffic", "--update-tags=candidate=LATEST"},
-		"smoke":   {"curl --fail", "https://candidate---$host/health"},
+		"test":  {"go test ./..."},
+		"build": {"docker build", "VERSION=", "--tag=us-central1-docker.pkg.dev/demo-project/duo-telephony/server:build-id"},
+		"push":  {"image=us-central1-docker.pkg.dev/demo-project/duo-telephony/server:build-id", "docker push", "RepoDigests", ">/workspace/digest"},
+		"deploy": {"verify) gcloud run services update duo-telephony-collector --region=us-central1 --no-invoker-iam-check ;;",
+			"cloudrun-iam) gcloud run services update duo-telephony-collector --region=us-central1 --invoker-iam-check ;;", `--image="$(cat /workspace/digest)"`, "--no-traffic", "--update-tags=candidate=LATEST"},
+		"smoke":   {"/workspace/mode", "curl --fail", "https://candidate---$host/health"},
 		"traffic": {"update-traffic", "--to-latest"},
 	} {
 		for _, part := range parts {

@@ -22,18 +22,12 @@ output "secret" {
   value       = google_secret_manager_secret.skey.secret_id
 }
 
-output "build_source" {
-  description = "For gcloud builds submit --gcs-source-staging-dir."
-  value       = "gs://${google_storage_bucket.source.name}/source"
-}
-
-output "build_substitutions" {
-  description = "For gcloud builds submit --substitutions."
-  value = join(",", [
-    "_NAME=${var.name}",
-    "_REGION=${var.region}",
-    "_INGRESS=${var.ingress}",
-    "_INVOKER_CHECK=${var.auth_mode == "verify" ? "--no-invoker-iam-check" : "--invoker-iam-check"}",
+output "build" {
+  description = "Builds and deploys the service, from the repository's root."
+  value = join(" ", [
+    "gcloud builds submit --project=${var.project} --config=cloudbuild.yaml",
+    "--gcs-source-staging-dir=gs://${google_storage_bucket.source.name}/source",
+    "--substitutions=_NAME=${var.name},_REGION=${var.region}",
   ])
 }
 

@@ -137,11 +137,11 @@ run "outputs" {
     error_message = "The curl line has another audience, address or account."
   }
   assert {
-    condition     = output.build_substitutions == "_NAME=duo-telephony,_REGION=us-central1,_INGRESS=all,_INVOKER_CHECK=--no-invoker-iam-check"
-    error_message = "The defaults here and in cloudbuild.yaml differ."
+    condition     = output.build == "gcloud builds submit --project=demo-project --config=cloudbuild.yaml --gcs-source-staging-dir=gs://demo-project-duo-telephony-build/source --substitutions=_NAME=duo-telephony,_REGION=us-central1"
+    error_message = "The build has another source or other names."
   }
   assert {
-    condition     = output.build_source == "gs://${google_storage_bucket_iam_member.build.bucket}/source"
+    condition     = google_storage_bucket_iam_member.build.bucket == "demo-project-duo-telephony-build" && google_storage_bucket_iam_member.build.member == google_service_account.build.member
     error_message = "The build account can't read the source."
   }
   assert {
