@@ -61,7 +61,7 @@ type Error struct {
 	Err error
 }
 
-func (e *Error) Error() string { return "duo: " + e.reason() + ": " + e.Hint }
+func (e *Error) Error() string { return "duo: " + e.Reason() + ": " + e.Hint }
 
 func (e *Error) Unwrap() error { return e.Err }
 
@@ -72,8 +72,8 @@ func (e *Error) RateLimited() bool { return e.Status == http.StatusTooManyReques
 // carried an offset. It does not say which parameter it meant.
 func (e *Error) OffsetRefused() bool { return e.Offset && e.Code == codeParameter }
 
-// reason is the error without the hint.
-func (e *Error) reason() string {
+// Reason is the error without the hint.
+func (e *Error) Reason() string {
 	var parts []string
 	if e.Status != 0 {
 		parts = append(parts, fmt.Sprintf("HTTP %d%s", e.Status, e.said()))

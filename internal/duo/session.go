@@ -122,7 +122,7 @@ func (s *Session) fetch(ctx context.Context, q Query) (Page, error) {
 		}
 		s.client.cfg.Log.WarnContext(ctx, "duo request retried",
 			"attempt", attempt, "wait_ms", max(0, time.Until(s.Stats().Next).Milliseconds()),
-			"http_status", failure.Status, "duo_code", failure.Code, "reason", failure.reason())
+			"http_status", failure.Status, "duo_code", failure.Code, "reason", failure.Reason())
 	}
 }
 
