@@ -73,10 +73,9 @@ func (g *GCS) explain(err error) error {
 	told := fmt.Sprintf("Cloud Storage answered %d %s", answer.Code, message)
 	switch answer.Code {
 	case http.StatusNotFound:
-		return fmt.Errorf("%w: %s; create the bucket %s or correct GCS_BUCKET", ErrSetup, told, g.bucket)
+		return &SetupError{told, fmt.Sprintf("create the bucket %s or correct GCS_BUCKET", g.bucket)}
 	case http.StatusUnauthorized, http.StatusForbidden:
-		return fmt.Errorf("%w: %s; grant the service account roles/storage.objectCreator and roles/storage.objectViewer on bucket %s",
-			ErrSetup, told, g.bucket)
+		return &SetupError{told, fmt.Sprintf("grant the service account roles/storage.objectCreator and roles/storage.objectViewer on bucket %s", g.bucket)}
 	}
 	return errors.New(told)
 }

@@ -53,6 +53,13 @@ var (
 	ErrSetup = errors.New("storage set-up")
 )
 
+// SetupError is an ErrSetup: what was answered, and what a person does.
+type SetupError struct{ Reason, Hint string }
+
+func (e *SetupError) Error() string { return ErrSetup.Error() + ": " + e.Reason + "; " + e.Hint }
+
+func (e *SetupError) Is(target error) bool { return target == ErrSetup }
+
 // maxRead is the most that Read returns, in bytes. What it is for, a saved
 // state, is far smaller.
 const maxRead = 1 << 20
