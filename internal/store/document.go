@@ -57,11 +57,11 @@ func checkSchema(where string, schema int64) error {
 	if schema == Schema {
 		return nil
 	}
-	return fmt.Errorf("%w: %s has schema %d and this version reads %d: deploy the version that wrote it; nothing was changed",
-		ErrSetup, where, schema, Schema)
+	return &SetupError{fmt.Errorf("%s has schema %d and this version reads %d", where, schema, Schema),
+		"deploy the version that wrote it; nothing was changed"}
 }
 
 func unreadable(where string, err error) error {
-	return fmt.Errorf("%w: %s can't be read (%w): was it edited by hand? Undo the edit, or see \"reset the cursor\" in docs/operations.md; nothing was changed",
-		ErrSetup, where, err)
+	return &SetupError{fmt.Errorf("%s can't be read (%w): was it edited by hand?", where, err),
+		"undo the edit, or see \"reset the cursor\" in docs/operations.md; nothing was changed"}
 }

@@ -146,9 +146,9 @@ func (f *firestoreBackend) hasRun(ctx context.Context, stream, id string) (bool,
 func firestoreError(doing string, err error) error {
 	switch status.Code(err) {
 	case codes.NotFound, codes.FailedPrecondition:
-		return fmt.Errorf("%w: %s: %w: create the Firestore database in Native mode, or name it in FIRESTORE_DATABASE", ErrSetup, doing, err)
+		return &SetupError{fmt.Errorf("%s: %w", doing, err), "create the Firestore database in Native mode, or name it in FIRESTORE_DATABASE"}
 	case codes.PermissionDenied, codes.Unauthenticated:
-		return fmt.Errorf("%w: %s: %w: grant the service account roles/datastore.user on the database", ErrSetup, doing, err)
+		return &SetupError{fmt.Errorf("%s: %w", doing, err), "grant the service account roles/datastore.user on the database"}
 	}
 	return fmt.Errorf("%s in Firestore: %w", doing, err)
 }

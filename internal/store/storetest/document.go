@@ -63,10 +63,12 @@ func testUnreadable(t *testing.T, b Backend) {
 // everything is the outcome of each operation that reads the document.
 func everything(t *testing.T, s *store.Store, l *store.Lease) map[string]error {
 	_, load := s.Load(t.Context(), stream)
+	_, probe := s.Probe(t.Context(), stream)
 	_, _, acquire := s.Acquire(t.Context(), stream, claim("second"))
 	_, _, force := s.Acquire(t.Context(), stream, force("third"))
 	return map[string]error{
 		"Load":    load,
+		"Probe":   probe,
 		"Acquire": acquire,
 		"Force":   force,
 		"Commit":  s.Commit(t.Context(), l, pages(1)),

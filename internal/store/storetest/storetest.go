@@ -50,6 +50,7 @@ func Test(t *testing.T, open func(t *testing.T) Backend) {
 		"Cancelled":         testCancelled,
 		"Streams":           testStreams,
 		"History":           testHistory,
+		"Probe":             testProbe,
 		"Unreadable":        testUnreadable,
 		"Deleted":           testDeleted,
 		"DeletedLater":      testDeletedLater,
