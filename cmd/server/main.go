@@ -3,6 +3,7 @@
 //
 //	server         serve, configured by the environment (see README.md)
 //	server local   the whole system on this machine, with nothing to set
+//	server check   what is wrong before it matters
 //	server udm     what Google SecOps makes of records
 //	server verify  whether the bucket holds what Duo shows
 package main
@@ -29,6 +30,7 @@ const (
 const usage = `usage:
   server         serve, configured by the environment
   server local   the whole system on this machine; server local -h lists its flags
+  server check   what is wrong before it matters; server check -h lists its flags
   server udm     what Google SecOps makes of records, in files or on standard input
   server verify  whether the bucket holds what Duo shows; server verify -h lists its flags
 `
@@ -55,6 +57,8 @@ func run(ctx context.Context, args []string, con console) int {
 	switch args[0] {
 	case "local":
 		return localCommand(ctx, args[1:], con)
+	case "check":
+		return checkCommand(ctx, args[1:], con)
 	case "udm":
 		return udmCommand(ctx, args[1:], con)
 	case "verify":

@@ -1,0 +1,254 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"cloud.google.com/go/firestore"
+	"github.com/fsouza/fake-gcs-server/fakestorage"
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/api/option"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+
+	"duo-telephony-collector/internal/collect"
+	"duo-telephony-collector/internal/emulator"
+)
+
+// cloud is a world whose Cloud Storage tells what it has granted, and that
+// notes what is asked of it.
+type cloud struct {
+	*world
+	granted []string // nil: no answer to that question, as an emulator's
+
+	mu      sync.Mutex
+	methods map[string]bool
+}
+
+func newCloud(t *testing.T) *cloud {
+	t.Helper()
+	c := &cloud{world: newWorld(t, 60, time.Hour), granted: []string{"storage.objects.create", "storage.objects.get", "storage.objects.list"},
+		methods: map[string]bool{}}
+	maps.Copy(c.env, map[string]string{
+		"STORAGE_EMULATOR_HOST": strings.TrimPrefix(c.serve(http.HandlerFunc(c.front)), "http://"), "FIRESTORE_EMULATOR_HOST": emulator.Firestore(t),
+	})
+	if left := c.collections(); len(left) > 0 { // the first answers of a cold emulator take longer than a check may
+		t.Fatalf("there is %v in a new project's Firestore", left)
+	}
+	return c
+}
+
+func (c *cloud) front(w http.ResponseWriter, r *http.Request) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.methods[r.Method] = true
+	if c.granted == nil || r.URL.Path != "/storage/v1/b/"+bucketName+"/iam/testPermissions" {
+		c.storage(w, r)
+		return
+	}
+	asked := slices.DeleteFunc(r.URL.Query()["permissions"], func(p string) bool { return !slices.Contains(c.granted, p) })
+	w.Header().Set("Content-Type", "application/json")
+	fmt.Fprintf(w, `{"permissions":["%s"]}`, strings.Join(asked, `","`))
+}
+
+func (c *cloud) put(key, content string) {
+	c.bucket.CreateObject(fakestorage.Object{
+		ObjectAttrs: fakestorage.ObjectAttrs{BucketName: bucketName, Name: key}, Content: []byte(content),
+	})
+}
+
+// check runs server check with some variables changed, and wants it to leave
+// the bucket as it is.
+func (c *cloud) check(changes map[string]string) []finding {
+	c.t.Helper()
+	env := maps.Clone(c.env)
+	maps.Copy(env, changes)
+	before := c.objects()
+	findings, _ := checked(c.t, env)
+	if diff := cmp.Diff(before, c.objects()); diff != "" {
+		c.t.Errorf("the bucket (-before +after):\n%s", diff)
+	}
+	return findings
+}
+
+// documents is a client of the Firestore that the check asks.
+func (c *cloud) documents() *firestore.Client {
+	c.t.Helper()
+	client, err := firestore.NewClient(c.t.Context(), c.env["FIRESTORE_PROJECT"], option.WithEndpoint(c.env["FIRESTORE_EMULATOR_HOST"]),
+		option.WithoutAuthentication(),
+		option.WithGRPCDialOption(grpc.WithTransportCredentials(insecure.NewCredentials())), option.WithGRPCDialOption(grpc.WithPerRPCCredentials(owner{})))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	c.t.Cleanup(func() { client.Close() })
+	return client
+}
+
+// owner may list collections on the emulator.
+type owner struct{}
+
+func (owner) GetRequestMetadata(context.Context, ...string) (map[string]string, error) {
+	return map[string]string{"authorization": "Bearer owner"}, nil
+}
+
+func (owner) RequireTransportSecurity() bool { return false }
+
+// collections is what there is in Firestore.
+func (c *cloud) collections() []string {
+	c.t.Helper()
+	found, err := c.documents().Collections(c.t.Context()).GetAll()
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	var names []string
+	for _, f := range found {
+		names = append(names, f.ID)
+	}
+	return names
+}
+
+var allGood = []string{"configuration ok", "duo ok", "clock ok", "bucket ok", "permissions ok", "firestore ok", "auth mode ok", "audience ok", "callers ok", "budget ok"}
+
+// A check finds everything good and leaves nothing anywhere, before the first
+// run and after it.
+func TestCheckGood(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t)
+	findings := c.check(nil)
+	if diff := cmp.Diff(allGood, statusesOf(findings)); diff != "" {
+		t.Errorf("findings (-want +got):\n%s", diff)
+	}
+	wantFinding(t, findings, "bucket ok", "gs://bucket/duo-telephony/ can be listed", "the URI for the feed")
+	wantFinding(t, findings, "firestore ok", "database (default)", "there is no cursor yet")
+	if methods, left := slices.Collect(maps.Keys(c.methods)), c.collections(); len(left) > 0 || !slices.Equal(methods, []string{http.MethodGet}) {
+		t.Errorf("it sent %v to Cloud Storage, and left %v in Firestore", methods, left)
+	}
+	if n := len(c.sim.Requests()); n != 1 {
+		t.Errorf("%d requests to Duo", n)
+	}
+
+	p := c.start(nil)
+	a := p.push()
+	wantRun(t, a, http.StatusOK, collect.Complete)
+	before := p.status()
+	findings = c.check(map[string]string{"GCS_PREFIX": ""})
+	wantFinding(t, findings, "bucket ok", "gs://bucket/ can be listed")
+	wantFinding(t, findings, "firestore ok", "the watermark is "+a.Watermark.Format(time.RFC3339))
+	after := p.status()
+	if diff := cmp.Diff(before.Runs, after.Runs); diff != "" || after.Lease != nil {
+		t.Errorf("the lease is %+v; runs (-before +after):\n%s", after.Lease, diff)
+	}
+}
+
+func TestCheckBucket(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t)
+	wantFinding(t, c.check(map[string]string{"GCS_BUCKET": "missing"}), "bucket fail", "404", "create the bucket missing or correct GCS_BUCKET")
+
+	c.granted = []string{"storage.objects.list"}
+	wantFinding(t, c.check(nil), "permissions fail", "storage.objects.create, storage.objects.get: grant", "roles/storage.objectCreator")
+	c.granted = []string{"storage.objects.create", "storage.objects.get", "storage.objects.list", "storage.objects.delete"}
+	wantFinding(t, c.check(nil), "permissions warn", "also deleted", "no more than")
+	c.granted = nil
+	wantFinding(t, c.check(nil), "permissions warn", "is not known", "roles/storage.objectCreator")
+}
+
+func TestCheckStateKey(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t)
+	mark := time.Now().Add(-time.Hour).Truncate(time.Millisecond).UTC()
+	state := fmt.Sprintf(`{"last_timestamp_ms":%d,"last_offset":null}`, mark.UnixMilli())
+	below := map[string]string{"STATE_KEY": "duo-telephony/state.json"}
+	beside := map[string]string{"STATE_KEY": "duo-telephony-old/state.json"}
+
+	wantFinding(t, c.check(beside), "state key fail", "there is no object duo-telephony-old/state.json", "every run fails")
+	c.put(beside["STATE_KEY"], "<html>")
+	wantFinding(t, c.check(beside), "state key fail", "is not the function's state.json")
+	c.put(beside["STATE_KEY"], state)
+	wantFinding(t, c.check(beside), "state key ok", "starts at "+mark.Format(time.RFC3339))
+	c.put(below["STATE_KEY"], state)
+	wantFinding(t, c.check(below), "state key fail", "below the prefix", "move it out of gs://bucket/duo-telephony/")
+	wantFinding(t, c.check(map[string]string{"STATE_KEY": "old/state.json", "GCS_PREFIX": ""}), "state key fail", "below the prefix", "GCS_PREFIX")
+
+	wantRun(t, c.start(nil).push(), http.StatusOK, collect.Complete)
+	wantFinding(t, c.check(beside), "state key ok", "not read any more")
+	wantFinding(t, c.check(below), "state key warn", "below the prefix", "unset STATE_KEY")
+}
+
+// A document that this version cannot read is found before a run meets it.
+func TestCheckDocument(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t)
+	c.plant(map[string]any{"schema": 99})
+	wantFinding(t, c.check(nil), "firestore fail", "has schema 99", "deploy the version that wrote it")
+	wantFinding(t, c.check(map[string]string{"FIRESTORE_COLLECTION": "other"}), "firestore ok", "no cursor yet")
+	c.plant(map[string]any{"schema": 1, "lease": map[string]any{"holder": "x", "acquired_at": time.Unix(1767225600, 0), "ttl_ms": 570_000}})
+	wantFinding(t, c.check(nil), "firestore ok", "a run has the lease until 2026-01-01T00:09:30Z")
+}
+
+// plant makes the stream's document.
+func (c *cloud) plant(fields map[string]any) {
+	c.t.Helper()
+	if _, err := c.documents().Collection("duo-telephony-collector").Doc(stream).Set(c.t.Context(), fields); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+// Where nobody answers, or nobody has credentials, it says so and ends.
+func TestCheckAway(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t)
+	silent := silence(t)
+	for name, test := range map[string]struct {
+		changes map[string]string
+		says    string
+	}{
+		"nobody there": {map[string]string{"DUO_API_URL": "http://127.0.0.1:1", "STORAGE_EMULATOR_HOST": "127.0.0.1:1", "FIRESTORE_EMULATOR_HOST": "127.0.0.1:1"}, "connection refused"},
+		"silent":       {map[string]string{"DUO_API_URL": "http://" + silent, "STORAGE_EMULATOR_HOST": silent, "FIRESTORE_EMULATOR_HOST": silent}, ""},
+		"not logged in": {map[string]string{"DUO_API_URL": "http://" + silent, "STORAGE_EMULATOR_HOST": "", "FIRESTORE_EMULATOR_HOST": "",
+			"GOOGLE_APPLICATION_CREDENTIALS": "/nowhere"}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			env := maps.Clone(c.env)
+			maps.Copy(env, test.changes)
+			findings, _ := checked(t, env)
+			for _, what := range []string{"duo fail", "bucket fail", "firestore fail"} {
+				wantFinding(t, findings, what)
+			}
+			wantFinding(t, findings, "duo fail", test.says)
+			if name == "not logged in" {
+				wantFinding(t, findings, "bucket fail", "credentials for Cloud Storage", "application-default login")
+				wantFinding(t, findings, "firestore fail", "credentials for Firestore", "application-default login")
+			}
+		})
+	}
+}
+
+// silence accepts connections and says nothing.
+func silence(t *testing.T) string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go io.Copy(io.Discard, conn)
+		}
+	}()
+	return l.Addr().String()
+}
