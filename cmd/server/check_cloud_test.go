@@ -1,120 +1,19 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"maps"
 	"net"
 	"net/http"
 	"slices"
-	"strings"
-	"sync"
 	"testing"
 	"time"
 
-	"cloud.google.com/go/firestore"
-	"github.com/fsouza/fake-gcs-server/fakestorage"
 	"github.com/google/go-cmp/cmp"
-	"google.golang.org/api/option"
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
 
 	"duo-telephony-collector/internal/collect"
-	"duo-telephony-collector/internal/emulator"
 )
-
-// cloud is a world whose Cloud Storage tells what it has granted, and that
-// notes what is asked of it.
-type cloud struct {
-	*world
-	granted []string // nil: no answer to that question, as an emulator's
-
-	mu      sync.Mutex
-	methods map[string]bool
-}
-
-func newCloud(t *testing.T) *cloud {
-	t.Helper()
-	c := &cloud{world: newWorld(t, 60, time.Hour), granted: []string{"storage.objects.create", "storage.objects.get", "storage.objects.list"},
-		methods: map[string]bool{}}
-	maps.Copy(c.env, map[string]string{
-		"STORAGE_EMULATOR_HOST": strings.TrimPrefix(c.serve(http.HandlerFunc(c.front)), "http://"), "FIRESTORE_EMULATOR_HOST": emulator.Firestore(t),
-	})
-	if left := c.collections(); len(left) > 0 { // the first answers of a cold emulator take longer than a check may
-		t.Fatalf("there is %v in a new project's Firestore", left)
-	}
-	return c
-}
-
-func (c *cloud) front(w http.ResponseWriter, r *http.Request) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.methods[r.Method] = true
-	if c.granted == nil || r.URL.Path != "/storage/v1/b/"+bucketName+"/iam/testPermissions" {
-		c.storage(w, r)
-		return
-	}
-	asked := slices.DeleteFunc(r.URL.Query()["permissions"], func(p string) bool { return !slices.Contains(c.granted, p) })
-	w.Header().Set("Content-Type", "application/json")
-	fmt.Fprintf(w, `{"permissions":["%s"]}`, strings.Join(asked, `","`))
-}
-
-func (c *cloud) put(key, content string) {
-	c.bucket.CreateObject(fakestorage.Object{
-		ObjectAttrs: fakestorage.ObjectAttrs{BucketName: bucketName, Name: key}, Content: []byte(content),
-	})
-}
-
-// check runs server check with some variables changed, and wants it to leave
-// the bucket as it is.
-func (c *cloud) check(changes map[string]string) []finding {
-	c.t.Helper()
-	env := maps.Clone(c.env)
-	maps.Copy(env, changes)
-	before := c.objects()
-	findings, _ := checked(c.t, env)
-	if diff := cmp.Diff(before, c.objects()); diff != "" {
-		c.t.Errorf("the bucket (-before +after):\n%s", diff)
-	}
-	return findings
-}
-
-// documents is a client of the Firestore that the check asks.
-func (c *cloud) documents() *firestore.Client {
-	c.t.Helper()
-	client, err := firestore.NewClient(c.t.Context(), c.env["FIRESTORE_PROJECT"], option.WithEndpoint(c.env["FIRESTORE_EMULATOR_HOST"]),
-		option.WithoutAuthentication(),
-		option.WithGRPCDialOption(grpc.WithTransportCredentials(insecure.NewCredentials())), option.WithGRPCDialOption(grpc.WithPerRPCCredentials(owner{})))
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	c.t.Cleanup(func() { client.Close() })
-	return client
-}
-
-// owner may list collections on the emulator.
-type owner struct{}
-
-func (owner) GetRequestMetadata(context.Context, ...string) (map[string]string, error) {
-	return map[string]string{"authorization": "Bearer owner"}, nil
-}
-
-func (owner) RequireTransportSecurity() bool { return false }
-
-// collections is what there is in Firestore.
-func (c *cloud) collections() []string {
-	c.t.Helper()
-	found, err := c.documents().Collections(c.t.Context()).GetAll()
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	var names []string
-	for _, f := range found {
-		names = append(names, f.ID)
-	}
-	return names
-}
 
 var allGood = []string{"configuration ok", "duo ok", "clock ok", "bucket ok", "permissions ok", "firestore ok", "auth mode ok", "audience ok", "callers ok", "budget ok"}
 
@@ -193,14 +92,6 @@ func TestCheckDocument(t *testing.T) {
 	wantFinding(t, c.check(map[string]string{"FIRESTORE_COLLECTION": "other"}), "firestore ok", "no cursor yet")
 	c.plant(map[string]any{"schema": 1, "lease": map[string]any{"holder": "x", "acquired_at": time.Unix(1767225600, 0), "ttl_ms": 570_000}})
 	wantFinding(t, c.check(nil), "firestore ok", "a run has the lease until 2026-01-01T00:09:30Z")
-}
-
-// plant makes the stream's document.
-func (c *cloud) plant(fields map[string]any) {
-	c.t.Helper()
-	if _, err := c.documents().Collection("duo-telephony-collector").Doc(stream).Set(c.t.Context(), fields); err != nil {
-		c.t.Fatal(err)
-	}
 }
 
 // Where nobody answers, or nobody has credentials, it says so and ends.

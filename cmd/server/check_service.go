@@ -36,7 +36,7 @@ func (c config) checkDuo(ctx context.Context) []finding {
 	if date.IsZero() {
 		return found
 	}
-	return append(found, clockFinding(date.Sub(time.Now()).Round(time.Second)))
+	return append(found, clockFinding(time.Until(date).Round(time.Second)))
 }
 
 func duoAnswer(host string, err error) finding {
