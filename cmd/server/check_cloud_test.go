@@ -28,7 +28,7 @@ func TestCheckGood(t *testing.T) {
 	}
 	wantFinding(t, findings, "bucket ok", "gs://bucket/duo-telephony/ can be listed", "the URI for the feed")
 	wantFinding(t, findings, "firestore ok", "database (default)", "there is no cursor yet")
-	if methods, left := slices.Collect(maps.Keys(c.methods)), c.collections(); len(left) > 0 || !slices.Equal(methods, []string{http.MethodGet}) {
+	if methods, left := c.sent(), c.collections(); len(left) > 0 || !slices.Equal(methods, []string{http.MethodGet}) {
 		t.Errorf("it sent %v to Cloud Storage, and left %v in Firestore", methods, left)
 	}
 	if n := len(c.sim.Requests()); n != 1 {
@@ -53,11 +53,11 @@ func TestCheckBucket(t *testing.T) {
 	c := newCloud(t)
 	wantFinding(t, c.check(map[string]string{"GCS_BUCKET": "missing"}), "bucket fail", "404", "create the bucket missing or correct GCS_BUCKET")
 
-	c.granted = []string{"storage.objects.list"}
+	c.grant("storage.objects.list")
 	wantFinding(t, c.check(nil), "permissions fail", "storage.objects.create, storage.objects.get: grant", "roles/storage.objectCreator")
-	c.granted = []string{"storage.objects.create", "storage.objects.get", "storage.objects.list", "storage.objects.delete"}
+	c.grant("storage.objects.create", "storage.objects.get", "storage.objects.list", "storage.objects.delete")
 	wantFinding(t, c.check(nil), "permissions warn", "also deleted", "no more than")
-	c.granted = nil
+	c.grant()
 	wantFinding(t, c.check(nil), "permissions warn", "is not known", "roles/storage.objectCreator")
 }
 

@@ -25,16 +25,16 @@ import (
 // notes what is asked of it.
 type cloud struct {
 	*world
-	granted []string // nil: no answer to that question, as an emulator's
 
 	mu      sync.Mutex
+	granted []string // nil: no answer to that question, as an emulator's
 	methods map[string]bool
 }
 
 func newCloud(t *testing.T) *cloud {
 	t.Helper()
-	c := &cloud{world: newWorld(t, 60, time.Hour), granted: []string{"storage.objects.create", "storage.objects.get", "storage.objects.list"},
-		methods: map[string]bool{}}
+	c := &cloud{world: newWorld(t, 60, time.Hour), methods: map[string]bool{}}
+	c.grant("storage.objects.create", "storage.objects.get", "storage.objects.list")
 	maps.Copy(c.env, map[string]string{
 		"STORAGE_EMULATOR_HOST": strings.TrimPrefix(c.serve(http.HandlerFunc(c.front)), "http://"), "FIRESTORE_EMULATOR_HOST": emulator.Firestore(t),
 	})
@@ -45,16 +45,35 @@ func newCloud(t *testing.T) *cloud {
 }
 
 func (c *cloud) front(w http.ResponseWriter, r *http.Request) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.methods[r.Method] = true
-	if c.granted == nil || r.URL.Path != "/storage/v1/b/"+bucketName+"/iam/testPermissions" {
+	granted := c.note(r)
+	if granted == nil || r.URL.Path != "/storage/v1/b/"+bucketName+"/iam/testPermissions" {
 		c.storage(w, r)
 		return
 	}
-	asked := slices.DeleteFunc(r.URL.Query()["permissions"], func(p string) bool { return !slices.Contains(c.granted, p) })
+	asked := slices.DeleteFunc(r.URL.Query()["permissions"], func(p string) bool { return !slices.Contains(granted, p) })
 	w.Header().Set("Content-Type", "application/json")
 	fmt.Fprintf(w, `{"permissions":["%s"]}`, strings.Join(asked, `","`))
+}
+
+func (c *cloud) note(r *http.Request) (granted []string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.methods[r.Method] = true
+	return c.granted
+}
+
+// grant sets what is granted; without any the question is not answered.
+func (c *cloud) grant(permissions ...string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.granted = permissions
+}
+
+// sent is the methods of all requests so far.
+func (c *cloud) sent() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Sorted(maps.Keys(c.methods))
 }
 
 func (c *cloud) put(key, content string) {
