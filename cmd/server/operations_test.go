@@ -1,0 +1,117 @@
+package main
+
+import (
+	"net/http"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"duo-telephony-collector/internal/collect"
+)
+
+func operations(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile("../../docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// Alerts link to some of the headings, an error names another.
+func TestOperationsHeadings(t *testing.T) {
+	text := operations(t)
+	for _, heading := range []string{"No complete run", "Lag", "A person must act", "Gap", "Dead letters", "Refused callers", "Reset the cursor"} {
+		if strings.Count(text, "\n## "+heading+"\n") != 1 {
+			t.Errorf("docs/operations.md has not one heading %q", heading)
+		}
+	}
+	anchor := func(heading string) string { return strings.ReplaceAll(strings.ToLower(heading), " ", "-") }
+	anchors := map[string]bool{}
+	for _, m := range regexp.MustCompile(`(?m)^## (.+)$`).FindAllStringSubmatch(text, -1) {
+		anchors[anchor(m[1])] = true
+	}
+	for _, m := range regexp.MustCompile(`\]\(#([^)]+)\)`).FindAllStringSubmatch(text, -1) {
+		if !anchors[m[1]] {
+			t.Errorf("docs/operations.md links to #%s, which is no heading", m[1])
+		}
+	}
+}
+
+// Every field of a query is one that the log has, every message one of ours.
+func TestOperationsQueries(t *testing.T) {
+	var code strings.Builder
+	for _, name := range []string{"log.go", "../../internal/handler/log.go", "../../internal/handler/handler.go", "../../internal/collect/run.go"} {
+		source, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		code.Write(source)
+	}
+	queries := regexp.MustCompile(`jsonPayload\.(\w+)(?:="([^"]+)")?`).FindAllStringSubmatch(operations(t), -1)
+	if len(queries) == 0 {
+		t.Fatal("docs/operations.md has no query")
+	}
+	for _, m := range queries {
+		if !strings.Contains(code.String(), `"`+m[1]+`"`) || m[1] == "message" && !strings.Contains(code.String(), `"`+m[2]+`"`) {
+			t.Errorf("docs/operations.md asks for %s, which no line has", m[0])
+		}
+	}
+}
+
+// The commands that change the cursor do what is said of them: afterwards
+// nothing is lost and nothing is written twice.
+func TestOperationsCursor(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t)
+	p := c.start(nil)
+	first := p.push()
+	wantRun(t, first, http.StatusOK, collect.Complete)
+
+	const documented = "2026-11-20T00:00:00Z"
+	patch := regexp.MustCompile(`"\$DOC(\?[^"]+)" \\\n +-d '(.+)'`).FindStringSubmatch(operations(t))
+	if patch == nil || strings.Count(patch[2], documented) != 1 {
+		t.Fatal("docs/operations.md does not tell how to move the watermark")
+	}
+	back := first.Watermark.Add(-30 * time.Minute)
+	c.edit(http.MethodPatch, patch[1], strings.Replace(patch[2], documented, back.Format(time.RFC3339Nano), 1))
+	if at := p.status().Watermark; !at.Equal(back) {
+		t.Fatalf("the watermark is %s, want %s", at, back)
+	}
+	moved := p.push()
+	wantRun(t, moved, http.StatusOK, collect.Complete)
+	c.wantLedger(moved.sent, moved.Watermark)
+	if moved.Duplicates < 20 {
+		t.Errorf("of half an hour only %d records were recognised", moved.Duplicates)
+	}
+
+	c.edit(http.MethodDelete, "", "")
+	last := p.push()
+	wantRun(t, last, http.StatusOK, collect.Complete)
+	c.wantLedger(last.sent, last.Watermark)
+}
+
+// edit changes the stream's document as the documented curl does.
+func (c *cloud) edit(method, query, body string) {
+	c.t.Helper()
+	path := regexp.MustCompile(`DOC="https://firestore.googleapis.com([^"]+)"`).FindStringSubmatch(operations(c.t))
+	if path == nil {
+		c.t.Fatal("docs/operations.md does not tell where the document is")
+	}
+	where := strings.NewReplacer("$PROJECT", c.env["FIRESTORE_PROJECT"], "databases/duo-telephony", "databases/(default)").Replace(path[1])
+	req, err := http.NewRequestWithContext(c.t.Context(), method, "http://"+c.env["FIRESTORE_EMULATOR_HOST"]+where+query, strings.NewReader(body))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer owner")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		c.t.Fatalf("%s %s: %s", method, where, resp.Status)
+	}
+}
