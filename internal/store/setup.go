@@ -13,8 +13,10 @@ type SetupError struct {
 	Hint   string
 }
 
+// Error is both in a line.
 func (e *SetupError) Error() string { return fmt.Sprintf("%v: %v: %s", ErrSetup, e.Reason, e.Hint) }
 
+// Unwrap makes it an [ErrSetup].
 func (e *SetupError) Unwrap() []error { return []error{ErrSetup, e.Reason} }
 
 // never is a version that no document has or had: the first second of 1970, as

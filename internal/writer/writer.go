@@ -56,9 +56,11 @@ var (
 // SetupError is an ErrSetup: what was answered, and what a person does.
 type SetupError struct{ Reason, Hint string }
 
+// Error is both in a line.
 func (e *SetupError) Error() string { return ErrSetup.Error() + ": " + e.Reason + "; " + e.Hint }
 
-func (e *SetupError) Is(target error) bool { return target == ErrSetup }
+// Unwrap makes it an [ErrSetup].
+func (e *SetupError) Unwrap() error { return ErrSetup }
 
 // maxRead is the most that Read returns, in bytes. What it is for, a saved
 // state, is far smaller.
