@@ -30,6 +30,11 @@ func TestProbe(t *testing.T) {
 			t.Errorf("without permission for %s: %v", name, err)
 		}
 	}
+	w.wire.breakWith(refuse(codes.FailedPrecondition))
+	_, err := w.broken.Probe(t.Context(), stream)
+	if setup, ok := errors.AsType[*store.SetupError](err); !ok || setup.Hint != "create the Firestore database in Native mode, or name it in FIRESTORE_DATABASE" {
+		t.Errorf("in Datastore mode: %v", err)
+	}
 	w.wire.breakWith(refuse(codes.Internal, "Get"))
 	if _, err := w.broken.Probe(t.Context(), stream); err == nil || errors.Is(err, store.ErrSetup) {
 		t.Errorf("without an answer to the write: %v", err)
