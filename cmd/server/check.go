@@ -185,7 +185,7 @@ func writeText(out io.Writer, findings []finding) error {
 	for _, f := range findings {
 		text := f.Detail
 		if f.Action != "" {
-			text += ": " + f.Action
+			text += "; " + f.Action
 		}
 		_, err := fmt.Fprintf(out, "%-4s  %-13s  %s\n", f.Status, f.Name, strings.Join(strings.Fields(text), " "))
 		if err != nil {

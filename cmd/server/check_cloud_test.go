@@ -54,7 +54,7 @@ func TestCheckBucket(t *testing.T) {
 	wantFinding(t, c.check(map[string]string{"GCS_BUCKET": "missing"}), "bucket fail", "404", "create the bucket missing or correct GCS_BUCKET")
 
 	c.grant("storage.objects.list")
-	wantFinding(t, c.check(nil), "permissions fail", "storage.objects.create, storage.objects.get: grant", "roles/storage.objectCreator")
+	wantFinding(t, c.check(nil), "permissions fail", "storage.objects.create, storage.objects.get; grant", "roles/storage.objectCreator")
 	c.grant("storage.objects.create", "storage.objects.get", "storage.objects.list", "storage.objects.delete")
 	wantFinding(t, c.check(nil), "permissions warn", "also deleted", "no more than")
 	c.grant()

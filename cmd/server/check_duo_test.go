@@ -112,7 +112,7 @@ func TestCheckLines(t *testing.T) {
 			"ok    duo            api-12345678.duosecurity.com accepts the credentials and lets them read the log\n" +
 			"ok    clock          this machine's clock is within 10s of Duo's\n"},
 		{exitFailed, "ok    configuration  every variable that is read has a form that it can have\n" +
-			`fail  duo            HTTP 403 (40301 Access forbidden): grant the application "Grant read log" in Duo's Admin Panel, and allow this service's address where the application restricts networks` + "\n" +
+			`fail  duo            HTTP 403 (40301 Access forbidden); grant the application "Grant read log" in Duo's Admin Panel, and allow this service's address where the application restricts networks` + "\n" +
 			"ok    clock          this machine's clock is within 10s of Duo's\n"},
 	} {
 		p := launch(t, env, "check", "-only", "duo")

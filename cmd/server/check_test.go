@@ -49,7 +49,7 @@ func statusesOf(findings []finding) []string {
 func wantFinding(t *testing.T, findings []finding, nameAndStatus string, texts ...string) {
 	t.Helper()
 	for _, f := range findings {
-		said := f.Detail + ": " + f.Action
+		said := f.Detail + "; " + f.Action
 		missing := func(text string) bool { return !strings.Contains(said, text) }
 		if f.Name+" "+f.Status == nameAndStatus && !slices.ContainsFunc(texts, missing) {
 			return
@@ -70,8 +70,8 @@ func TestCheckText(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := `ok    duo            a <b> & c
-warn  clock          it is late: wait
-fail  bucket         gone: come back
+warn  clock          it is late; wait
+fail  bucket         gone; come back
 `
 	if diff := cmp.Diff(want, b.String()); diff != "" {
 		t.Errorf("text (-want +got):\n%s", diff)
