@@ -2,6 +2,7 @@ package deploy_test
 
 import (
 	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -29,5 +30,18 @@ func TestAlertsNameRunbook(t *testing.T) {
 	}
 	if diff := cmp.Diff(runbook, got); diff != "" {
 		t.Errorf("alerts and where they send people (-want +got):\n%s", diff)
+	}
+}
+
+// TestRunbookHeadings expects those places to be there.
+func TestRunbookHeadings(t *testing.T) {
+	headings := map[string]bool{}
+	for _, m := range regexp.MustCompile(`(?m)^#+ (.+)$`).FindAllStringSubmatch(readFile(t, "../docs/operations.md"), -1) {
+		headings[strings.ReplaceAll(strings.ToLower(m[1]), " ", "-")] = true
+	}
+	for alert, anchor := range runbook {
+		if !headings[anchor] {
+			t.Errorf("the alert %s sends people to docs/operations.md#%s, which has no such heading", alert, anchor)
+		}
 	}
 }
