@@ -1,0 +1,24 @@
+package bench_test
+
+import (
+	"path/filepath"
+	"testing"
+
+	"duo-telephony-collector/internal/store"
+	"duo-telephony-collector/internal/writer"
+)
+
+// BenchmarkRun is a whole run of 20 pages with next to no storage below it, for
+// benchstat: what the collector itself costs.
+func BenchmarkRun(b *testing.B) {
+	const pages = 20
+	all := backlog(fullPages(pages))
+	all.Keep = true
+	c := newDuo(servers{Duo: all}.start(b).Duo)
+	b.SetBytes(int64(len(all.render(span{end: pageSize})) * pages))
+	b.ReportAllocs()
+	for b.Loop() {
+		dir := memoryDir(b)
+		complete(b, newCollector(c, store.NewBolt(filepath.Join(dir, "state.db"), nil), writer.NewDir(dir, "duo")), pages)
+	}
+}

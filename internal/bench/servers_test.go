@@ -1,0 +1,94 @@
+package bench_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/fsouza/fake-gcs-server/fakestorage"
+)
+
+// servers is Duo and Cloud Storage, served by a process of their own.
+type servers struct {
+	Duo     *account
+	Storage time.Duration // before every answer of Cloud Storage
+}
+
+// addresses is where they listen, host:port.
+type addresses struct{ Duo, Storage string }
+
+// start runs the servers until the benchmark ends.
+func (s servers) start(b testing.TB) addresses {
+	b.Helper()
+	role, err := json.Marshal(s)
+	if err != nil {
+		b.Fatal(err)
+	}
+	exe, err := os.Executable()
+	if err != nil {
+		b.Fatal(err)
+	}
+	cmd := exec.Command(exe)
+	cmd.Env = append(os.Environ(), roleVar+"="+string(role))
+	cmd.Stderr = os.Stderr
+	lifeline, err := cmd.StdinPipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { lifeline.Close(); cmd.Wait() })
+	var at addresses
+	if err := json.NewDecoder(out).Decode(&at); err != nil {
+		b.Fatal(err)
+	}
+	return at
+}
+
+// serve is the process of the servers: it lives until its standard input ends.
+func serve(role string) {
+	s := servers{Duo: &account{}}
+	if err := json.Unmarshal([]byte(role), &s); err != nil {
+		quit(err)
+	}
+	gcs, err := fakestorage.NewServerWithOptions(fakestorage.Options{NoListener: true, Writer: io.Discard})
+	if err != nil {
+		quit(err)
+	}
+	storage := gcs.HTTPHandler()
+	at := addresses{
+		Duo:     listen(s.Duo),
+		Storage: listen(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { time.Sleep(s.Storage); storage.ServeHTTP(w, r) })),
+	}
+	if err := json.NewEncoder(os.Stdout).Encode(at); err != nil {
+		quit(err)
+	}
+	io.Copy(io.Discard, os.Stdin)
+	os.Exit(0)
+}
+
+func listen(h http.Handler) string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		quit(err)
+	}
+	go func() { quit(http.Serve(l, h)) }()
+	return l.Addr().String()
+}
+
+func quit(err error) {
+	fmt.Fprintln(os.Stderr, strings.TrimSpace(err.Error()))
+	os.Exit(1)
+}

@@ -1,0 +1,87 @@
+# Makes the table of docs/performance.md of what `go test -bench` and
+# `go test -v` print. A template names the metrics in braces. It ends with 1 if
+# one of them is missing.
+
+BEGIN {
+	row("BenchmarkThroughput/cloud", "throughput, no latency: Cloud Storage, Firestore", "≥ 0.85 × the floor", "{of-floor} ({floor-ms/page} of {ms/page} ms a page)")
+	row("BenchmarkThroughput/directory", "throughput, no latency: directory, bbolt", "≥ 0.85 × the floor", "{of-floor} ({floor-ms/page} of {ms/page} ms a page)")
+	row("BenchmarkPageToObject", "page to object, one core", "≥ 1 M records/s, no allocation a record", "{records/s} records/s, {allocs/record} allocations a record, {x-copy} × the time of a copy")
+	row("BenchmarkLatency", "throughput with latency", "≥ 0.95 × the bound", "{of-bound} ({bound-s} of {run-s} s)")
+	row("BenchmarkMemory", "peak memory at 20 k, 400 k, 2 M records", "≤ 60 MiB, within 10 %", "{MiB-at-20k}, {MiB-at-400k}, {MiB-at-2000k} MiB: × {x-2000k/20k}")
+	row("BenchmarkStart", "start to the first 200 on /health", "≤ 50 ms", "{ms-to-health} ms")
+	row("BenchmarkStart", "size of the binary", "≤ 25 MB", "{MB-binary} MB")
+	row("BenchmarkStart", "memory after the start", "≤ 30 MiB", "{MiB-idle} MiB")
+	row("BenchmarkGrowth/pages", "a page's cost at 200 pages, of that at 2", "× 1", "time × {x-time/page}, allocated × {x-bytes/page}")
+	row("BenchmarkGrowth/ids", "the same at 40,000 identities in the overlap, of 400", "× 1", "time × {x-time/page}, allocated × {x-bytes/page}")
+	row("BenchmarkGrowth/objects", "the same at 2,000 objects in the bucket, of 20", "× 1", "time × {x-time/page}, allocated × {x-bytes/page}")
+	row("BenchmarkGrowth/history", "the same at 1,000 runs in the history, of 10", "× 1", "time × {x-time/page}, allocated × {x-bytes/page}")
+	row("TestBacklog/2-a-minute", "backlog at 2 requests a minute", "≥ 0.95 × the limit, one 429", "{of-limit}, {refusals} × 429 in {runs} runs")
+	row("TestBacklog/50-a-minute", "backlog at 50 requests a minute", "≥ 0.95 × the limit, one 429", "{of-limit}, {refusals} × 429 in {runs} runs")
+}
+
+function row(name, what, target, template) {
+	names[++rows] = name
+	whats[rows] = what
+	targets[rows] = target
+	templates[rows] = template
+}
+
+$1 == "pkg:" {
+	package = $2
+	sub(/^[^\/]*/, ".", package)
+}
+
+/^Benchmark/ {
+	sub(/-[0-9]+$/, "", $1)
+	packages[$1] = package
+	for (i = 3; i < NF; i += 2)
+		values[$1, $(i + 1)] = $i
+	if (($1, "ns/op") in values)
+		order[++timed] = $1
+}
+
+$1 == "===" && $2 == "ATTR" { values[$3, $4] = $5 }
+
+/^(--- )?FAIL/ { failed = 1 }
+
+function fill(name, template,   before, metric) {
+	while (match(template, /[{][^}]*}/)) {
+		metric = substr(template, RSTART + 1, RLENGTH - 2)
+		if (!((name, metric) in values))
+			return missing("not measured")
+		template = substr(template, 1, RSTART - 1) short(values[name, metric]) substr(template, RSTART + RLENGTH)
+	}
+	return template
+}
+
+function missing(text) {
+	failed = 1
+	return text
+}
+
+# short cuts a number to what it tells.
+function short(number) {
+	if (number >= 1000)
+		return sprintf("%d", number)
+	return sprintf(number == int(number) ? "%d" : "%.3g", number)
+}
+
+function command(name,   parts, n, i, pattern) {
+	n = split(name, parts, "/")
+	for (i = 1; i <= n; i++)
+		pattern = pattern (i > 1 ? "/" : "") "^" parts[i] "$"
+	if (name ~ /^Test/)
+		return "go test -v -run '" pattern "' ./internal/bench"
+	return "go test -run '^$' -bench '" pattern "' " (packages[name] ~ /bench$/ ? "-benchtime 1x " : "-cpu 1 ") packages[name]
+}
+
+END {
+	print "\n| what | target | measured | by |\n|---|---|---|---|"
+	for (i = 1; i <= rows; i++)
+		printf "| %s | %s | %s | `%s` |\n", whats[i], targets[i], fill(names[i], templates[i]), command(names[i])
+	print "\n| benchmark | time | MB/s | B/op | allocs/op |\n|---|---|---|---|---|"
+	for (i = 1; i <= timed; i++)
+		printf "| `%s` %s | %s µs | %s | %s | %s |\n", order[i], packages[order[i]], short(values[order[i], "ns/op"] / 1000),
+			short(values[order[i], "MB/s"]), short(values[order[i], "B/op"]), short(values[order[i], "allocs/op"])
+	exit failed
+}
