@@ -6,9 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"cloud.google.com/go/storage"
-	"google.golang.org/api/option"
-
 	"duo-telephony-collector/internal/handler/handlertest"
 	"duo-telephony-collector/internal/store"
 )
@@ -36,7 +33,9 @@ func backfill(b *testing.B, exe string, issuer *handlertest.Issuer, records int)
 	all := backlog(records)
 	all.Start = all.Start.Add(-24 * time.Hour) // out of the live stream's first window
 	at := servers{Duo: all}.start(b)
-	makeBucket(b, at)
+	if err := connect(b, at, 0).objects.Bucket("bucket").Create(b.Context(), "demo", nil); err != nil {
+		b.Fatal(err)
+	}
 	s := launch(b, exe, environment(b, at, issuer))
 	defer s.stop()
 	token := issuer.Token(b, nil)
@@ -52,16 +51,4 @@ func backfill(b *testing.B, exe string, issuer *handlertest.Issuer, records int)
 		b.Fatalf("the backfill is %s with %d of %d records: %s", report.Outcome, report.Records, records, report.Reason)
 	}
 	return s.resident("VmHWM"), took
-}
-
-func makeBucket(b testing.TB, at addresses) {
-	b.Helper()
-	c, err := storage.NewClient(b.Context(), option.WithoutAuthentication(), option.WithEndpoint("http://"+at.Storage+"/storage/v1/"))
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer c.Close()
-	if err := c.Bucket("bucket").Create(b.Context(), "demo", nil); err != nil {
-		b.Fatal(err)
-	}
 }
