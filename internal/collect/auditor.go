@@ -122,7 +122,8 @@ func (a *auditor) normal(raw []byte) ([]byte, record) {
 	if json.Compact(&sent, raw) != nil {
 		return raw, record{line: raw, id: hash("line", raw)}
 	}
-	return sent.Bytes(), newRecords([]json.RawMessage{sent.Bytes()}, a.extra)[0]
+	_, r := appendRecord(nil, sent.Bytes(), a.extra)
+	return sent.Bytes(), r
 }
 
 func (a *auditor) sum(line []byte) uint64 { return maphash.Bytes(a.seed, line) }

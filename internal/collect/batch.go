@@ -12,7 +12,7 @@ import (
 
 // batch is what is to be delivered of a page, and where the page leads.
 type batch struct {
-	lines       bytes.Buffer
+	lines       []byte        // a newline after each; empty in one that was adopted
 	entries     []store.Entry // one for each line
 	first, last time.Time     // of the readable record times in lines
 	reached     time.Time     // time of the page's last record, in Duo's order
@@ -27,8 +27,6 @@ type batch struct {
 // add takes a record into the batch. A record without a readable time counts
 // at the window's end.
 func (b *batch) add(r record, c store.Cursor) {
-	b.lines.Write(r.line)
-	b.lines.WriteByte('\n')
 	at := c.Window.To
 	if !r.ts.IsZero() {
 		at = r.at()
@@ -78,10 +76,12 @@ func (m memory) forget(last store.Seen, b batch, next store.Seen) {
 
 // pick returns what is to be delivered of a page: the records within the
 // window that were not delivered before and that the shelf does not hold. It
-// adds them to seen.
+// adds them to seen. The page's lines are used up: those that stay close up.
 func pick(p page, c store.Cursor, seen memory, held *shelf) batch {
 	b := batch{next: p.next, fetched: len(p.records), total: p.total, entries: make([]store.Entry, 0, len(p.records))}
+	from, to := 0, 0 // of the record's line
 	for _, r := range p.records {
+		from, to = to, to+len(r.line)+1
 		if !r.ts.IsZero() {
 			b.reached = r.ts
 		}
@@ -93,9 +93,19 @@ func pick(p page, c store.Cursor, seen memory, held *shelf) batch {
 		default:
 			seen[r.id] = struct{}{}
 			b.add(r, c)
+			b.lines = keep(p.lines, len(b.lines), p.lines[from:to])
 		}
 	}
 	return b
+}
+
+// keep returns the first n of all bytes and some of those that follow, which
+// move to there.
+func keep(all []byte, n int, some []byte) []byte {
+	if len(some) > 0 && &all[n] != &some[0] {
+		copy(all[n:], some)
+	}
+	return all[:n+len(some)]
 }
 
 // outside reports whether a record belongs to another window: the bounds asked

@@ -44,7 +44,7 @@ func (r *run) write(ctx context.Context, b batch) (batch, error) {
 	name := r.objectName()
 	there, err := r.Bucket.Put(ctx, writer.Object{
 		Name: name,
-		Data: b.lines.Bytes(),
+		Data: b.lines,
 		Meta: writer.Meta{Next: b.next, Records: len(b.entries), First: b.first, Last: b.last, RunID: r.report.ID, Token: r.lease.Token},
 	})
 	if err != nil {

@@ -1,4 +1,4 @@
-//go:build pagetoobject && unix
+//go:build unix
 
 package collect_test
 

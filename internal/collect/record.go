@@ -28,22 +28,22 @@ func floor(t time.Time) time.Time { return t.Truncate(time.Millisecond).UTC() }
 
 // newRecords makes records of a page's JSON, which is compact, and appends the
 // extra fields that they lack. Whatever a record holds, it is kept: one that is
-// no object, or has no time or id, too. All lines share one piece of memory.
-func newRecords(raws []json.RawMessage, extra []field) []record {
-	size := 0
+// no object, or has no time or id, too. Their lines are parts of lines, one
+// after the other with a newline after each.
+func newRecords(raws []json.RawMessage, extra []field) (records []record, lines []byte) {
+	size := len(raws)
 	for _, raw := range raws {
 		size += len(raw)
 	}
 	for _, f := range extra {
 		size += len(raws) * len(f.json)
 	}
-	lines, records := make([]byte, 0, size), make([]record, len(raws))
+	records, lines = make([]record, len(raws)), make([]byte, 0, size)
 	for i, raw := range raws {
-		from := len(lines)
 		lines, records[i] = appendRecord(lines, raw, extra)
-		records[i].line = lines[from:len(lines):len(lines)]
+		lines = append(lines, '\n')
 	}
-	return records
+	return records, lines
 }
 
 // appendRecord appends a record's line to dst.
@@ -53,7 +53,7 @@ func appendRecord(dst, raw []byte, extra []field) ([]byte, record) {
 	if m.object {
 		line = enrich(line, extra, m)
 	}
-	return line, m.record(line[len(dst):])
+	return line, m.record(line[len(dst):len(line):len(line)])
 }
 
 // parseRecord reads a record back from a line of an object.

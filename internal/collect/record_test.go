@@ -15,7 +15,8 @@ func newRecord(raw string, extra []field) record {
 	if err := json.Compact(&compact, []byte(raw)); err != nil {
 		panic(err)
 	}
-	return newRecords([]json.RawMessage{compact.Bytes()}, extra)[0]
+	records, _ := newRecords([]json.RawMessage{compact.Bytes()}, extra)
+	return records[0]
 }
 
 func TestEnrich(t *testing.T) {

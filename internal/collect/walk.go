@@ -13,6 +13,7 @@ import (
 // page is one response of Duo, read.
 type page struct {
 	records []record
+	lines   []byte // all of the records' lines, a newline after each
 	next    string // offset of the next page, "" after the last
 	total   int    // total_objects, -1 if unknown
 	err     error  // in place of a page, the last one
@@ -41,7 +42,8 @@ func (r *run) open(ctx context.Context, w store.Window, most int) walk {
 			}
 		}()
 		for p, err := range r.session.Pages(ctx, queryOf(w)) {
-			pages <- page{records: newRecords(p.Records, extra), next: p.Next, total: p.Total, err: err}
+			records, lines := newRecords(p.Records, extra)
+			pages <- page{records: records, lines: lines, next: p.Next, total: p.Total, err: err}
 			if most--; most == 0 {
 				return
 			}

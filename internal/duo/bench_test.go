@@ -17,7 +17,7 @@ func BenchmarkDecode(b *testing.B) {
 	b.SetBytes(int64(len(body)))
 	b.ReportAllocs()
 	for b.Loop() {
-		if page, err := decode(body); err != nil || len(page.Records) != PageSize {
+		if page, err := ReadPage(body); err != nil || len(page.Records) != PageSize {
 			b.Fatalf("%d records, %v", len(page.Records), err)
 		}
 	}

@@ -32,6 +32,16 @@ type envelope struct {
 	}
 }
 
+// ReadPage reads the body of an answer that is a page, and overwrites it: the
+// records are parts of it.
+func ReadPage(body []byte) (Page, error) {
+	e, err := decode(body)
+	if err != nil {
+		return Page{}, err
+	}
+	return e.page()
+}
+
 // decode reads the body of an answer, which it overwrites: the records are
 // parts of it.
 func decode(body []byte) (envelope, error) {

@@ -101,14 +101,8 @@ func TestDecodeMalformed(t *testing.T) {
 	}
 }
 
-// decodePage is what a session makes of a body.
-func decodePage(body []byte) (Page, error) {
-	e, err := decode(slices.Clone(body))
-	if err != nil {
-		return Page{}, err
-	}
-	return e.page()
-}
+// decodePage is ReadPage, and leaves the body as it is.
+func decodePage(body []byte) (Page, error) { return ReadPage(slices.Clone(body)) }
 
 // reference is decodePage as package json would have it.
 func reference(body []byte) (Page, error) {
