@@ -14,7 +14,7 @@ import (
 // that Cloud Logging knows, see
 // https://docs.cloud.google.com/logging/docs/structured-logging
 func newLog(w io.Writer, level slog.Level) *slog.Logger {
-	return slog.New(traced{slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: cloudNames})})
+	return slog.New(cloudLines{slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: cloudNames})})
 }
 
 func cloudNames(groups []string, a slog.Attr) slog.Attr {
@@ -33,19 +33,48 @@ func cloudNames(groups []string, a slog.Attr) slog.Attr {
 	return a
 }
 
-// traced adds the trace of the request that a line belongs to: the bare id,
-// which LogEntry.trace prefers to the longer form that names the project.
-type traced struct{ slog.Handler }
+// cloudLines adds to a line the trace of the request that it belongs to, as the
+// bare id, which LogEntry.trace prefers to the longer form that names the
+// project; and to one that a person must act on what Error Reporting needs. It
+// is not for groups: what it adds has its place outside of them.
+type cloudLines struct{ slog.Handler }
 
-func (t traced) Handle(ctx context.Context, r slog.Record) error {
+func (c cloudLines) Handle(ctx context.Context, r slog.Record) error {
 	if id := handler.TraceID(ctx); id != "" {
 		r.AddAttrs(slog.String("logging.googleapis.com/trace", id))
 	}
-	return t.Handler.Handle(ctx, r)
+	if r.Level >= slog.LevelError {
+		r.AddAttrs(errorEvent(r)...)
+	}
+	return c.Handler.Handle(ctx, r)
 }
 
-func (t traced) WithAttrs(attrs []slog.Attr) slog.Handler { return traced{t.Handler.WithAttrs(attrs)} }
-func (t traced) WithGroup(name string) slog.Handler       { return traced{t.Handler.WithGroup(name)} }
+func (c cloudLines) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return cloudLines{c.Handler.WithAttrs(attrs)}
+}
+
+func (c cloudLines) WithGroup(name string) slog.Handler { return cloudLines{c.Handler.WithGroup(name)} }
+
+// errorEvent makes a line one of Error Reporting's, see
+// https://docs.cloud.google.com/error-reporting/docs/formatting-error-messages
+// It goes by the line's stack_trace or, where there is none, by where it was
+// logged.
+func errorEvent(r slog.Record) []slog.Attr {
+	attrs := []slog.Attr{
+		slog.String("@type", "type.googleapis.com/google.devtools.clouderrorreporting.v1beta1.ReportedErrorEvent"),
+		slog.Group("serviceContext", "service", "duo-telephony-collector", "version", version),
+	}
+	traced := false
+	r.Attrs(func(a slog.Attr) bool {
+		traced = a.Key == "stack_trace"
+		return !traced
+	})
+	if at := r.Source(); !traced && at != nil {
+		location := slog.Group("reportLocation", "filePath", at.File, "lineNumber", at.Line, "functionName", at.Function)
+		attrs = append(attrs, slog.Attr{Key: "context", Value: slog.GroupValue(location)})
+	}
+	return attrs
+}
 
 // newConsoleLog writes lines for a person: the time, the message and what is
 // worth knowing, without what is zero, empty or of no use to the eye.

@@ -28,12 +28,12 @@ func TestLogLines(t *testing.T) {
 		log.Debug("d")
 		log.Info("i", "objects", []string{"a"})
 		log.Warn("w", slog.Group("g", "msg", 1))
-		log.WithGroup("g").Error("e", "level", 3)
+		log.WithGroup("g").Warn("x", "level", 3)
 		now := time.Now().Format(time.RFC3339Nano)
 		want := strings.ReplaceAll(`{"time":"NOW","severity":"DEBUG","message":"d","k":"v"}
 {"time":"NOW","severity":"INFO","message":"i","k":"v","objects":["a"]}
 {"time":"NOW","severity":"WARNING","message":"w","k":"v","g":{"msg":1}}
-{"time":"NOW","severity":"ERROR","message":"e","k":"v","g":{"level":3}}
+{"time":"NOW","severity":"WARNING","message":"x","k":"v","g":{"level":3}}
 `, "NOW", now)
 		if diff := cmp.Diff(want, b.String()); diff != "" {
 			t.Errorf("lines (-want +got):\n%s", diff)
@@ -74,7 +74,7 @@ func TestLogPanic(t *testing.T) {
 		t.Fatalf("want one line of JSON, got %v:\n%s", err, &b)
 	}
 	if resp.StatusCode != http.StatusInternalServerError || line["severity"] != "ERROR" || line["message"] != "panic" ||
-		!strings.Contains(fmt.Sprint(line["stack"]), "collect.(*Collector).Run") {
+		!strings.Contains(fmt.Sprint(line["stack_trace"]), "collect.(*Collector).Run") {
 		t.Errorf("status %d, line %v", resp.StatusCode, line)
 	}
 }

@@ -71,8 +71,8 @@ var errNothing = errors.New("nothing is left of the range to compare")
 // the live stream and backfills have written. It only reads, so it can be done
 // again at any time, and it takes no lease.
 //
-// Of a record it keeps two hashes and where it is, about 80 bytes in all: a
-// million records take 80 MB. Object by object, what a record holds is read and
+// Of a record it keeps two hashes and where it is, 130 bytes at most: a million
+// records take 130 MB. Object by object, what a record holds is read and
 // forgotten.
 //
 // Of the range only that is compared which Duo still shows and which the live

@@ -30,8 +30,7 @@ type auditor struct {
 	names    map[store.ID]string // ids that are no UUIDs in lower case
 }
 
-// trail is what is kept of a record, whatever its size: with its id 56 bytes,
-// and about a third more for the map.
+// trail is what is kept of a record, whatever its size.
 type trail struct {
 	at             int64  // Duo's time of it in milliseconds, 0 where it is unreadable
 	enriched, sent uint64 // hashes of the lines that are right: with and without what a run appends

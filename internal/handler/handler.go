@@ -131,12 +131,13 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 	_ = json.NewEncoder(w).Encode(v)
 }
 
-// recoverPanic answers a panic with 500 and one log line.
+// recoverPanic answers a panic with 500 and one log line, whose stack_trace is
+// what a panic prints: Error Reporting reads no other form.
 func (s *server) recoverPanic(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() {
 			if p := recover(); p != nil {
-				s.Log.ErrorContext(r.Context(), "panic", "error", fmt.Sprint(p), "stack", string(debug.Stack()))
+				s.Log.ErrorContext(r.Context(), "panic", "error", fmt.Sprint(p), "stack_trace", fmt.Sprintf("panic: %v\n\n%s", p, debug.Stack()))
 				writeJSON(w, http.StatusInternalServerError, map[string]string{"error": http.StatusText(http.StatusInternalServerError)})
 			}
 		}()

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -164,7 +165,9 @@ func TestPanic(t *testing.T) {
 	}
 	checkError(t, a, "Internal Server Error")
 	lines := w.log.lines(t, "")
-	if len(lines) != 1 || lines[0]["level"] != "ERROR" || lines[0]["error"] != "a bug" || !strings.Contains(fmt.Sprint(lines[0]["stack"]), "hook.Put") {
+	stack := regexp.MustCompile(`^panic: a bug\n\ngoroutine \d+ \[running\]:\n(?s:.*)hook\.Put`)
+	if len(lines) != 1 || lines[0]["level"] != "ERROR" || lines[0]["error"] != "a bug" ||
+		!stack.MatchString(fmt.Sprint(lines[0]["stack_trace"])) {
 		t.Errorf("logged %v, want one ERROR with the stack", lines)
 	}
 	if holder := w.state(stream).Lease.Holder; holder != "" {
