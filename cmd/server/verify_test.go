@@ -165,6 +165,22 @@ func TestVerifyFails(t *testing.T) {
 	}
 }
 
+// Ctrl-C ends it between two requests.
+func TestVerifyInterrupted(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	once(t, nil, dir)
+	w := newWorld(t, 2000, 2*time.Hour)
+	p := launch(t, map[string]string{
+		"DUO_IKEY": w.duo.IKey, "DUO_SKEY": w.duo.SKey, "DUO_API_HOST": w.duo.Host, "DUO_API_URL": w.env["DUO_API_URL"], "PAGE_INTERVAL": "1h",
+	}, "verify", "-dir", dir, "-from", time.Now().Add(-3*time.Hour).Format(time.RFC3339), "-to", time.Now().Format(time.RFC3339))
+	eventually(t, "the first page was asked for", func() bool { return len(w.sim.Requests()) > 0 })
+	p.signal(os.Interrupt)
+	if code := p.wait(); code != exitFailed || p.out.String() != "" {
+		t.Errorf("exit code %d:\n%s%s", code, p.out, p.log)
+	}
+}
+
 func TestVerifyCommandLine(t *testing.T) {
 	t.Chdir(t.TempDir())
 	const span = "verify -from 2026-01-02T00:00:00Z -to 2026-01-03T00:00:00Z"
