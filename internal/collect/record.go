@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"duo-telephony-collector/internal/store"
 )
@@ -168,7 +169,8 @@ func text(value []byte) []byte {
 	if len(value) < 2 || value[0] != '"' {
 		return nil
 	}
-	if content := value[1 : len(value)-1]; isPlain(content) {
+	content := value[1 : len(value)-1]
+	if bytes.IndexByte(content, '\\') < 0 && utf8.Valid(content) {
 		return content
 	}
 	var s string
@@ -176,16 +178,6 @@ func text(value []byte) []byte {
 		return nil
 	}
 	return []byte(s)
-}
-
-// isPlain reports whether nothing is escaped and all is ASCII.
-func isPlain(s []byte) bool {
-	for _, c := range s {
-		if c == '\\' || c >= 0x80 {
-			return false
-		}
-	}
-	return true
 }
 
 // parseTime reads the one form that Duo documents, RFC 3339 with microseconds.
