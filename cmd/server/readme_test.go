@@ -1,13 +1,17 @@
 package main
 
 import (
+	"net/http"
 	"os"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/go-chi/chi/v5"
 	"github.com/google/go-cmp/cmp"
+
+	"duo-telephony-collector/internal/handler"
 )
 
 // README.md's table must name every variable that is read, with its default,
@@ -29,6 +33,27 @@ func TestREADMEConfiguration(t *testing.T) {
 	}
 }
 
+// README.md's table must name every route, and no other.
+func TestREADMERoutes(t *testing.T) {
+	served := map[string]bool{}
+	err := chi.Walk(handler.New(handler.Config{}).(chi.Routes), func(method, route string, _ http.Handler, _ ...func(http.Handler) http.Handler) error {
+		served[method+" "+route] = true
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	documented := map[string]bool{}
+	for _, row := range readmeTable(t, "Requests") {
+		if names := quotedIn(row[1]); strings.Contains(names[0], " /") {
+			documented[names[0]] = true
+		}
+	}
+	if diff := cmp.Diff(served, documented); diff != "" {
+		t.Errorf("routes (-served +README.md):\n%s", diff)
+	}
+}
+
 var quoted = regexp.MustCompile("`([^`]*)`")
 
 // readmeVariables returns the defaults by variable. The first cell of a row
@@ -36,36 +61,41 @@ var quoted = regexp.MustCompile("`([^`]*)`")
 // says why there is none.
 func readmeVariables(t *testing.T) map[string]string {
 	t.Helper()
-	readme, err := os.ReadFile("../../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, section, found := strings.Cut(string(readme), "\n## Configuration\n")
-	if !found {
-		t.Fatal(`README.md has no heading "## Configuration"`)
-	}
-	section, _, _ = strings.Cut(section, "\n## ")
 	variables := map[string]string{}
-	for line := range strings.Lines(section) {
-		cells := strings.Split(line, "|")
-		if len(cells) < 4 || !strings.Contains(cells[1], "`") {
-			continue
-		}
+	for _, cells := range readmeTable(t, "Configuration") {
 		names, defaults := quotedIn(cells[1]), quotedIn(cells[2])
 		if len(defaults) == 0 && slices.Contains([]string{"required", "one required", "unset", "empty", "detected"}, strings.TrimSpace(cells[2])) {
 			defaults = make([]string, len(names))
 		}
 		if len(defaults) != len(names) {
-			t.Fatalf("a row with %d names and %d defaults: %s", len(names), len(defaults), line)
+			t.Fatalf("a row with %d names and %d defaults: %s", len(names), len(defaults), cells)
 		}
 		for i, name := range names {
 			variables[name] = defaults[i]
 		}
 	}
-	if len(variables) == 0 {
-		t.Fatal("README.md has no table of variables")
-	}
 	return variables
+}
+
+// readmeTable returns the cells of a section's rows that have something quoted
+// in the first one.
+func readmeTable(t *testing.T, heading string) (rows [][]string) {
+	t.Helper()
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(readme), "\n## "+heading+"\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	for line := range strings.Lines(section) {
+		if cells := strings.Split(line, "|"); len(cells) >= 4 && strings.Contains(cells[1], "`") {
+			rows = append(rows, cells)
+		}
+	}
+	if len(rows) == 0 {
+		t.Fatalf("README.md has no table under %q", heading)
+	}
+	return rows
 }
 
 func quotedIn(cell string) []string {
