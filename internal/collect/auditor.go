@@ -91,8 +91,8 @@ func (a *auditor) follow(pages iter.Seq2[duo.Page, error]) (again bool, err erro
 // take notes what Duo shows in a page.
 func (a *auditor) take(page duo.Page) {
 	reached := a.window.Last
-	for _, raw := range page.Records {
-		sent, r := a.normal(raw)
+	for _, shown := range page.Records {
+		sent, r := a.normal(shown.JSON)
 		if outside(r, a.window) {
 			continue
 		}
@@ -117,12 +117,12 @@ func (a *auditor) take(page duo.Page) {
 // without an id the same one is all of their line. A line that is no JSON is
 // taken as it is.
 func (a *auditor) normal(raw []byte) ([]byte, record) {
-	var sent bytes.Buffer
-	if json.Compact(&sent, raw) != nil {
+	sent, ok := duo.ReadRecord(bytes.Clone(raw))
+	if !ok {
 		return raw, record{line: raw, id: hash("line", raw)}
 	}
-	_, r := appendRecord(nil, sent.Bytes(), a.extra)
-	return sent.Bytes(), r
+	_, r := appendRecord(nil, sent, a.extra)
+	return sent.JSON, r
 }
 
 func (a *auditor) sum(line []byte) uint64 { return maphash.Bytes(a.seed, line) }

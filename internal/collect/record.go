@@ -1,16 +1,12 @@
 package collect
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"iter"
-	"slices"
-	"strings"
 	"time"
-	"unicode/utf8"
 
+	"duo-telephony-collector/internal/duo"
 	"duo-telephony-collector/internal/store"
 )
 
@@ -27,56 +23,57 @@ func (r record) at() time.Time { return floor(r.ts) }
 // floor cuts to whole milliseconds. The zero time stays zero.
 func floor(t time.Time) time.Time { return t.Truncate(time.Millisecond).UTC() }
 
-// newRecords makes records of a page's JSON, which is compact, and appends the
-// extra fields that they lack. Whatever a record holds, it is kept: one that is
-// no object, or has no time or id, too. Their lines are parts of lines, one
-// after the other with a newline after each.
-func newRecords(raws []json.RawMessage, extra []field) (records []record, lines []byte) {
-	size := len(raws)
-	for _, raw := range raws {
-		size += len(raw)
+// newRecords makes records of a page's and appends the extra fields that they
+// lack. Whatever a record holds, it is kept: one that is no object, or has no
+// time or id, too. Their lines are parts of lines, one after the other with a
+// newline after each.
+func newRecords(page []duo.Record, extra []field) (records []record, lines []byte) {
+	size := len(page)
+	for _, r := range page {
+		size += len(r.JSON)
 	}
 	for _, f := range extra {
-		size += len(raws) * len(f.json)
+		size += len(page) * len(f.json)
 	}
-	records, lines = make([]record, len(raws)), make([]byte, 0, size)
-	for i, raw := range raws {
-		lines, records[i] = appendRecord(lines, raw, extra)
+	records, lines = make([]record, len(page)), make([]byte, 0, size)
+	for i, r := range page {
+		lines, records[i] = appendRecord(lines, r, extra)
 		lines = append(lines, '\n')
 	}
 	return records, lines
 }
 
 // appendRecord appends a record's line to dst.
-func appendRecord(dst, raw []byte, extra []field) ([]byte, record) {
-	line := append(dst, raw...)
-	m := scanMembers(raw, extra)
-	if m.object {
+func appendRecord(dst []byte, r duo.Record, extra []field) ([]byte, record) {
+	line := append(dst, r.JSON...)
+	m := find(r, extra)
+	if r.IsObject() {
 		line = enrich(line, extra, m)
 	}
 	return line, m.record(line[len(dst):len(line):len(line)])
 }
 
-// parseRecord reads a record back from a line of an object.
-func parseRecord(line []byte) record { return scanMembers(line, nil).record(line) }
+// parseRecord reads a record back from a line of an object. What is no JSON, in
+// an object that somebody damaged, is a record without time and id.
+func parseRecord(line []byte) record {
+	r, _ := duo.ReadRecord(line)
+	return find(r, nil).record(line)
+}
 
-// found is what is looked for among an object's top-level members.
+// found is what is looked for among a record's members.
 type found struct {
-	object  bool
-	empty   bool
 	ts, id  []byte // as written, nil where there is none
 	present uint   // a bit for each of the extra fields that is there
 }
 
-// scanMembers reads a line. Duo's keys are matched exactly; of a key that comes
-// twice the last one counts.
-func scanMembers(line []byte, extra []field) found {
-	m := found{object: line[0] == '{', empty: len(line) == 2}
-	for key, value := range members(line) {
+// find looks through a record. Duo's keys are matched exactly; of a key that
+// comes twice the last one counts.
+func find(r duo.Record, extra []field) (m found) {
+	for key, value := range r.Members() {
 		switch string(key) {
-		case `"ts"`:
+		case "ts":
 			m.ts = value
-		case `"telephony_id"`:
+		case "telephony_id":
 			m.id = value
 		}
 		for i := range extra {
@@ -89,114 +86,51 @@ func scanMembers(line []byte, extra []field) found {
 }
 
 func (m found) record(line []byte) record {
-	return record{line: line, ts: parseTime(m.ts), id: identity(m.id, line)}
+	return record{line: line, ts: parseTime(duo.Text(m.ts)), id: identity(m.id, line)}
 }
 
-// members yields an object's top-level keys, in quotes, and values; nothing for
-// any other value. The line must be valid JSON without white space.
-func members(line []byte) iter.Seq2[[]byte, []byte] {
-	return func(yield func(key, value []byte) bool) {
-		if line[0] != '{' {
-			return
-		}
-		for i := 1; line[i] == '"'; i++ {
-			colon := endString(line, i)
-			end := endValue(line, colon+1)
-			if !yield(plainKey(line[i:colon]), line[colon+1:end]) || line[end] == '}' {
-				return
-			}
-			i = end
-		}
+// parseTime reads RFC 3339; zero is what is none.
+func parseTime(s []byte) time.Time {
+	if t, ok := parseDuoTime(s); ok {
+		return t
 	}
-}
-
-// plainKey returns a key without needless escapes.
-func plainKey(key []byte) []byte {
-	if bytes.IndexByte(key, '\\') < 0 {
-		return key
-	}
-	return slices.Concat([]byte{'"'}, text(key), []byte{'"'})
-}
-
-// endString returns where the string that begins at i ends.
-func endString(line []byte, i int) int {
-	for i++; ; i++ {
-		i += bytes.IndexByte(line[i:], '"')
-		if line[i-1] != '\\' || !escaped(line[:i]) {
-			return i + 1
-		}
-	}
-}
-
-// escaped reports whether what follows is escaped: an odd number of backslashes
-// comes before it.
-func escaped(before []byte) bool {
-	return (len(before)-len(bytes.TrimRight(before, `\`)))%2 == 1
-}
-
-// endValue returns where the value that begins at i ends.
-func endValue(line []byte, i int) int {
-	switch line[i] {
-	case '"':
-		return endString(line, i)
-	case '{', '[':
-		return endNested(line, i)
-	}
-	for i < len(line) && line[i] != ',' && line[i] != '}' {
-		i++
-	}
-	return i
-}
-
-// endNested returns where the object or array that begins at i ends.
-func endNested(line []byte, i int) int {
-	for depth := 0; ; i++ {
-		switch line[i] {
-		case '"':
-			i = endString(line, i) - 1
-		case '{', '[':
-			depth++
-		case '}', ']':
-			if depth--; depth == 0 {
-				return i + 1
-			}
-		}
-	}
-}
-
-// text is a JSON string's content, nil for any other value.
-func text(value []byte) []byte {
-	if len(value) < 2 || value[0] != '"' {
-		return nil
-	}
-	content := value[1 : len(value)-1]
-	if bytes.IndexByte(content, '\\') < 0 && utf8.Valid(content) {
-		return content
-	}
-	var s string
-	if json.Unmarshal(value, &s) != nil {
-		return nil
-	}
-	return []byte(s)
-}
-
-// parseTime reads the one form that Duo documents, RFC 3339 with microseconds.
-func parseTime(value []byte) time.Time {
-	t, err := time.Parse(time.RFC3339Nano, string(text(value)))
+	t, err := time.Parse(time.RFC3339Nano, string(s))
 	if err != nil {
 		return time.Time{}
 	}
 	return t.UTC()
 }
 
+// parseDuoTime reads the one form that Duo is known to send, in UTC with
+// microseconds, at several times the speed of package time.
+func parseDuoTime(s []byte) (t time.Time, ok bool) {
+	if len(s) != 32 || s[4] != '-' || s[7] != '-' || s[10] != 'T' || s[13] != ':' || s[16] != ':' || s[19] != '.' || string(s[26:]) != "+00:00" {
+		return t, false
+	}
+	var n [7]int
+	for i, part := range [...][]byte{s[:4], s[5:7], s[8:10], s[11:13], s[14:16], s[17:19], s[20:26]} {
+		number := 0
+		for _, c := range part {
+			if c < '0' || c > '9' {
+				return t, false
+			}
+			number = 10*number + int(c-'0')
+		}
+		n[i] = number
+	}
+	t = time.Date(n[0], time.Month(n[1]), n[2], n[3], n[4], n[5], 1000*n[6], time.UTC)
+	// Date takes the 30th of February for the 1st or 2nd of March.
+	return t, int(t.Month()) == n[1] && t.Day() == n[2] && n[3] < 24 && n[4] < 60 && n[5] < 60
+}
+
 // identity is what makes two records the same one: the id if it is a UUID,
 // else its hash, and without an id the hash of the line as it is written.
 func identity(value, line []byte) store.ID {
-	s := value // an id that is no string
-	if len(value) > 0 && value[0] == '"' {
-		s = text(value)
+	s := duo.Text(value)
+	if s == nil && string(value) != "null" {
+		s = value // an id that is no string
 	}
-	if len(s) == 0 || string(s) == "null" && value[0] == 'n' {
+	if len(s) == 0 {
 		return hash("line", line)
 	}
 	if id, ok := parseUUID(s); ok {
@@ -225,8 +159,7 @@ func parseUUID(s []byte) (id store.ID, ok bool) {
 	return id, err == nil
 }
 
-// field is a member to add to records: its key in quotes, and all of it with a
-// comma before.
+// field is a member to add to records, as it is written with a comma before.
 type field struct{ key, json string }
 
 // extraFields are what SecOps' parser reads and Duo's API does not send; Duo's
@@ -237,20 +170,20 @@ func (c Config) extraFields() []field {
 	}
 	host, _ := json.Marshal(c.Host)
 	return []field{
-		{`"eventtype"`, `,"eventtype":"telephony"`},
-		{`"host"`, `,"host":` + string(host)},
+		{"eventtype", `,"eventtype":"telephony"`},
+		{"host", `,"host":` + string(host)},
 	}
 }
 
 // enrich appends the fields that an object, the end of line, lacks.
 func enrich(line []byte, extra []field, m found) []byte {
-	line = bytes.TrimSuffix(line, []byte("}"))
+	line = line[:len(line)-1]
 	for i, f := range extra {
 		if m.present&(1<<i) != 0 {
 			continue
 		}
-		if m.empty {
-			f.json, m.empty = strings.TrimPrefix(f.json, ","), false
+		if line[len(line)-1] == '{' {
+			f.json = f.json[1:]
 		}
 		line = append(line, f.json...)
 	}

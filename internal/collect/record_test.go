@@ -5,6 +5,9 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"time"
+
+	"duo-telephony-collector/internal/duo"
 )
 
 var extra = Config{Enrich: true, Host: "api-x.duosecurity.com"}.extraFields()
@@ -15,7 +18,11 @@ func newRecord(raw string, extra []field) record {
 	if err := json.Compact(&compact, []byte(raw)); err != nil {
 		panic(err)
 	}
-	records, _ := newRecords([]json.RawMessage{compact.Bytes()}, extra)
+	page, ok := duo.ReadRecord(compact.Bytes())
+	if !ok {
+		panic("no record: " + raw)
+	}
+	records, _ := newRecords([]duo.Record{page}, extra)
 	return records[0]
 }
 
@@ -104,4 +111,35 @@ func FuzzRecord(f *testing.F) {
 			t.Fatalf("%q is enriched twice: %q", r.line, twice.line)
 		}
 	})
+}
+
+// TestParseTime holds the quick way against package time.
+func TestParseTime(t *testing.T) {
+	t.Parallel()
+	const good = "2024-02-29T23:59:59.999999+00:00"
+	texts := []string{good, "2023-02-29T23:59:59.999999+00:00", "2024-02-29T24:00:00.000000+00:00", "2024-13-01T00:00:00.000000+00:00",
+		"2024-00-01T00:00:00.000000+00:00", "2024-01-00T00:00:00.000000+00:00", "2024-01-01T00:60:00.000000+00:00", "2024-01-01T00:00:60.000000+00:00",
+		"2024-01-01T00:00:00.000000+01:00", "2024-01-01T00:00:00.000000-00:00", "2024-01-01T00:00:00Z", "2024-01-01T00:00:00.1Z", "0000-01-01T00:00:00.000000+00:00", ""}
+	for i := range good {
+		for _, c := range "0:x" {
+			texts = append(texts, good[:i]+string(c)+good[i+1:])
+		}
+	}
+	for _, text := range texts {
+		want, err := time.Parse(time.RFC3339Nano, text)
+		if got := parseTime([]byte(text)); err == nil && !got.Equal(want) || err != nil && !got.IsZero() || got.Location() != time.UTC {
+			t.Errorf("%q is read as %v, want %v, %v", text, got, want, err)
+		}
+	}
+}
+
+// TestDamagedLine is a line of ours that somebody has damaged: it counts as a
+// record without time and id.
+func TestDamagedLine(t *testing.T) {
+	t.Parallel()
+	for _, line := range []string{"", "{", `{"telephony_id":"x"`, "\x00", `{"ts":"2026-01-02T03:04:05.678901+00:00"}}`} {
+		if r := parseRecord([]byte(line)); !r.ts.IsZero() || r.id != hash("line", []byte(line)) || string(r.line) != line {
+			t.Errorf("%q is read as %+v", line, r)
+		}
+	}
 }

@@ -119,7 +119,7 @@ func read(ctx context.Context, s *duo.Session, q duo.Query) ([]string, error) {
 			return records, err
 		}
 		for _, r := range page.Records {
-			records = append(records, string(r))
+			records = append(records, string(r.JSON))
 		}
 	}
 	return records, nil

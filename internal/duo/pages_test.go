@@ -115,7 +115,7 @@ func TestPagesFromOffset(t *testing.T) {
 				t.Errorf("total %d, want %d", page.Total, len(all))
 			}
 			for _, r := range page.Records {
-				got = append(got, string(r))
+				got = append(got, string(r.JSON))
 			}
 		}
 		if diff := cmp.Diff(all[300:], got); diff != "" {

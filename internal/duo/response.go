@@ -30,6 +30,8 @@ type envelope struct {
 			Total count  `json:"total_objects"`
 		}
 	}
+
+	records []Record // the items, which package json does not read
 }
 
 // ReadPage reads the body of an answer that is a page, and overwrites it: the
@@ -54,9 +56,7 @@ func decode(body []byte) (envelope, error) {
 	if !s.answer() || json.Unmarshal(s.envelope(), &e) != nil {
 		return e, errNotJSON
 	}
-	if e.Response.Items != nil {
-		e.Response.Items = s.records
-	}
+	e.records = s.records
 	return e, nil
 }
 
@@ -70,7 +70,7 @@ func (e envelope) page() (Page, error) {
 	if e.Response.Items == nil {
 		return Page{}, errNoItems
 	}
-	page := Page{Records: e.Response.Items, Total: int(e.Response.Metadata.Total)}
+	page := Page{Records: e.records, Total: int(e.Response.Metadata.Total)}
 	// Duo gives an offset with the last page too. To follow it would cost a
 	// request of the one or two a minute that Duo allows.
 	if len(page.Records) >= PageSize {

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 )
 
 // body is a page with so many records and the given metadata.
@@ -111,20 +112,20 @@ func reference(body []byte) (Page, error) {
 	if json.Unmarshal(body, &e) != nil {
 		return Page{}, errNotJSON
 	}
-	for i, item := range e.Response.Items {
+	for _, item := range e.Response.Items {
 		var compact bytes.Buffer
 		if err := json.Compact(&compact, item); err != nil {
 			return Page{}, err
 		}
-		e.Response.Items[i] = compact.Bytes()
+		e.records = append(e.records, Record{JSON: compact.Bytes()})
 	}
 	return e.page()
 }
 
-func texts(records []json.RawMessage) []string {
+func texts(records []Record) []string {
 	texts := []string{}
 	for _, r := range records {
-		texts = append(texts, string(r))
+		texts = append(texts, string(r.JSON))
 	}
 	return texts
 }
@@ -137,9 +138,58 @@ func sameAsReference(t *testing.T, body []byte) {
 	if !errors.Is(err, wantErr) {
 		t.Fatalf("decode = %v, package json says %v", err, wantErr)
 	}
+	for _, r := range got.Records {
+		sameMembers(t, r)
+	}
 	if got.Next != want.Next || got.Total != want.Total || !slices.Equal(texts(got.Records), texts(want.Records)) {
 		t.Fatalf("decode = %q, next %q, total %d; package json reads %q, %q, %d",
-			got.Records, got.Next, got.Total, want.Records, want.Next, want.Total)
+			texts(got.Records), got.Next, got.Total, texts(want.Records), want.Next, want.Total)
+	}
+}
+
+// sameMembers holds a record's members against package json's, which keeps the
+// last of those with the same key, and reads the record once more by itself.
+func sameMembers(t *testing.T, r Record) {
+	t.Helper()
+	var want map[string]json.RawMessage
+	isObject := json.Unmarshal(r.JSON, &want) == nil && want != nil
+	got := map[string]string{}
+	for key, value := range r.Members() {
+		if !utf8.Valid(key) { // package json replaces what is not
+			key = unquote(slices.Concat([]byte{'"'}, key, []byte{'"'}))
+		}
+		got[string(key)] = string(value)
+	}
+	same := len(got) == len(want)
+	for key, value := range want {
+		same = same && got[key] == string(value)
+	}
+	if !same || r.IsObject() != isObject {
+		t.Fatalf("the members of %q are %q", r.JSON, got)
+	}
+	again, ok := ReadRecord(slices.Concat([]byte(" "), r.JSON, []byte("\n")))
+	if !ok || string(again.JSON) != string(r.JSON) || len(again.members) != len(r.members) {
+		t.Fatalf("%q reads as %q by itself", r.JSON, again.JSON)
+	}
+}
+
+func TestReadRecord(t *testing.T) {
+	for _, text := range []string{"", " ", "{", "{}{}", "nul", `{"a":1} x`, "\x00"} {
+		if r, ok := ReadRecord([]byte(text)); ok {
+			t.Errorf("%q reads as the record %q", text, r.JSON)
+		}
+	}
+}
+
+func TestText(t *testing.T) {
+	for value, want := range map[string]string{`"a\u0062"`: "ab", `"ab"`: "ab", `""`: "", "7": "<nil>", "null": "<nil>", "": "<nil>", "\"\xff\"": "\ufffd"} {
+		got := "<nil>"
+		if text := Text([]byte(value)); text != nil {
+			got = string(text)
+		}
+		if got != want {
+			t.Errorf("the text of %q is %q, want %q", value, got, want)
+		}
 	}
 }
 

@@ -1,10 +1,12 @@
 package duo
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"math/bits"
 	"strings"
+	"unicode/utf8"
 )
 
 // maxDepth is how deep values may nest, the limit of package json.
@@ -21,40 +23,58 @@ type scan struct {
 	gap   int // white space so far
 	moved int // all before is in its place; from here to r all lies gap too far
 	depth int
+	plain bool // nothing is escaped in the last string
 
-	records []json.RawMessage // of the last response.items, parts of text
-	lists   [][2]int          // where such lists lie
+	records []Record // of the last response.items, parts of text
+	members []member // theirs
+	lists   [][2]int // where such lists lie
 }
 
 // answer reads the whole text, and reports whether it is JSON.
 func (s *scan) answer() bool {
-	ok := s.objectOr(func(key string) bool {
-		if named(key, "response") {
+	ok := s.objectOr(func(from, to int) bool {
+		if s.named(from, to, "response") {
 			return s.objectOr(s.responseMember)
 		}
 		return s.value()
 	})
-	s.peek()
-	s.settle()
-	return ok && s.r == len(s.text)
+	return s.end() && ok
 }
 
-func (s *scan) responseMember(key string) bool {
-	if !named(key, "items") || s.peek() != '[' {
+// end reports whether nothing follows, and puts all in its place.
+func (s *scan) end() bool {
+	s.peek()
+	s.settle()
+	return s.r == len(s.text)
+}
+
+func (s *scan) responseMember(from, to int) bool {
+	if !s.named(from, to, "items") || s.peek() != '[' {
 		return s.value()
 	}
-	s.records = make([]json.RawMessage, 0, PageSize)
-	begin := s.r - s.gap
-	ok := s.array(func() bool {
-		from := s.r - s.gap
-		ok := s.value()
-		to := s.r - s.gap
-		s.records = append(s.records, s.text[from:to:to])
-		return ok
-	})
-	s.lists = append(s.lists, [2]int{begin, s.r - s.gap})
+	s.records, s.members = make([]Record, 0, PageSize), make([]member, 0, 8*PageSize)
+	begin := s.at()
+	ok := s.array(s.record)
+	s.lists = append(s.lists, [2]int{begin, s.at()})
 	return ok
 }
+
+// record reads a value and notes it as a record.
+func (s *scan) record() bool {
+	begin, first := s.at(), len(s.members)
+	ok := s.objectOr(func(from, to int) bool {
+		plain := s.plain
+		ok := s.value()
+		s.members = append(s.members, member{int32(from - begin), int32(to - begin), int32(s.at() - begin), plain})
+		return ok
+	})
+	end, last := s.at(), len(s.members)
+	s.records = append(s.records, Record{s.text[begin:end:end], s.members[first:last:last]})
+	return ok
+}
+
+// at is where what was read ends, once it is in its place.
+func (s *scan) at() int { return s.r - s.gap }
 
 // envelope is the text without the records: their lists are empty in it.
 func (s *scan) envelope() []byte {
@@ -64,21 +84,30 @@ func (s *scan) envelope() []byte {
 		out = append(append(out, s.text[at:list[0]]...), "[]"...)
 		at = list[1]
 	}
-	return append(out, s.text[at:s.r-s.gap]...)
+	return append(out, s.text[at:s.at()]...)
 }
 
-// named compares a key, as it is written, with a name in the way of package
-// json, which minds neither escapes nor case.
-func named(key, name string) bool {
-	if key == name {
-		return true
+// named compares a key, a string that was read just now, with a name in the way
+// of package json, which minds neither escapes nor case.
+func (s *scan) named(from, to int, name string) bool {
+	s.settle()
+	return strings.EqualFold(string(unquote(s.text[from:to])), name)
+}
+
+// unquote returns what a JSON string says, with invalid UTF-8 replaced as
+// package json does it.
+func unquote(quoted []byte) []byte {
+	content := quoted[1 : len(quoted)-1]
+	if bytes.IndexByte(content, '\\') < 0 && utf8.Valid(content) {
+		return content
 	}
 	var s string
-	return json.Unmarshal([]byte(`"`+key+`"`), &s) == nil && strings.EqualFold(s, name)
+	_ = json.Unmarshal(quoted, &s) // it was read, so it is a string
+	return []byte(s)
 }
 
 // objectOr reads an object by its members, or any other value.
-func (s *scan) objectOr(member func(key string) bool) bool {
+func (s *scan) objectOr(member func(from, to int) bool) bool {
 	if s.peek() != '{' {
 		return s.value()
 	}
@@ -139,9 +168,9 @@ func (s *scan) value() bool {
 	return s.number()
 }
 
-// object reads an object. member reads the value of a key, which it gets as it
-// is written; nil takes any.
-func (s *scan) object(member func(key string) bool) bool {
+// object reads an object. member reads the value of a key, of which it gets the
+// place, quotes included; nil takes any.
+func (s *scan) object(member func(from, to int) bool) bool {
 	if !s.open() {
 		return false
 	}
@@ -149,18 +178,16 @@ func (s *scan) object(member func(key string) bool) bool {
 		return s.close()
 	}
 	for {
-		from, key := s.r+1, ""
+		from := s.at()
 		if s.peek() != '"' || !s.string() {
 			return false
 		}
-		if member != nil {
-			key = string(s.text[from : s.r-1])
-		}
+		to := s.at()
 		if s.peek() != ':' {
 			return false
 		}
 		s.r++
-		if member == nil && !s.value() || member != nil && !member(key) {
+		if member == nil && !s.value() || member != nil && !member(from, to) {
 			return false
 		}
 		switch s.peek() {
@@ -222,17 +249,19 @@ func (s *scan) word(word string) bool {
 
 // string reads a string from its opening quote.
 func (s *scan) string() bool {
-	for i := s.r + 1; i < len(s.text); i++ {
-		i += plain(s.text[i:])
-		if i == len(s.text) {
+	text := s.text
+	s.plain = true
+	for i := s.r + 1; i < len(text); i++ {
+		if i += ordinary(text[i:]); i == len(text) {
 			return false
 		}
-		switch c := s.text[i]; {
+		switch c := text[i]; {
 		case c == '"':
 			s.r = i + 1
 			return true
 		case c == '\\':
-			n := escape(s.text[i+1:])
+			s.plain = false
+			n := escape(text[i+1:])
 			if n == 0 {
 				return false
 			}
@@ -244,10 +273,10 @@ func (s *scan) string() bool {
 	return false
 }
 
-// plain returns how many of the first bytes are surely no quote, backslash or
+// ordinary returns how many of the first bytes are surely no quote, backslash or
 // control character. It looks at eight at a time, see
 // https://graphics.stanford.edu/~seander/bithacks.html#ZeroInWord
-func plain(b []byte) int {
+func ordinary(b []byte) int {
 	const ones, highs = 0x0101010101010101, 0x8080808080808080
 	i := 0
 	for ; i+8 <= len(b); i += 8 {

@@ -3,7 +3,6 @@ package duo
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"iter"
 	"sync"
 	"time"
@@ -62,10 +61,9 @@ type Query struct {
 
 // Page is one response.
 type Page struct {
-	// Records are in Duo's order, each as Duo sent it but without the white
-	// space between its parts. They are overwritten when the next page is
+	// Records are in Duo's order. They are overwritten when the next page is
 	// asked for.
-	Records []json.RawMessage
+	Records []Record
 	// Next is the offset of the next page, "" on the last one.
 	Next string
 	// Total is total_objects, or -1 where Duo gave none or only a lower bound.
