@@ -78,10 +78,7 @@ type Job struct {
 // Report is how a run went.
 type Report struct {
 	store.Run
-	// Err is what a failed run failed of, and Act whether a person must do
-	// something about it before another run can succeed.
-	Err error `json:"-"`
-	Act bool  `json:"-"`
+	Err error `json:"-"` // what a failed run failed of
 }
 
 // Run carries out one run and returns when nothing of it is left running.

@@ -136,7 +136,7 @@ func (r *run) stopping(asking context.Context) error {
 func (r *run) finish(ctx context.Context, c store.Cursor, outcome, reason string) error {
 	r.walk.end()
 	c = r.handOver(c)
-	r.report.Outcome, r.report.Reason, r.report.Gap = outcome, reason, c.Gap
+	r.report.Outcome, r.report.Reason, r.report.Act, r.report.Gap = outcome, reason, false, c.Gap
 	if c.Gap != nil && c.Gap.RunID != r.report.ID && outcome == Complete {
 		c.Gap = nil // this record acknowledges it
 	}

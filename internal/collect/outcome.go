@@ -45,13 +45,13 @@ func (r *run) end(ctx context.Context, err error) Report {
 		r.conclude(err)
 		r.release(ctx)
 	}
-	return Report{Run: r.report, Err: r.failure, Act: mustAct(r.failure)}
+	return Report{Run: r.report, Err: r.failure}
 }
 
 // conclude sets the outcome that an error leads to.
 func (r *run) conclude(err error) {
 	r.walk.end()
-	r.report.Reason, r.failure = err.Error(), nil
+	r.report.Reason, r.report.Act, r.failure = err.Error(), mustAct(err), nil
 	var s stop
 	switch {
 	case errors.As(err, &s):

@@ -44,7 +44,7 @@ func (c *Collector) begin(job Job) *run {
 	r := &run{Collector: c, job: job, started: time.Now(), session: c.Duo.Session(0)}
 	r.report = store.Run{
 		ID: rand.Text(), Stream: c.Stream, StartedAt: r.started.UTC(), Objects: []string{},
-		Outcome: Failed, Reason: "the run crashed; its stack is in the log", // what a panic leaves to the history
+		Outcome: Failed, Reason: "the run crashed; its stack is in the log", Act: true, // what a panic leaves to the history
 	}
 	if job.Backfill != nil {
 		r.report.Stream = BackfillStream(c.Stream)

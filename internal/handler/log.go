@@ -61,6 +61,7 @@ func reportAttrs(r collect.Report) []slog.Attr {
 		slog.String("run_id", r.ID),
 		slog.String("stream", r.Stream),
 		slog.String("reason", r.Reason),
+		slog.Bool("act", r.Act),
 		slog.Int("pages", r.Pages),
 		slog.Int("records", r.Records),
 		slog.Int("duplicates", r.Duplicates),

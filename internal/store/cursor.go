@@ -92,6 +92,7 @@ type Run struct {
 	ID         string     `firestore:"run_id" json:"run_id"`
 	Stream     string     `firestore:"stream" json:"stream"`
 	Reason     string     `firestore:"reason" json:"reason"` // why it is not complete
+	Act        bool       `firestore:"act" json:"act"`       // no run can succeed before a person acts
 	Pages      int        `firestore:"pages" json:"pages"`
 	Records    int        `firestore:"records" json:"records"`       // delivered by this run
 	Duplicates int        `firestore:"duplicates" json:"duplicates"` // fetched, but delivered before
