@@ -26,23 +26,25 @@ type Config struct {
 	Collector *collect.Collector
 	// Auth decides who may call; nil lets everybody in, for a service that
 	// listens on loopback alone.
-	Auth    *Auth
-	Log     *slog.Logger
-	Version string
+	Auth     *Auth
+	Log      *slog.Logger
+	Version  string
+	Revision string // Cloud Run's name for what it has deployed; empty elsewhere
 }
 
 // New returns the service's routes:
 //
 //	POST /        a Pub/Sub push: a run
 //	POST /run     the same by hand, with wishes
-//	GET  /status  where the streams stand
+//	GET  /        where the streams stand, for people
+//	GET  /status  the same for programs
 //	GET  /health  200 to anyone
 func New(cfg Config) http.Handler {
 	s := &server{cfg}
 	r := chi.NewRouter()
 	r.Use(withTrace, s.recoverPanic)
 	r.NotFound(s.route(func(http.ResponseWriter, *http.Request) error {
-		return &httpError{http.StatusNotFound, "no such path: POST / or /run, GET /status or /health"}
+		return &httpError{http.StatusNotFound, "no such path: POST / or /run, GET /, /status or /health"}
 	}))
 	r.MethodNotAllowed(s.route(func(w http.ResponseWriter, req *http.Request) error {
 		// chi names them only in its own answer, and HTTP wants them in each.
@@ -58,6 +60,7 @@ func New(cfg Config) http.Handler {
 		r.Use(s.authenticate)
 		r.Post("/", s.route(s.push))
 		r.Post("/run", s.route(s.manual))
+		r.Get("/", s.route(s.page))
 		r.Get("/status", s.route(s.status))
 	})
 	return r
@@ -118,8 +121,12 @@ func (s *server) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	if status == http.StatusUnauthorized {
 		w.Header().Set("WWW-Authenticate", "Bearer")
 	}
-	s.Log.WarnContext(r.Context(), "request refused", "http_status", status, "method", r.Method, "path", r.URL.Path, "error", err)
+	s.logRefusal(r, status, err)
 	writeJSON(w, status, map[string]string{"error": text})
+}
+
+func (s *server) logRefusal(r *http.Request, status int, err error) {
+	s.Log.WarnContext(r.Context(), "request refused", "http_status", status, "method", r.Method, "path", r.URL.Path, "error", err)
 }
 
 // writeJSON answers. That the client has gone is no news to anyone.

@@ -69,7 +69,7 @@ func newWorld(t *testing.T, auth *handler.Auth) *world {
 			Delay: 150 * time.Second, Overlap: 10 * time.Minute, MaxWindow: 6 * time.Hour,
 		},
 	}
-	w.url = start(t, handler.New(handler.Config{Collector: w.Collector, Auth: auth, Log: log, Version: "v1.2.3"}))
+	w.url = start(t, handler.New(handler.Config{Collector: w.Collector, Auth: auth, Log: log, Version: "v1.2.3", Revision: "collector-00042"}))
 	t.Cleanup(func() { checkSecrets(t, "the log", w.log.String()) })
 	return w
 }

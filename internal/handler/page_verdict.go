@@ -1,0 +1,139 @@
+package handler
+
+import (
+	"slices"
+	"time"
+
+	"duo-telephony-collector/internal/collect"
+	"duo-telephony-collector/internal/store"
+)
+
+const (
+	// patience is how many runs may be missed before the stream is behind.
+	patience = 3
+	// leastInterval keeps a clock that ticks every few seconds, as server local
+	// has, from being behind at the first hiccup.
+	leastInterval = time.Minute
+	// grace is what a stream without a known rhythm may lag beyond the delay.
+	grace = time.Hour
+)
+
+// rhythm is how often runs come, as the last ones tell, and what follows from
+// it for the lag.
+type rhythm struct {
+	Interval time.Duration // between two starts; 0 if there were too few
+	Starts   int           // that it was seen from
+	Limit    time.Duration // a greater lag is not on time
+}
+
+// rhythmOf takes the median, which outages, triggers by hand and repeated
+// deliveries hardly move. Failed runs don't count: their redeliveries come
+// sooner than the schedule.
+func rhythmOf(runs []store.Run, delay time.Duration) rhythm {
+	var starts []time.Time // the newest first, as the runs are
+	for _, r := range runs {
+		if r.Outcome != collect.Failed {
+			starts = append(starts, r.StartedAt)
+		}
+	}
+	if len(starts) < 3 {
+		return rhythm{Starts: len(starts), Limit: delay + grace}
+	}
+	var between []time.Duration
+	for i, start := range starts[1:] {
+		between = append(between, starts[i].Sub(start))
+	}
+	slices.Sort(between)
+	interval := between[len(between)/2].Round(time.Second)
+	return rhythm{interval, len(starts), delay + patience*max(interval, leastInterval)}
+}
+
+// verdict says how the stream is: a word, a sentence that goes on from it, and
+// why that is so.
+type verdict struct {
+	Tone     string // "well", "busy", "waiting", "behind" or "act": the mark beside the word
+	Word     string
+	Sentence prose
+	Detail   prose
+}
+
+// judge finds the first of these that holds: nothing helps but a person; there
+// is nothing to judge by; the lag is on time; somebody is at work on it.
+func judge(s collect.Status, r rhythm) verdict {
+	last := lastRun(s)
+	switch {
+	case last.Outcome == collect.Failed && last.Act:
+		return verdict{"act", "A person must act", say(s.Now, "no run can succeed before that."),
+			append(say(s.Now, "The last run failed: ", sentence(last.Reason), " "), delivered(s, "Until then only what lies before ", " is delivered.")...)}
+	case s.Watermark != nil && s.Watermark.After(s.Now):
+		return verdict{"act", "A person must act", say(s.Now, "the watermark lies in the future."),
+			say(s.Now, "It is ", *s.Watermark, ". Was the cursor edited by hand? Set cursor.watermark to a time before now; every run fails until then.")}
+	case s.Watermark == nil && last.ID == "" && s.Lease == nil:
+		return verdict{"waiting", "Waiting for the first run", say(s.Now, "nothing is collected yet."),
+			say(s.Now, "POST / or /run triggers one. If that was done, its answer and the log say why it could not begin.")}
+	case s.Watermark != nil && s.Now.Sub(*s.Watermark) <= r.Limit:
+		return verdict{"well", "Up to date", upToDate(s), troubles(s)}
+	case running(s):
+		return verdict{"busy", "Catching up", delivered(s, "everything before ", " is delivered, and a run is at work on the rest."), nil}
+	case last.Outcome == collect.Partial && s.Cursor.NotBefore == nil && s.Now.Sub(last.StartedAt) <= patience*max(r.Interval, leastInterval):
+		return verdict{"busy", "Catching up", delivered(s, "everything before ", " is delivered, and the next run goes on."),
+			say(s.Now, "The last run stopped with its work saved: "+sentence(last.Reason))}
+	}
+	return verdict{"behind", "Behind", delivered(s, "only what lies before ", " is delivered."), cause(s, r)}
+}
+
+func lastRun(s collect.Status) store.Run {
+	if len(s.Runs) == 0 {
+		return store.Run{}
+	}
+	return s.Runs[0]
+}
+
+func running(s collect.Status) bool { return s.Lease != nil && !s.Lease.Expired }
+
+func delivered(s collect.Status, before, after string) prose {
+	if s.Watermark == nil {
+		return say(s.Now, "nothing is delivered yet.")
+	}
+	return say(s.Now, before, *s.Watermark, after)
+}
+
+func upToDate(s collect.Status) prose {
+	if len(gapsOf(s)) > 0 {
+		return delivered(s, "everything before ", " is delivered, except for what was lost in a gap.")
+	}
+	return delivered(s, "everything before ", " is delivered.")
+}
+
+// troubles is what a person should know although the lag is on time.
+func troubles(s collect.Status) prose {
+	if last := lastRun(s); last.Outcome == collect.Failed {
+		return say(s.Now, "The last run failed, the next one tries again: "+sentence(last.Reason))
+	}
+	return nil
+}
+
+// cause tells why nobody is at work on what is missing, as far as that can be
+// seen from here.
+func cause(s collect.Status, r rhythm) prose {
+	last := lastRun(s)
+	switch {
+	case s.Cursor.NotBefore != nil && s.Cursor.NotBefore.After(s.Now):
+		return say(s.Now, "Duo asked for no request until ", *s.Cursor.NotBefore, ". The first run after that goes on.")
+	case s.Lease != nil:
+		return say(s.Now, "The run ", name(s.Lease.Holder), " ended without a word. Its lease has expired, so the next run takes over.")
+	case last.ID != "" && s.Now.Sub(last.StartedAt) > patience*max(r.Interval, leastInterval):
+		return say(s.Now, "No run has been recorded since ", last.StartedAt, ": look at the schedule, the push subscription and the log.")
+	case last.Outcome == collect.Failed:
+		return say(s.Now, "The last run failed, the next one tries again: "+sentence(last.Reason))
+	}
+	return say(s.Now, "The next run goes on.")
+}
+
+// sentence ends a reason with a full stop.
+func sentence(reason string) string {
+	if reason == "" || reason[len(reason)-1] == '.' {
+		return reason
+	}
+	return reason + "."
+}

@@ -1,0 +1,130 @@
+package handler
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"duo-telephony-collector/internal/collect"
+	"duo-telephony-collector/internal/store"
+)
+
+var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+
+// before is a time before noon.
+func before(d time.Duration) *time.Time {
+	t := noon.Add(-d)
+	return &t
+}
+
+// working is a stream whose last run began at 11:55:00 and that is well.
+func working() collect.Status {
+	s := collect.Status{Stream: "telephony", Now: noon, Watermark: before(450 * time.Second)}
+	for i := range 10 {
+		ago := time.Duration(i+1) * 5 * time.Minute
+		s.Runs = append(s.Runs, store.Run{
+			ID: "RUN", Outcome: collect.Complete, StartedAt: *before(ago), Watermark: before(ago + 150*time.Second), LagSeconds: 150, Records: 10,
+		})
+	}
+	return s
+}
+
+// fail has the last run of a stream fail.
+func fail(s *collect.Status, act bool) {
+	s.Runs[0].Outcome, s.Runs[0].Reason, s.Runs[0].Act = collect.Failed, "it broke", act
+}
+
+func TestJudge(t *testing.T) {
+	for name, tt := range map[string]struct {
+		change func(s *collect.Status)
+		tone   string
+		want   string
+	}{
+		"well": {func(*collect.Status) {}, "well", "Up to date: everything before 11:52:30 UTC is delivered."},
+		"lag at the limit": {func(s *collect.Status) { s.Watermark = before(17*time.Minute + 30*time.Second) }, "well",
+			"Up to date: everything before 11:42:30 UTC is delivered."},
+		"lag beyond the limit": {func(s *collect.Status) { s.Watermark = before(17*time.Minute + 31*time.Second) }, "behind",
+			"Behind: only what lies before 11:42:29 UTC is delivered. The next run goes on."},
+		"yesterday's": {func(s *collect.Status) { s.Watermark = before(24 * time.Hour) }, "behind",
+			"Behind: only what lies before 21 Nov 12:00:00 UTC is delivered. The next run goes on."},
+		"gap": {func(s *collect.Status) { s.Runs[4].Gap = &store.Gap{From: noon, To: noon} }, "well",
+			"Up to date: everything before 11:52:30 UTC is delivered, except for what was lost in a gap."},
+		"failed once": {func(s *collect.Status) { fail(s, false) }, "well",
+			"Up to date: everything before 11:52:30 UTC is delivered. The last run failed, the next one tries again: it broke."},
+		"fails": {func(s *collect.Status) { fail(s, false); s.Watermark = before(time.Hour) }, "behind",
+			"Behind: only what lies before 11:00:00 UTC is delivered. The last run failed, the next one tries again: it broke."},
+		"a person must act": {func(s *collect.Status) { fail(s, true) }, "act",
+			"A person must act: no run can succeed before that. The last run failed: it broke. Until then only what lies before 11:52:30 UTC is delivered."},
+		"a person has acted": {func(s *collect.Status) { s.Runs[1].Outcome, s.Runs[1].Act = collect.Failed, true }, "well",
+			"Up to date: everything before 11:52:30 UTC is delivered."},
+		"future": {func(s *collect.Status) { s.Watermark = before(-time.Minute) }, "act",
+			"A person must act: the watermark lies in the future. It is 12:01:00 UTC. Was the cursor edited by hand? " +
+				"Set cursor.watermark to a time before now; every run fails until then."},
+		"nothing yet": {func(s *collect.Status) { *s = collect.Status{Now: noon} }, "waiting",
+			"Waiting for the first run: nothing is collected yet. POST / or /run triggers one. If that was done, its answer and the log say why it could not begin."},
+		"first run": {func(s *collect.Status) {
+			s.Runs, s.Watermark, s.Lease = nil, before(24*time.Hour), &collect.Holder{Holder: "RUN"}
+		}, "busy",
+			"Catching up: everything before 21 Nov 12:00:00 UTC is delivered, and a run is at work on the rest."},
+		"only failures": {func(s *collect.Status) { fail(s, false); s.Watermark = nil }, "behind",
+			"Behind: nothing is delivered yet. The last run failed, the next one tries again: it broke."},
+		"at work": {func(s *collect.Status) { s.Watermark, s.Lease = before(time.Hour), &collect.Holder{Holder: "RUN"} }, "busy",
+			"Catching up: everything before 11:00:00 UTC is delivered, and a run is at work on the rest."},
+		"died": {func(s *collect.Status) {
+			s.Watermark, s.Lease = before(time.Hour), &collect.Holder{Holder: "RUN", Expired: true}
+		}, "behind",
+			"Behind: only what lies before 11:00:00 UTC is delivered. The run RUN ended without a word. Its lease has expired, so the next run takes over."},
+		"partial": {func(s *collect.Status) {
+			s.Watermark, s.Runs[0].Outcome, s.Runs[0].Reason = before(time.Hour), collect.Partial, "RUN_BUDGET is used up"
+		}, "busy", "Catching up: everything before 11:00:00 UTC is delivered, and the next run goes on. " +
+			"The last run stopped with its work saved: RUN_BUDGET is used up."},
+		"rate limited": {func(s *collect.Status) {
+			s.Watermark, s.Runs[0].Outcome, s.Cursor.NotBefore = before(time.Hour), collect.Partial, before(-time.Minute)
+		}, "behind", "Behind: only what lies before 11:00:00 UTC is delivered. Duo asked for no request until 12:01:00 UTC. The first run after that goes on."},
+		"no run comes": {func(s *collect.Status) { s.Now, s.Runs = noon.Add(time.Hour), s.Runs[1:] }, "behind",
+			"Behind: only what lies before 11:52:30 UTC is delivered. No run has been recorded since 11:50:00 UTC: " +
+				"look at the schedule, the push subscription and the log."},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := working()
+			tt.change(&s)
+			v := judge(s, rhythmOf(s.Runs, 150*time.Second))
+			got := strings.TrimSpace(v.Word + ": " + v.Sentence.String() + " " + v.Detail.String())
+			if v.Tone != tt.tone || got != tt.want {
+				t.Errorf("%s\n%s\nwant %s\n%s", v.Tone, got, tt.tone, tt.want)
+			}
+		})
+	}
+}
+
+func TestRhythm(t *testing.T) {
+	const delay = 150 * time.Second
+	for name, tt := range map[string]struct {
+		minutes  []float64 // before noon, when runs began
+		failed   int       // of these, the newest ones
+		interval time.Duration
+		limit    time.Duration
+	}{
+		"none":                      {nil, 0, 0, delay + time.Hour},
+		"two":                       {[]float64{5, 10}, 0, 0, delay + time.Hour},
+		"three":                     {[]float64{5, 10, 15}, 0, 5 * time.Minute, delay + 15*time.Minute},
+		"an outage and one by hand": {[]float64{1, 5, 10, 15, 300, 305, 310}, 0, 5 * time.Minute, delay + 15*time.Minute},
+		"redeliveries of failures":  {[]float64{.1, .2, .3, .4, .5, 10, 20, 30}, 5, 10 * time.Minute, delay + 30*time.Minute},
+		"a fast clock":              {[]float64{.25, .5, .75, 1}, 0, 15 * time.Second, delay + 3*time.Minute},
+		"hourly":                    {[]float64{60, 120, 180, 240}, 0, time.Hour, delay + 3*time.Hour},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var runs []store.Run
+			for i, m := range tt.minutes {
+				r := store.Run{Outcome: collect.Complete, StartedAt: *before(time.Duration(m * float64(time.Minute)))}
+				if i < tt.failed {
+					r.Outcome = collect.Failed
+				}
+				runs = append(runs, r)
+			}
+			if r := rhythmOf(runs, delay); r.Interval != tt.interval || r.Limit != tt.limit {
+				t.Errorf("every %v, on time up to %v; want %v, %v", r.Interval, r.Limit, tt.interval, tt.limit)
+			}
+		})
+	}
+}
