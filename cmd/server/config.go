@@ -32,6 +32,7 @@ type config struct {
 	collect                  collect.Config
 	logLevel                 slog.Level
 	port                     string
+	revision                 string // Cloud Run's name for what it has deployed
 }
 
 var (
@@ -49,6 +50,7 @@ func readConfig(e *env) (config, error) {
 	e.readAuth(&c)
 	e.readCollect(&c)
 	e.readService(&c)
+	c.revision, _ = e.lookup("K_REVISION")
 	return c, e.err()
 }
 

@@ -240,8 +240,9 @@ func (l *local) welcome() {
   state     %s
   run now   curl -X POST http://%s/run
   count     curl -X POST http://%s/run -d '{"dry_run":true}'
+  page      http://%s/
   status    curl http://%s/status
   look      find %s -name '*.ndjson*' | sort | tail -1 | xargs head -3
 
-`, source, l.every, dir, filepath.Join(l.dir, "state.db"), l.listener.Addr(), l.listener.Addr(), l.listener.Addr(), dir)
+`, source, l.every, dir, filepath.Join(l.dir, "state.db"), l.listener.Addr(), l.listener.Addr(), l.listener.Addr(), l.listener.Addr(), dir)
 }

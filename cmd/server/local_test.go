@@ -140,16 +140,19 @@ func TestLocalWelcome(t *testing.T) {
 			t.Errorf("%s: %q is answered with %s", name, commands[name], phoneNumber.ReplaceAllString(got, "PHONE"))
 		}
 	}
+	if page := curl(t, []string{commands["page"]}); commands["page"] != "http://"+address+"/" || !strings.Contains(page, "<title>Up to date") {
+		t.Errorf("page: %q is no status page", commands["page"])
+	}
 	p.signal(syscall.SIGINT)
 	if code := p.wait(); code != exitOK {
 		t.Errorf("SIGINT: exit code %d", code)
 	}
 }
 
-// welcomed returns the commands that the welcome shows, by their names.
+// welcomed returns the commands and the link that the welcome shows, by their names.
 func welcomed(text string) map[string]string {
 	commands := map[string]string{}
-	for _, m := range regexp.MustCompile(`(?m)^  (run now|count|status|look) +(.*)$`).FindAllStringSubmatch(text, -1) {
+	for _, m := range regexp.MustCompile(`(?m)^  (page|run now|count|status|look) +(.*)$`).FindAllStringSubmatch(text, -1) {
 		commands[m[1]] = m[2]
 	}
 	return commands

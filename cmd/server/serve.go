@@ -79,7 +79,7 @@ func cloudRoutes(ctx context.Context, cfg config, log *slog.Logger) (http.Handle
 	if cfg.stateKey != "" {
 		c.FirstMark = func(ctx context.Context) (time.Time, error) { return importState(ctx, bucket, cfg.stateKey) }
 	}
-	return handler.New(handler.Config{Collector: c, Auth: auth, Log: log, Version: version}), nil
+	return handler.New(handler.Config{Collector: c, Auth: auth, Log: log, Version: version, Revision: cfg.revision}), nil
 }
 
 func openBucket(ctx context.Context, cfg config) (*writer.GCS, error) {
