@@ -1,0 +1,166 @@
+package handler_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestBrowser looks at the page with a real browser. With PAGE_PICTURES=DIR it
+// saves what it sees.
+func TestBrowser(t *testing.T) {
+	t.Parallel()
+	script := axe(t)
+	c := startChromium(t)
+	for name, tt := range pageCases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, nil)
+			tt.prepare(w)
+			b := c.newTab(t)
+			b.open(w.url + "/")
+			if title := eval[string](b, "document.title"); !strings.HasPrefix(title, tt.title) {
+				t.Errorf("the title is %q, want %q", title, tt.title)
+			}
+			b.do("Runtime.evaluate", map[string]any{"expression": script}, nil)
+			for _, width := range []int{1280, 390} {
+				for _, scheme := range []string{"light", "dark"} {
+					shown := fmt.Sprintf("%s-%d-%s", name, width, scheme)
+					b.show(width, scheme)
+					b.look(shown, width)
+					if (width == 390) == (scheme == "dark") { // each width and each scheme once: it takes half a second
+						b.accessible(shown)
+					}
+				}
+			}
+			b.clean(w.url)
+		})
+	}
+	t.Run("refresh", func(t *testing.T) { t.Parallel(); testRefresh(t, c) })
+	t.Run("without script", func(t *testing.T) { t.Parallel(); testWithoutScript(t, c) })
+	t.Run("unreadable", func(t *testing.T) { t.Parallel(); testUnreadable(t, c) })
+}
+
+// look checks what is shown now and, if asked to, saves it.
+func (b *tab) look(name string, width int) {
+	b.t.Helper()
+	if got := eval[int](b, "document.documentElement.scrollWidth"); got > width {
+		b.t.Errorf("%s: the page is %d pixels wide", name, got)
+	}
+	if dir := os.Getenv("PAGE_PICTURES"); dir != "" {
+		b.picture(filepath.Join(dir, name+".png"), false)
+		b.picture(filepath.Join(dir, name+"-whole.png"), true)
+	}
+}
+
+// accessible checks what is shown now with axe-core.
+func (b *tab) accessible(name string) {
+	b.t.Helper()
+	for _, violation := range eval[[]string](b, `axe.run({resultTypes: ["violations"]}).then(r => r.violations.map(v =>
+		v.id + ": " + v.help + ": " + v.nodes.map(n => n.html.slice(0, 120) + " " + n.failureSummary).join("; ")))`) {
+		b.t.Errorf("%s: accessibility: %s", name, violation)
+	}
+}
+
+// testRefresh expects a new run to appear without the page being loaded again,
+// and everything that a person was about to do to be left alone.
+func testRefresh(t *testing.T, c *chromium) {
+	w := newWorld(t, nil)
+	w.work(8, nil)
+	b := c.newTab(t)
+	b.show(390, "light")
+	b.open(w.url + "/")
+	const rows = `document.querySelectorAll("tbody tr").length`
+	due := func() []int { return eval[[]int](b, "pending().map(t => t.ms)") }
+	expect := func(what string, got, want any) {
+		t.Helper()
+		if got != want {
+			t.Errorf("%s: %v, want %v", what, got, want)
+		}
+	}
+	expect("timers", fmt.Sprint(due()), "[15000]")
+	eval[int](b, `window.kept = 1; const s = document.getElementById("runs-scroll"); s.focus(); s.scrollLeft = 40; scrollTo(0, 300); 0`)
+	w.complete()
+	expect("rows, after a refresh", eval[int](b, "pending()[0].f().then(() => "+rows+")"), 9)
+	expect("kept", eval[string](b, `[kept, document.activeElement.id, document.activeElement.scrollLeft, scrollY].join()`), "1,runs-scroll,40,300")
+
+	w.complete()
+	expect("rows, with a name selected", eval[int](b, `getSelection().selectAllChildren(document.querySelector(".objects code")), pending()[0].f().then(() => `+rows+")"), 9)
+	eval[int](b, "getSelection().removeAllRanges(), 0")
+
+	const toggle = `document.dispatchEvent(new Event("visibilitychange"))`
+	eval[int](b, `Object.defineProperty(document, "hidden", {value: true, configurable: true}); `+toggle+"; 0")
+	expect("timers while hidden", len(due()), 0)
+	expect("rows, shown again", eval[int](b, `new Promise(done => {
+		new MutationObserver(() => done(`+rows+`)).observe(document.body, {childList: true});
+		delete document.hidden; `+toggle+"})"), 10)
+
+	eval[int](b, `document.getElementById("pause").click(), 0`)
+	expect("timers while paused", len(due()), 0)
+	eval[int](b, `document.getElementById("pause").click(), 0`)
+	b.clean(w.url)
+	b.mu.Lock()
+	expect("requests", len(b.requests), 4)
+	b.mu.Unlock()
+
+	if err := os.Remove(filepath.Join(w.dir, "state.db")); err != nil {
+		t.Fatal(err)
+	}
+	w.spoil()
+	expect("what is said of a failure", eval[string](b, `pending()[0].f().then(() => document.getElementById("stale").innerText)`),
+		"Not refreshed: the answer was 503 Service Unavailable. This is what was known before.")
+	expect("rows, after a failure", eval[int](b, rows), 10)
+}
+
+// testWithoutScript expects the same page, in UTC.
+func testWithoutScript(t *testing.T, c *chromium) {
+	w := newWorld(t, nil)
+	w.fill()
+	r := w.complete()
+	b := c.newTab(t)
+	b.open(w.url + "/")
+	local := r.StartedAt.In(mustZone(t)).Format("15:04:05") + " local)"
+	if text := eval[string](b, "document.body.innerText"); !strings.Contains(text, local) || strings.Contains(text, "Reload the page") {
+		t.Errorf("with script the page does not show %s:\n%s", local, text)
+	}
+	b.do("Emulation.setScriptExecutionDisabled", map[string]any{"value": true}, nil)
+	b.open(w.url + "/")
+	text := eval[string](b, "document.body.innerText")
+	for _, want := range []string{"Up to date: everything before", "Reload the page", r.Objects[0], r.StartedAt.Format("15:04:05") + " UTC", "complete", "47 records"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("without script the page does not show %q:\n%s", want, text)
+		}
+	}
+	for _, wrong := range []string{"local)", "Pause\n", "Refreshes"} {
+		if strings.Contains(text, wrong) {
+			t.Errorf("without script the page shows %q", wrong)
+		}
+	}
+	b.clean(w.url)
+}
+
+func mustZone(t *testing.T) *time.Location {
+	t.Helper()
+	location, err := time.LoadLocation(zone)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return location
+}
+
+func testUnreadable(t *testing.T, c *chromium) {
+	w := newWorld(t, nil)
+	w.spoil()
+	b := c.newTab(t)
+	b.open(w.url + "/")
+	b.do("Runtime.evaluate", map[string]any{"expression": axe(t)}, nil)
+	b.show(390, "dark")
+	b.look("unreadable-390-dark", 390)
+	b.accessible("unreadable")
+	if text := eval[string](b, "document.body.innerText"); !strings.Contains(text, "state.db") {
+		t.Errorf("the page does not say why:\n%s", text)
+	}
+}
