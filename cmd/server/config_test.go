@@ -211,7 +211,7 @@ func TestConfigAllFaultsAtOnce(t *testing.T) {
 	}
 	var named []string
 	for line := range bytes.Lines([]byte(p.log.String())) {
-		m := regexp.MustCompile(`^{"time":"[^"]+","severity":"ERROR","message":"configuration: ([A-Z_]+): .+"}\n$`).FindSubmatch(line)
+		m := regexp.MustCompile(`^{"time":"[^"]+","severity":"ERROR","message":"configuration: ([A-Z_]+): .+}\n$`).FindSubmatch(line)
 		if m == nil {
 			t.Fatalf("a line that names no variable: %s", line)
 		}

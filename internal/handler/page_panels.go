@@ -2,6 +2,7 @@ package handler
 
 import (
 	"fmt"
+	"time"
 
 	"duo-telephony-collector/internal/collect"
 	"duo-telephony-collector/internal/store"
@@ -89,12 +90,19 @@ func pacePanel(s collect.Status) panel {
 	}
 	until := s.Cursor.NotBefore
 	waiting := until != nil && until.After(s.Now)
+	pace := fact{"Pace", say(s.Now, "PAGE_INTERVAL"), say(s.Now, "Duo has refused nothing lately")}
+	learned := time.Duration(s.Cursor.Pace * float64(time.Second))
+	if learned > 0 {
+		pace = fact{"Pace", say(s.Now, "a request every ", took(learned)), say(s.Now, "learned from Duo’s refusals")}
+	}
 	var left prose
 	if waiting {
 		limited, left = say(s.Now, "until ", *until), say(s.Now, span(until.Sub(s.Now)), " left; no request before that")
 	}
-	return panel{Title: "Duo’s rate limit", Alarm: waiting, Facts: []fact{
-		{"Pause that Duo asked for", limited, left},
+	// To wait for the pace is ordinary, for longer is not.
+	return panel{Title: "Duo’s rate limit", Alarm: waiting && until.Sub(s.Now) > learned+time.Second, Facts: []fact{
+		{"Pause", limited, left},
+		pace,
 		{"Requests", say(s.Now, count(requests), lastRuns(s, " in ")), say(s.Now, count(retries), " of them repeated")},
 	}}
 }

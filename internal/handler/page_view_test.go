@@ -93,11 +93,15 @@ func TestPanels(t *testing.T) {
 		"window just frozen": {cursorPanel, func(s *collect.Status) { s.Cursor.Window = &store.Window{From: *before(time.Hour), To: noon} }, false,
 			"Watermark: 11:52:30 UTC\nWindow in progress: 11:00:00 UTC to 12:00:00 UTC (no page is committed yet)"},
 		"pace": {pacePanel, func(s *collect.Status) { s.Runs[0].Requests, s.Runs[1].Requests, s.Runs[1].Retries = 3, 1200, 2 }, false,
-			"Pause that Duo asked for: none\nRequests: 1,203 in the last 10 runs (2 of them repeated)"},
+			"Pause: none\nPace: PAGE_INTERVAL (Duo has refused nothing lately)\nRequests: 1,203 in the last 10 runs (2 of them repeated)"},
 		"pause": {pacePanel, func(s *collect.Status) { s.Cursor.NotBefore, s.Runs = before(-90*time.Second), s.Runs[:1] }, true,
-			"Pause that Duo asked for: until 12:01:30 UTC (1 min 30 s left; no request before that)\nRequests: 0 in the only run (0 of them repeated)"},
+			"Pause: until 12:01:30 UTC (1 min 30 s left; no request before that)\nPace: PAGE_INTERVAL (Duo has refused nothing lately)\nRequests: 0 in the only run (0 of them repeated)"},
+		"learned pace": {pacePanel, func(s *collect.Status) {
+			s.Cursor.NotBefore, s.Cursor.Pace, s.Runs = before(-30*time.Second), 30.3, nil
+		}, false,
+			"Pause: until 12:00:30 UTC (30 s left; no request before that)\nPace: a request every 30 s (learned from Duo’s refusals)\nRequests: 0 (0 of them repeated)"},
 		"pause over": {pacePanel, func(s *collect.Status) { s.Cursor.NotBefore, s.Runs = &noon, nil }, false,
-			"Pause that Duo asked for: none\nRequests: 0 (0 of them repeated)"},
+			"Pause: none\nPace: PAGE_INTERVAL (Duo has refused nothing lately)\nRequests: 0 (0 of them repeated)"},
 		"no gap": {gapPanel, func(*collect.Status) {}, false, "Lost: nothing (as far as the last runs tell)"},
 		"one gap": {gapPanel, func(s *collect.Status) { s.Cursor.Gap, s.Runs[2].Gap, s.Runs[3].Gap = gap, gap, gap }, true,
 			"Lost: 6 May 12:00:00 UTC to 27 May 12:00:00 UTC (Duo no longer had it when run RUN began)"},
