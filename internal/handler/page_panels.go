@@ -101,7 +101,7 @@ func pacePanel(s collect.Status) panel {
 	}
 	// To wait for the pace is ordinary, for longer is not.
 	return panel{Title: "Duo’s rate limit", Alarm: waiting && until.Sub(s.Now) > learned+time.Second, Facts: []fact{
-		{"Pause", limited, left},
+		{"Pause in force", limited, left},
 		pace,
 		{"Requests", say(s.Now, count(requests), lastRuns(s, " in ")), say(s.Now, count(retries), " of them repeated")},
 	}}
