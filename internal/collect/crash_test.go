@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -192,35 +193,57 @@ func (w *world) checkReports() {
 
 var errBroken = errors.New("broken by the test")
 
-// saboteur breaks one step. Once its process is gone, nothing it does has an
-// effect any more.
+// saboteur breaks one step. Once its process is gone, nothing it begins has an
+// effect any more. The next page is fetched beside the other steps, so these
+// come in any order.
 type saboteur struct {
 	breakage
 	cancel func()
-	steps  []string
-	gone   bool
+
+	mu    sync.Mutex
+	steps []string
+	gone  bool
 }
 
 func (s *saboteur) step(name string, do func() error) error {
-	if s.gone {
+	how, gone := s.begin(name)
+	if gone {
 		return errBroken
 	}
-	s.steps = append(s.steps, name)
-	if len(s.steps)-1 != s.at {
+	switch how {
+	case "":
 		return do()
-	}
-	switch s.how {
 	case cancelled:
 		s.cancel()
 		return do()
 	case answer, diesAfter:
 		_ = do()
 	}
-	if s.how == dies || s.how == diesAfter {
-		s.gone = true
-		s.cancel() // who is gone waits for nothing
+	if how == dies || how == diesAfter {
+		s.die()
 	}
 	return errBroken
+}
+
+// begin tells how a step shall break, "" if it shall not.
+func (s *saboteur) begin(name string) (how string, gone bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.gone {
+		return "", true
+	}
+	s.steps = append(s.steps, name)
+	if len(s.steps)-1 == s.at {
+		how = s.how
+	}
+	return how, false
+}
+
+func (s *saboteur) die() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.gone = true
+	s.cancel() // who is gone waits for nothing
 }
 
 type brokenStore struct {

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -30,6 +31,7 @@ type account struct {
 	// items changes a page.
 	items func([]json.RawMessage) []json.RawMessage
 
+	mu       sync.Mutex // a request that was given up may still be under way
 	requests int
 }
 
@@ -59,6 +61,8 @@ func (a *account) position(offset string) (int, bool) {
 }
 
 func (a *account) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	a.requests++
 	a.all = a.w.sim.Visible(a.w.start.Add(-48*time.Hour), a.w.clock())
 	q := r.URL.Query()
