@@ -143,18 +143,18 @@ func TestCheckConfiguration(t *testing.T) {
 // Whatever part is at fault, the checks of the others are made.
 func TestCheckParts(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, 60, 0)
+	c := newCloud(t)
 	for variable, want := range map[string][]string{
-		"DUO_API_HOST":         {"bucket fail", "firestore fail", "auth mode ok", "audience ok", "callers ok", "budget ok"},
-		"GCS_BUCKET":           {"duo ok", "clock ok", "firestore fail", "auth mode ok", "audience ok", "callers ok", "budget ok"},
-		"FIRESTORE_COLLECTION": {"duo ok", "clock ok", "bucket fail", "auth mode ok", "audience ok", "callers ok", "budget ok"},
-		"ALLOWED_CALLERS":      {"duo ok", "clock ok", "bucket fail", "firestore fail", "state key fail", "budget ok"},
-		"OVERLAP":              {"duo ok", "clock ok", "bucket fail", "firestore fail", "auth mode ok", "audience ok", "callers ok"},
+		"DUO_API_HOST":         {"bucket ok", "permissions ok", "firestore ok", "auth mode ok", "audience ok", "callers ok", "budget ok"},
+		"GCS_BUCKET":           {"duo ok", "clock ok", "firestore ok", "auth mode ok", "audience ok", "callers ok", "budget ok"},
+		"FIRESTORE_COLLECTION": {"duo ok", "clock ok", "bucket ok", "permissions ok", "auth mode ok", "audience ok", "callers ok", "budget ok"},
+		"ALLOWED_CALLERS":      {"duo ok", "clock ok", "bucket ok", "permissions ok", "firestore ok", "state key fail", "budget ok"},
+		"OVERLAP":              {"duo ok", "clock ok", "bucket ok", "permissions ok", "firestore ok", "auth mode ok", "audience ok", "callers ok"},
 	} {
 		t.Run(variable, func(t *testing.T) {
 			t.Parallel()
-			env := maps.Clone(w.env)
-			maps.Copy(env, map[string]string{"FIRESTORE_EMULATOR_HOST": "127.0.0.1:1", "STORAGE_EMULATOR_HOST": "127.0.0.1:1", variable: ""})
+			env := maps.Clone(c.env)
+			env[variable] = ""
 			if variable == "ALLOWED_CALLERS" {
 				env["STATE_KEY"] = "old/state.json"
 			}
