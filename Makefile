@@ -4,7 +4,7 @@ help:
 	@echo 'make run    the whole system on this machine, on a simulated Duo'
 	@echo 'make test   the tests    make lint   gofmt, go vet, staticcheck'
 	@echo 'make crash  kills, freezes and crowds for some minutes'
-	@echo 'make bench  the table of docs/performance.md, ten minutes'
+	@echo 'make bench  the table of docs/performance.md, three minutes'
 	@echo 'make check  all that CI checks'
 
 run:

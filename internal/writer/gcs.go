@@ -15,6 +15,10 @@ import (
 	"google.golang.org/api/iterator"
 )
 
+// listPage is how many objects are listed at a time. Cloud Storage would give a
+// thousand, which would be most of a backfill's memory.
+const listPage = 200
+
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // GCS keeps the objects in a Cloud Storage bucket. The service account needs
@@ -183,8 +187,7 @@ func (g *GCS) List(ctx context.Context, from, to time.Time, reach time.Duration)
 		EndOffset:   path.Join(g.prefix, folder(to.Add(day))),
 		Projection:  storage.ProjectionNoACL,
 	}
-	// The whole of a thousand objects' attributes would be most of a backfill's
-	// memory. No error can come of it: both names exist.
+	// No error can come of it: both names exist.
 	_ = query.SetAttrSelection([]string{"Name", "Metadata"})
 	return func(yield func(Info, error) bool) {
 		for attrs, err := range g.objects(ctx, query) {
@@ -215,7 +218,7 @@ func (g *GCS) objects(ctx context.Context, query *storage.Query) iter.Seq2[*stor
 		for token, more := "", true; more; more = token != "" {
 			var page []*storage.ObjectAttrs
 			err := g.call(ctx, func(ctx context.Context, b *storage.BucketHandle) (err error) {
-				token, err = iterator.NewPager(b.Objects(ctx, query), 1000, token).NextPage(&page)
+				token, err = iterator.NewPager(b.Objects(ctx, query), listPage, token).NextPage(&page)
 				return err
 			})
 			if err != nil {
