@@ -1,6 +1,7 @@
 package collect
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -56,8 +57,11 @@ func appendRecord(dst []byte, r duo.Record, extra []field) ([]byte, record) {
 // parseRecord reads a record back from a line of an object. What is no JSON, in
 // an object that somebody damaged, is a record without time and id.
 func parseRecord(line []byte) record {
-	r, _ := duo.ReadRecord(line)
-	return find(r, nil).record(line)
+	r, ok := duo.ReadRecord(bytes.Clone(line))
+	if !ok {
+		return found{}.record(line)
+	}
+	return find(r, nil).record(r.JSON)
 }
 
 // found is what is looked for among a record's members.

@@ -137,9 +137,20 @@ func TestParseTime(t *testing.T) {
 // record without time and id.
 func TestDamagedLine(t *testing.T) {
 	t.Parallel()
-	for _, line := range []string{"", "{", `{"telephony_id":"x"`, "\x00", `{"ts":"2026-01-02T03:04:05.678901+00:00"}}`} {
+	for _, line := range []string{"", "{", `{ "a" : 1 ] }`, `{"telephony_id":"x"`, "\x00", `{"ts":"2026-01-02T03:04:05.678901+00:00"}}`} {
 		if r := parseRecord([]byte(line)); !r.ts.IsZero() || r.id != hash("line", []byte(line)) || string(r.line) != line {
 			t.Errorf("%q is read as %+v", line, r)
 		}
+	}
+}
+
+// TestSpacedLine is a line that somebody wrote with white space: it is the same
+// record, and the object's bytes stay as they are.
+func TestSpacedLine(t *testing.T) {
+	t.Parallel()
+	line := []byte(`{ "a" : [ 1 ] } `)
+	spaced, plain := parseRecord(line), parseRecord([]byte(`{"a":[1]}`))
+	if spaced.id != plain.id || string(spaced.line) != string(plain.line) || string(line) != `{ "a" : [ 1 ] } ` {
+		t.Errorf("%q is read as %+v, want %+v", line, spaced, plain)
 	}
 }
