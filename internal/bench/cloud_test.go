@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"hash/crc32"
 	"io"
 	"log/slog"
@@ -130,6 +131,14 @@ type sample struct {
 	document map[string]any
 }
 
+// part is the identities of a page.
+func (s sample) part() any {
+	for _, packed := range s.document["seen"].(map[string]any) {
+		return packed
+	}
+	return nil
+}
+
 // sample takes it from a run of three pages, which stops with a window in
 // progress.
 func (p place) sample(b testing.TB) sample {
@@ -180,12 +189,14 @@ func (p place) begin(b testing.TB, s sample) time.Time {
 	return res.UpdateTime
 }
 
-// commit is the one conditional write that moves a cursor of the same size. It
-// returns the version for the next one.
+// commit is the one conditional write that moves a cursor of the same size: a
+// page's identities come, the last one's go. It returns the version for the
+// next one.
 func (p place) commit(b testing.TB, s sample, seq int, version time.Time) time.Time {
+	part := func(n int) firestore.FieldPath { return firestore.FieldPath{"seen", fmt.Sprint(n)} }
 	res, err := p.stream.Update(b.Context(), []firestore.Update{
-		{Path: "seq", Value: seq}, {Path: "lease", Value: s.document["lease"]},
-		{Path: "cursor", Value: s.document["cursor"]}, {Path: "seen", Value: s.document["seen"]},
+		{Path: "seq", Value: seq}, {Path: "lease", Value: s.document["lease"]}, {Path: "cursor", Value: s.document["cursor"]},
+		{FieldPath: part(seq), Value: s.part()}, {FieldPath: part(seq - 1), Value: firestore.Delete},
 	}, firestore.LastUpdateTime(version))
 	if err != nil {
 		b.Fatal(err)

@@ -2,6 +2,8 @@ package bench_test
 
 import (
 	"bytes"
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -43,7 +45,7 @@ func (d directory) collector(c *duo.Client) *collect.Collector {
 func directoryContest(b *testing.B, c *duo.Client, pages int) contest {
 	d := newDirectory(b)
 	runPages(b, d.collector(c), 3)
-	object, document := d.sample(b)
+	object, state, part := d.sample(b)
 	return contest{
 		floor: func() {
 			d := newDirectory(b)
@@ -52,15 +54,15 @@ func directoryContest(b *testing.B, c *duo.Client, pages int) contest {
 				if _, err := d.bucket.Put(b.Context(), object); err != nil {
 					b.Fatal(err)
 				}
-				d.replace(b, document)
+				d.replace(b, i, state, part)
 			}
 		},
 		run: func() { complete(b, newDirectory(b).collector(c), pages) },
 	}
 }
 
-// sample is the first object and the document.
-func (d directory) sample(b testing.TB) (o writer.Object, document []byte) {
+// sample is the first object, the state and a part of what was seen.
+func (d directory) sample(b testing.TB) (o writer.Object, state, part []byte) {
 	b.Helper()
 	for info, err := range d.bucket.List(b.Context(), time.Now().Add(-179*24*time.Hour), time.Now(), 0) {
 		if err == nil {
@@ -71,21 +73,25 @@ func (d directory) sample(b testing.TB) (o writer.Object, document []byte) {
 		}
 		break
 	}
-	d.transact(b, func(bucket *bbolt.Bucket) error {
-		document = bytes.Clone(bucket.Get([]byte("state")))
+	d.transact(b, func(bucket, seen *bbolt.Bucket) error {
+		_, last := seen.Cursor().Last()
+		state, part = bytes.Clone(bucket.Get([]byte("state"))), bytes.Clone(last)
 		return nil
 	})
-	if o.Data == nil || document == nil {
+	if o.Data == nil || state == nil || part == nil {
 		b.Fatal("the run of the sample left nothing")
 	}
-	return o, document
+	return o, state, part
 }
 
-func (d directory) replace(b testing.TB, document []byte) {
-	d.transact(b, func(bucket *bbolt.Bucket) error { return bucket.Put([]byte("state"), document) })
+// replace is a commit: a page's identities come, the last one's go.
+func (d directory) replace(b testing.TB, n int, state, part []byte) {
+	d.transact(b, func(bucket, seen *bbolt.Bucket) error {
+		return errors.Join(bucket.Put([]byte("state"), state), seen.Put(fmt.Append(nil, n), part), seen.Delete(fmt.Append(nil, n-1)))
+	})
 }
 
-func (d directory) transact(b testing.TB, f func(*bbolt.Bucket) error) {
+func (d directory) transact(b testing.TB, f func(bucket, seen *bbolt.Bucket) error) {
 	db, err := bbolt.Open(d.state(), 0o600, nil)
 	if err != nil {
 		b.Fatal(err)
@@ -96,7 +102,11 @@ func (d directory) transact(b testing.TB, f func(*bbolt.Bucket) error) {
 		if err != nil {
 			return err
 		}
-		return f(bucket)
+		seen, err := bucket.CreateBucketIfNotExists([]byte("seen"))
+		if err != nil {
+			return err
+		}
+		return f(bucket, seen)
 	})
 	if err != nil {
 		b.Fatal(err)

@@ -90,20 +90,20 @@ func (a *auditor) follow(pages iter.Seq2[duo.Page, error]) (again bool, err erro
 
 // take notes what Duo shows in a page.
 func (a *auditor) take(page duo.Page) {
-	reached := a.window.Last
+	reached, window := a.window.Last, boundsOf(a.window)
 	for _, shown := range page.Records {
 		sent, r := a.normal(shown.JSON)
-		if outside(r, a.window) {
+		if window.exclude(r) {
 			continue
 		}
-		if !r.ts.IsZero() {
-			reached = r.at()
+		if r.at != 0 {
+			reached = timeOf(r.at)
 		}
 		if a.trails[r.id].shown {
 			continue
 		}
 		a.audit.Duo++
-		a.trails[r.id] = trail{shown: true, at: millis(r), enriched: a.sum(r.line), sent: a.sum(sent)}
+		a.trails[r.id] = trail{shown: true, at: r.at, enriched: a.sum(r.line), sent: a.sum(sent)}
 		if !bytes.Contains(sent, []byte(formatUUID(r.id))) {
 			a.names[r.id] = idOf(sent)
 		}
@@ -127,21 +127,8 @@ func (a *auditor) normal(raw []byte) ([]byte, record) {
 
 func (a *auditor) sum(line []byte) uint64 { return maphash.Bytes(a.seed, line) }
 
-func millis(r record) int64 {
-	if r.ts.IsZero() {
-		return 0
-	}
-	return r.ts.UnixMilli()
-}
-
 // time is nil where Duo's time is unreadable.
-func (t trail) time() *time.Time {
-	if t.at == 0 {
-		return nil
-	}
-	at := time.UnixMilli(t.at).UTC()
-	return &at
-}
+func (t trail) time() *time.Time { return orNil(timeOf(t.at)) }
 
 // idOf returns a line's telephony_id as it is written, without quotes.
 func idOf(line []byte) string {

@@ -3,7 +3,6 @@ package collect
 import (
 	"bytes"
 	"iter"
-	"time"
 
 	"duo-telephony-collector/internal/duo"
 	"duo-telephony-collector/internal/store"
@@ -14,8 +13,8 @@ import (
 type batch struct {
 	lines       []byte        // a newline after each; empty in one that was adopted
 	entries     []store.Entry // one for each line
-	first, last time.Time     // of the readable record times in lines
-	reached     time.Time     // time of the page's last record, in Duo's order
+	first, last int64         // of the readable record times in lines, 0 if there are none
+	reached     int64         // time of the page's last record, in Duo's order; likewise
 	next        string        // offset of the next page, "" after the last
 	fetched     int           // records in the page
 	total       int           // total_objects, -1 if unknown
@@ -26,23 +25,24 @@ type batch struct {
 
 // add takes a record into the batch. A record without a readable time counts
 // at the window's end.
-func (b *batch) add(r record, c store.Cursor) {
-	at := c.Window.To
-	if !r.ts.IsZero() {
-		at = r.at()
-		b.span(r.ts)
+func (b *batch) add(r record, c *store.Cursor) {
+	at := r.at
+	if at == 0 {
+		at = c.Window.To.UnixMilli()
+	} else {
+		b.span(at)
 	}
-	if at.Before(c.Watermark) {
+	if at < c.Watermark.UnixMilli() {
 		b.late++
 	}
 	b.entries = append(b.entries, store.Entry{At: at, ID: r.id})
 }
 
-func (b *batch) span(ts time.Time) {
-	if b.first.IsZero() {
-		b.first = ts
+func (b *batch) span(at int64) {
+	if b.first == 0 {
+		b.first, b.last = at, at
 	}
-	b.first, b.last = earliest(b.first, ts), latest(b.last, ts)
+	b.first, b.last = min(b.first, at), max(b.last, at)
 }
 
 // memory is the identities of the cursor's Seen, to look up. It is kept from
@@ -50,50 +50,62 @@ func (b *batch) span(ts time.Time) {
 type memory map[store.ID]struct{}
 
 func remember(seen store.Seen) memory {
-	m := make(memory, len(seen)+duo.PageSize)
-	for _, e := range seen {
-		m[e.ID] = struct{}{}
+	m := make(memory, seen.Len()+duo.PageSize)
+	for _, p := range seen {
+		for _, e := range p.Entries {
+			m[e.ID] = struct{}{}
+		}
 	}
 	return m
 }
 
-// forget takes out what the next cursor's Seen has no longer of the last one's
-// and of the batch.
-func (m memory) forget(last store.Seen, b batch, next store.Seen) {
-	gone := func(e store.Entry) bool { return len(next) == 0 || e.At.Before(next[0].At) }
-	for _, e := range last {
-		if !gone(e) {
-			break
+// add reports whether the identity is new.
+func (m memory) add(id store.ID) bool {
+	n := len(m)
+	m[id] = struct{}{} // and not looked up before: that would cost as much again
+	return len(m) > n
+}
+
+// forget takes out what the next cursor remembers no longer of the last one's
+// and of the batch: all from before its reach, but for what is in parts that
+// stay.
+func (m memory) forget(last store.Seen, b batch, next store.Cursor) {
+	reach := next.Reach.UnixMilli()
+	forget := func(entries []store.Entry) {
+		for _, e := range entries {
+			if e.At < reach {
+				delete(m, e.ID)
+			}
 		}
-		delete(m, e.ID)
 	}
-	for _, e := range b.entries {
-		if gone(e) {
-			delete(m, e.ID)
+	for _, p := range last {
+		if !next.Seen.Has(p) {
+			forget(p.Entries)
 		}
 	}
+	forget(b.entries)
 }
 
 // pick returns what is to be delivered of a page: the records within the
 // window that were not delivered before and that the shelf does not hold. It
 // adds them to seen. The page's lines are used up: those that stay close up.
 func pick(p page, c store.Cursor, seen memory, held *shelf) batch {
-	b := batch{next: p.next, fetched: len(p.records), total: p.total, entries: make([]store.Entry, 0, len(p.records))}
+	all := p.records
+	b := batch{next: p.next, fetched: len(all.all), total: p.total, entries: make([]store.Entry, 0, len(all.all))}
+	window := boundsOf(c.Window)
 	from, to := 0, 0 // of the record's line
-	for _, r := range p.records {
+	for _, r := range all.all {
 		from, to = to, to+len(r.line)+1
-		if !r.ts.IsZero() {
-			b.reached = r.ts
+		if r.at != 0 {
+			b.reached = r.at
 		}
-		_, known := seen[r.id]
 		switch {
-		case outside(r, c.Window):
-		case known || held.has(r.id):
+		case window.exclude(r):
+		case held.has(r.id) || !seen.add(r.id):
 			b.duplicates++
 		default:
-			seen[r.id] = struct{}{}
-			b.add(r, c)
-			b.lines = keep(p.lines, len(b.lines), p.lines[from:to])
+			b.add(r, &c)
+			b.lines = keep(all.lines, len(b.lines), all.lines[from:to])
 		}
 	}
 	return b
@@ -108,11 +120,14 @@ func keep(all []byte, n int, some []byte) []byte {
 	return all[:n+len(some)]
 }
 
-// outside reports whether a record belongs to another window: the bounds asked
+// bounds is a window's, in milliseconds: from ≤ record time < to.
+type bounds struct{ from, to int64 }
+
+func boundsOf(w store.Window) bounds { return bounds{lower(w).UnixMilli(), w.To.UnixMilli()} }
+
+// exclude reports whether a record belongs to another window: the bounds asked
 // for are a millisecond wider than the window.
-func outside(r record, w store.Window) bool {
-	return !r.ts.IsZero() && (r.ts.Before(lower(w)) || !r.ts.Before(w.To))
-}
+func (w bounds) exclude(r record) bool { return r.at != 0 && (r.at < w.from || r.at >= w.to) }
 
 // adopt returns the batch that an object holds, in place of the one that was to
 // be written under its name.
@@ -120,10 +135,10 @@ func adopt(o writer.Object, instead batch, c store.Cursor) batch {
 	b := batch{next: o.Meta.Next, fetched: instead.fetched, total: -1, duplicates: instead.duplicates, adopted: true}
 	for line := range lines(o.Data) {
 		r := parseRecord(line)
-		if !r.ts.IsZero() {
-			b.reached = r.ts
+		if r.at != 0 {
+			b.reached = r.at
 		}
-		b.add(r, c)
+		b.add(r, &c)
 	}
 	return b
 }

@@ -12,10 +12,10 @@ import (
 
 // drop reduces a page to what is to be delivered of it.
 func (r *run) drop(ctx context.Context, p page) (batch, error) {
-	if err := r.consult(ctx, p.records); err != nil {
+	if err := r.consult(ctx, p.records.all); err != nil {
 		return batch{}, err
 	}
-	if r.seen == nil || len(r.seen) != len(r.cursor.Seen) { // an object was adopted, or a range begun
+	if r.seen == nil || len(r.seen) != r.cursor.Seen.Len() { // an object was adopted, or a range begun
 		r.seen = remember(r.cursor.Seen)
 	}
 	return pick(p, r.cursor, r.seen, r.shelf), nil
@@ -45,7 +45,7 @@ func (r *run) write(ctx context.Context, b batch) (batch, error) {
 	there, err := r.Bucket.Put(ctx, writer.Object{
 		Name: name,
 		Data: b.lines,
-		Meta: writer.Meta{Next: b.next, Records: len(b.entries), First: b.first, Last: b.last, RunID: r.report.ID, Token: r.lease.Token},
+		Meta: writer.Meta{Next: b.next, Records: len(b.entries), First: timeOf(b.first), Last: timeOf(b.last), RunID: r.report.ID, Token: r.lease.Token},
 	})
 	if err != nil {
 		return b, fmt.Errorf("writing page %d: %w", name.Page, err)
@@ -89,7 +89,7 @@ func (r *run) commit(ctx, asking context.Context, b batch) error {
 	if err := r.Store.Commit(ctx, r.lease, planned); err != nil {
 		return fmt.Errorf("committing the cursor: %w", err)
 	}
-	r.seen.forget(r.cursor.Seen, b, planned.Seen)
+	r.seen.forget(r.cursor.Seen, b, planned)
 	r.tell(cursor)
 	r.cursor = planned
 	return nil

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"slices"
 	"time"
 
 	"duo-telephony-collector/internal/duo"
@@ -13,35 +14,49 @@ import (
 
 // record is one telephony event as it goes into an object.
 type record struct {
-	line []byte    // one line of JSON, without the newline
-	ts   time.Time // zero where the record has no readable one
+	line []byte // one line of JSON, without the newline
+	at   int64  // its time, see timeOf
 	id   store.ID
 }
 
-// at is the record's time in whole milliseconds, the unit of windows.
-func (r record) at() time.Time { return floor(r.ts) }
+// timeOf is a record's time: in whole milliseconds since 1970, the unit of
+// windows. 0 and the zero time are that of a record that has no readable one.
+func timeOf(at int64) time.Time {
+	if at == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(at).UTC()
+}
 
 // floor cuts to whole milliseconds. The zero time stays zero.
 func floor(t time.Time) time.Time { return t.Truncate(time.Millisecond).UTC() }
 
-// newRecords makes records of a page's and appends the extra fields that they
+// records is a page's. Their lines are parts of lines, one after the other with
+// a newline after each.
+type records struct {
+	all   []record
+	lines []byte
+}
+
+// fill replaces the records by those of a page, with the extra fields that they
 // lack. Whatever a record holds, it is kept: one that is no object, or has no
-// time or id, too. Their lines are parts of lines, one after the other with a
-// newline after each.
-func newRecords(page []duo.Record, extra []field) (records []record, lines []byte) {
+// time or id, too.
+func (r *records) fill(page []duo.Record, extra []field) {
 	size := len(page)
-	for _, r := range page {
-		size += len(r.JSON)
+	for _, p := range page {
+		size += len(p.JSON)
 	}
 	for _, f := range extra {
 		size += len(page) * len(f.json)
 	}
-	records, lines = make([]record, len(page)), make([]byte, 0, size)
-	for i, r := range page {
-		lines, records[i] = appendRecord(lines, r, extra)
-		lines = append(lines, '\n')
+	// Whole from the start: the records' lines would stay behind if lines grew.
+	r.all, r.lines = slices.Grow(r.all[:0], len(page)), slices.Grow(r.lines[:0], size)
+	for _, p := range page {
+		var one record
+		r.lines, one = appendRecord(r.lines, p, extra)
+		r.lines = append(r.lines, '\n')
+		r.all = append(r.all, one)
 	}
-	return records, lines
 }
 
 // appendRecord appends a record's line to dst.
@@ -90,41 +105,49 @@ func find(r duo.Record, extra []field) (m found) {
 }
 
 func (m found) record(line []byte) record {
-	return record{line: line, ts: parseTime(duo.Text(m.ts)), id: identity(m.id, line)}
+	return record{line: line, at: parseTime(duo.Text(m.ts)), id: identity(m.id, line)}
 }
 
-// parseTime reads RFC 3339; zero is what is none.
-func parseTime(s []byte) time.Time {
-	if t, ok := parseDuoTime(s); ok {
-		return t
+// parseTime reads RFC 3339, and cuts it to milliseconds; 0 is what is none.
+func parseTime(s []byte) int64 {
+	if at, ok := parseDuoTime(s); ok {
+		return at
 	}
 	t, err := time.Parse(time.RFC3339Nano, string(s))
 	if err != nil {
-		return time.Time{}
+		return 0
 	}
-	return t.UTC()
+	return t.UnixMilli()
 }
 
 // parseDuoTime reads the one form that Duo is known to send, in UTC with
-// microseconds, at several times the speed of package time.
-func parseDuoTime(s []byte) (t time.Time, ok bool) {
+// microseconds, at many times the speed of package time.
+func parseDuoTime(s []byte) (at int64, ok bool) {
 	if len(s) != 32 || s[4] != '-' || s[7] != '-' || s[10] != 'T' || s[13] != ':' || s[16] != ':' || s[19] != '.' || string(s[26:]) != "+00:00" {
-		return t, false
+		return 0, false
 	}
-	var n [7]int
-	for i, part := range [...][]byte{s[:4], s[5:7], s[8:10], s[11:13], s[14:16], s[17:19], s[20:26]} {
-		number := 0
-		for _, c := range part {
-			if c < '0' || c > '9' {
-				return t, false
-			}
-			number = 10*number + int(c-'0')
+	year, month, day := number(s[:4]), number(s[5:7]), number(s[8:10])
+	hour, minute, second, micro := number(s[11:13]), number(s[14:16]), number(s[17:19]), number(s[20:26])
+	// The sign bit of one that is no number stays.
+	if year|month|day|hour|minute|second|micro < 0 || month < 1 || month > 12 || hour > 23 || minute > 59 || second > 59 {
+		return 0, false
+	}
+	midnight := time.Date(int(year), time.Month(month), int(day), 0, 0, 0, 0, time.UTC)
+	if midnight.Day() != int(day) { // Date takes the 30th of February for the 1st or 2nd of March
+		return 0, false
+	}
+	return midnight.UnixMilli() + ((hour*60+minute)*60+second)*1000 + micro/1000, true
+}
+
+// number reads decimal digits; -1 if there is anything else.
+func number(digits []byte) (n int64) {
+	for _, c := range digits {
+		if c < '0' || c > '9' {
+			return -1
 		}
-		n[i] = number
+		n = 10*n + int64(c-'0')
 	}
-	t = time.Date(n[0], time.Month(n[1]), n[2], n[3], n[4], n[5], 1000*n[6], time.UTC)
-	// Date takes the 30th of February for the 1st or 2nd of March.
-	return t, int(t.Month()) == n[1] && t.Day() == n[2] && n[3] < 24 && n[4] < 60 && n[5] < 60
+	return n
 }
 
 // identity is what makes two records the same one: the id if it is a UUID,

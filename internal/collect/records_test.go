@@ -22,7 +22,7 @@ func TestCrowdedOverlap(t *testing.T) {
 	w.config.Lookback, w.config.Budget = time.Hour, 9*time.Minute // slow under the race detector
 	w.sim.Add(spread(50_000, w.start.Add(-12*time.Minute), 11*time.Millisecond)...)
 	r := w.collector().Run(t.Context(), collect.Job{}) // checked with the next one
-	if n := len(w.state().Cursor.Seen); n > 40_000 || n < 39_000 {
+	if n := w.state().Cursor.Seen.Len(); n > 40_000 || n < 39_000 {
 		t.Errorf("the cursor remembers %d records", n)
 	}
 	if r.OverlapSeconds >= 600 || r.OverlapSeconds < 300 || !strings.Contains(w.log.String(), "overlap shortened") {

@@ -78,11 +78,11 @@ func (a *auditor) find(line []byte, here place) {
 // all of its object's window lies in it.
 func (a *auditor) within(r record, here place) bool {
 	from, to := a.audit.From, a.audit.To
-	if r.ts.IsZero() {
+	if r.at == 0 {
 		name := a.objects[here.object]
 		return !name.From.Before(from) && !name.To.After(to)
 	}
-	return !outside(r, store.Window{From: from, To: to})
+	return !boundsOf(store.Window{From: from, To: to}).exclude(r)
 }
 
 // note adds a copy to the faults of a kind, to those of its record unless it is
@@ -94,7 +94,7 @@ func (a *auditor) note(f *Faults, first bool, line []byte, here place) {
 		f.extend(r.id, c)
 		return
 	}
-	fault := Fault{ID: idOf(line), TS: orNil(r.at()), Copies: []Copy{c}}
+	fault := Fault{ID: idOf(line), TS: orNil(timeOf(r.at)), Copies: []Copy{c}}
 	if t := a.trails[r.id]; t.shown {
 		fault.TS = t.time()
 	}

@@ -49,11 +49,11 @@ func openShelf(ctx context.Context, b Bucket, w store.Window, reach time.Duratio
 func (s *shelf) turn(ctx context.Context, records []record) error {
 	from, to := span(records)
 	s.loaded = slices.DeleteFunc(s.loaded, func(h heldObject) bool {
-		return !h.last.IsZero() && h.last.Before(from)
+		return !h.last.IsZero() && h.last.UnixMilli() < from
 	})
 	var rest []writer.Info
 	for _, info := range s.objects {
-		if m := info.Meta; !m.First.IsZero() && !to.IsZero() && (m.First.After(to) || m.Last.Before(from)) {
+		if m := info.Meta; !m.First.IsZero() && to != 0 && (m.First.UnixMilli() > to || m.Last.UnixMilli() < from) {
 			rest = append(rest, info)
 			continue
 		}
@@ -81,16 +81,16 @@ func (s *shelf) load(ctx context.Context, info writer.Info) error {
 	return nil
 }
 
-// span is the range of the records' times; zero, zero if one has none.
-func span(records []record) (from, to time.Time) {
+// span is the range of the records' times; 0, 0 if one has none.
+func span(records []record) (from, to int64) {
 	for i, r := range records {
-		if r.ts.IsZero() {
-			return time.Time{}, time.Time{}
+		if r.at == 0 {
+			return 0, 0
 		}
 		if i == 0 {
-			from = r.ts
+			from = r.at
 		}
-		from, to = earliest(from, r.ts), latest(to, r.ts)
+		from, to = min(from, r.at), max(to, r.at)
 	}
 	return from, to
 }

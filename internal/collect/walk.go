@@ -12,12 +12,11 @@ import (
 
 // page is one response of Duo, read.
 type page struct {
-	records []record
-	lines   []byte // all of the records' lines, a newline after each
-	next    string // offset of the next page, "" after the last
-	total   int    // total_objects, -1 if unknown
-	err     error  // in place of a page, the last one
-	panic   any    // likewise
+	records *records // overwritten after the next page is taken
+	next    string   // offset of the next page, "" after the last
+	total   int      // total_objects, -1 if unknown
+	err     error    // in place of a page, the last one
+	panic   any      // likewise
 }
 
 // walk reads pages one ahead of who takes them: the next one is fetched and
@@ -41,9 +40,11 @@ func (r *run) open(ctx context.Context, w store.Window, most int) walk {
 				pages <- page{panic: fmt.Sprintf("%v\n%s", p, debug.Stack())}
 			}
 		}()
+		this, other := &records{}, &records{}
 		for p, err := range r.session.Pages(ctx, queryOf(w)) {
-			records, lines := newRecords(p.Records, extra)
-			pages <- page{records: records, lines: lines, next: p.Next, total: p.Total, err: err}
+			this.fill(p.Records, extra)
+			pages <- page{records: this, next: p.Next, total: p.Total, err: err}
+			this, other = other, this // whoever took this one is through with the other
 			if most--; most == 0 {
 				return
 			}

@@ -165,7 +165,7 @@ func advance(c store.Cursor, b batch, overlap time.Duration) (store.Cursor, erro
 	w := c.Window
 	c.NotBefore = time.Time{} // Duo has answered
 	w.Page++
-	w.Last = earliest(latest(w.Last, floor(b.reached)), w.To)
+	w.Last = earliest(latest(w.Last, timeOf(b.reached)), w.To)
 	if w.Fetched >= 0 {
 		w.Fetched += b.fetched
 	}
@@ -182,7 +182,7 @@ func advance(c store.Cursor, b batch, overlap time.Duration) (store.Cursor, erro
 		reached = w.To
 	}
 	c.Reach = latest(c.Reach, reached.Add(-overlap))
-	c.Seen, c.Reach = bounded(c.Seen.With(b.entries).Since(reached.Add(-overlap)), c.Reach)
+	c.Seen, c.Reach = bounded(c.Seen.With(b.entries, c.Reach.UnixMilli()), c.Reach)
 	if b.next == "" {
 		c.Watermark, c.Window = w.To, store.Window{}
 		return c, nil
@@ -197,14 +197,14 @@ func advance(c store.Cursor, b batch, overlap time.Duration) (store.Cursor, erro
 	return c, err
 }
 
-// bounded drops the oldest entries beyond maxSeen, whole milliseconds at a
-// time, and returns from where on the rest is complete.
+// bounded drops the oldest entries beyond maxSeen, and returns from where on the
+// rest is complete.
 func bounded(s store.Seen, reach time.Time) (store.Seen, time.Time) {
-	if len(s) <= maxSeen {
-		return s, reach
+	s, since, dropped := s.Bounded(maxSeen)
+	if dropped {
+		reach = latest(reach, time.UnixMilli(since).UTC())
 	}
-	from := s[len(s)-maxSeen-1].At.Add(time.Millisecond)
-	return s.Since(from), latest(reach, from)
+	return s, reach
 }
 
 // leads reports whether the offset leads further than the last record. Duo's

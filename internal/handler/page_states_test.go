@@ -109,10 +109,12 @@ func (w *world) finish(r store.Run, cursor *store.Cursor) {
 		r.Objects = []string{"gs://acme-secops/duo-telephony/" + from.Format("2006/01/02") + "/telephony_" + from.Format(layout) + "_" + to.Format(layout) + "_0001.ndjson"}
 		cursor.Watermark, cursor.Reach, cursor.Totals.Pages = to, to.Add(-10*time.Minute), cursor.Totals.Pages+1
 		cursor.Totals.Objects, cursor.Totals.Records = cursor.Totals.Pages, cursor.Totals.Records+int64(r.Records)
-		r.Window, cursor.Seen = &store.Span{From: from, To: to}, nil
+		r.Window = &store.Span{From: from, To: to}
+		var seen []store.Entry
 		for i := range r.Records + r.Duplicates {
-			cursor.Seen = append(cursor.Seen, store.Entry{At: cursor.Reach.Add(time.Duration(i) * time.Second), ID: store.ID{byte(i), byte(i >> 8)}})
+			seen = append(seen, store.Entry{At: cursor.Reach.Add(time.Duration(i) * time.Second).UnixMilli(), ID: store.ID{byte(i), byte(i >> 8)}})
 		}
+		cursor.Seen = store.Seen(nil).With(seen, 0)
 	}
 	mark := cursor.Watermark
 	r.ID, r.Stream, r.StartedAt, r.Watermark, r.LagSeconds = crand.Text(), stream, w.now, &mark, int64(w.now.Sub(mark).Seconds())

@@ -23,6 +23,7 @@ var seed = maphash.MakeSeed()
 
 var (
 	stateKey   = []byte("state")
+	seenKey    = []byte("seen")
 	historyKey = []byte("runs")
 )
 
@@ -90,36 +91,48 @@ func (b *boltBackend) read(ctx context.Context, stream string) (document, stamp,
 	var doc document
 	var at stamp
 	err := b.view(ctx, stream, func(bucket *bbolt.Bucket) (err error) {
-		if bucket != nil {
-			doc, at.version, err = b.decode(bucket.Get(stateKey))
+		if bucket == nil || bucket.Get(stateKey) == nil {
+			return nil
 		}
+		at.version = versionOf(bucket.Get(stateKey))
+		doc, err = b.decode(bucket)
 		return err
 	})
 	at.now = b.now()
 	return doc, at, err
 }
 
-// decode returns a stored document and its version: a hash of all of it, not
-// seq, which starts anew if somebody deletes the file during a run.
-func (b *boltBackend) decode(raw []byte) (document, int64, error) {
-	var doc document
-	if raw == nil {
-		return doc, 0, nil
+// versionOf is a hash of the stored state, 0 if there is none. It is not seq,
+// which starts anew if somebody deletes the file during a run.
+func versionOf(state []byte) int64 {
+	if state == nil {
+		return 0
 	}
-	version := int64(maphash.Bytes(seed, raw))
+	return int64(maphash.Bytes(seed, state))
+}
+
+func (b *boltBackend) decode(bucket *bbolt.Bucket) (document, error) {
+	var doc document
+	raw := bucket.Get(stateKey)
 	var head struct {
 		Schema int64 `json:"schema"`
 	}
 	if err := json.Unmarshal(raw, &head); err != nil {
-		return doc, version, unreadable(b.path, err)
+		return doc, unreadable(b.path, err)
 	}
 	if err := checkSchema(b.path, head.Schema); err != nil {
-		return doc, version, err
+		return doc, err
 	}
 	if err := json.Unmarshal(raw, &doc); err != nil {
-		return doc, version, unreadable(b.path, err)
+		return doc, unreadable(b.path, err)
 	}
-	return doc, version, doc.unpack(b.path)
+	if seen := bucket.Bucket(seenKey); seen != nil {
+		doc.Seen = map[string][]byte{}
+		if err := seen.ForEach(func(k, v []byte) error { doc.Seen[string(k)] = v; return nil }); err != nil {
+			return doc, err
+		}
+	}
+	return doc, doc.unpack(b.path)
 }
 
 func (b *boltBackend) write(ctx context.Context, stream string, version int64, c change) (stamp, error) {
@@ -139,22 +152,45 @@ func (b *boltBackend) write(ctx context.Context, stream string, version int64, c
 }
 
 func (b *boltBackend) replace(bucket *bbolt.Bucket, version int64, c change) (int64, error) {
-	doc, stored, err := b.decode(bucket.Get(stateKey))
-	if err != nil {
-		return 0, err
-	}
-	if stored != version {
+	if versionOf(bucket.Get(stateKey)) != version {
 		return 0, errConflict
 	}
-	doc.Schema, doc.Seq, doc.Lease = Schema, c.seq, fieldsOf(c.lease)
+	doc := document{Schema: Schema, Seq: c.seq, Lease: fieldsOf(c.lease)}
 	if c.cursor != nil {
-		doc.Cursor, doc.Seen = *c.cursor, c.cursor.Seen.pack()
+		doc.Cursor = *c.cursor
+	} else if version != 0 {
+		old, err := b.decode(bucket)
+		if err != nil {
+			return 0, err
+		}
+		doc.Cursor = old.Cursor
 	}
 	raw, err := json.Marshal(doc)
 	if err != nil {
 		return 0, err
 	}
-	return int64(maphash.Bytes(seed, raw)), errors.Join(bucket.Put(stateKey, raw), addRun(bucket, c.run))
+	return versionOf(raw), errors.Join(putSeen(bucket, version, c), bucket.Put(stateKey, raw), addRun(bucket, c.run))
+}
+
+// putSeen brings the stored parts up to date.
+func putSeen(bucket *bbolt.Bucket, version int64, c change) error {
+	if version == 0 && bucket.Bucket(seenKey) != nil { // of a state that somebody deleted
+		if err := bucket.DeleteBucket(seenKey); err != nil {
+			return err
+		}
+	}
+	seen, err := bucket.CreateBucketIfNotExists(seenKey)
+	if err != nil {
+		return err
+	}
+	more, gone := c.parts()
+	for _, number := range gone {
+		err = errors.Join(err, seen.Delete([]byte(key(number))))
+	}
+	for _, p := range more {
+		err = errors.Join(err, seen.Put([]byte(key(p.Number)), p.pack()))
+	}
+	return err
 }
 
 // addRun keeps the newest HistoryLimit runs, under keys in order of time.

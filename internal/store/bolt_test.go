@@ -3,6 +3,7 @@ package store_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"path/filepath"
 	"testing"
 
@@ -20,7 +21,7 @@ func TestBolt(t *testing.T) {
 			Open:   func() *store.Store { return store.NewBolt(f.path, nil) },
 			Raw:    f.raw,
 			Edit:   f.edit,
-			Delete: func(stream string) { f.put(stream, nil) },
+			Delete: f.delete,
 			Env:    []string{boltVar + "=" + f.path},
 		}
 	})
@@ -49,21 +50,46 @@ func (f boltFile) open(do func(*bbolt.DB) error) {
 	}
 }
 
-func (f boltFile) raw(stream string) (state string) {
+// fields returns the document's, with seen among them; nil if there is none.
+func (f boltFile) fields(stream string) (fields map[string]any) {
 	f.t.Helper()
 	f.open(func(db *bbolt.DB) error {
 		return db.View(func(tx *bbolt.Tx) error {
-			if bucket := tx.Bucket([]byte(stream)); bucket != nil {
-				state = string(bucket.Get([]byte("state")))
+			bucket := tx.Bucket([]byte(stream))
+			if bucket == nil || bucket.Get([]byte("state")) == nil {
+				return nil
 			}
-			return nil
+			decoder := json.NewDecoder(bytes.NewReader(bucket.Get([]byte("state"))))
+			decoder.UseNumber()
+			if err := decoder.Decode(&fields); err != nil {
+				return err
+			}
+			seen := map[string]any{}
+			fields["seen"] = seen
+			return bucket.Bucket([]byte("seen")).ForEach(func(k, v []byte) error {
+				seen[string(k)] = bytes.Clone(v)
+				return nil
+			})
 		})
 	})
-	return state
+	return fields
 }
 
-// put replaces the state, or deletes it if it is nil.
-func (f boltFile) put(stream string, state []byte) {
+func (f boltFile) raw(stream string) string {
+	f.t.Helper()
+	fields := f.fields(stream)
+	if fields == nil {
+		return ""
+	}
+	text, err := json.Marshal(fields)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return string(text)
+}
+
+// update has f change the stream's bucket.
+func (f boltFile) update(stream string, change func(*bbolt.Bucket) error) {
 	f.t.Helper()
 	f.open(func(db *bbolt.DB) error {
 		return db.Update(func(tx *bbolt.Tx) error {
@@ -71,26 +97,29 @@ func (f boltFile) put(stream string, state []byte) {
 			if err != nil {
 				return err
 			}
-			if state == nil {
-				return bucket.Delete([]byte("state"))
-			}
-			return bucket.Put([]byte("state"), state)
+			return change(bucket)
 		})
 	})
 }
 
+// delete deletes the state and leaves all else.
+func (f boltFile) delete(stream string) {
+	f.t.Helper()
+	f.update(stream, func(b *bbolt.Bucket) error { return b.Delete([]byte("state")) })
+}
+
 func (f boltFile) edit(stream string, change func(map[string]any)) {
 	f.t.Helper()
-	decoder := json.NewDecoder(bytes.NewReader([]byte(f.raw(stream))))
-	decoder.UseNumber()
-	var fields map[string]any
-	if err := decoder.Decode(&fields); err != nil {
-		f.t.Fatal(err)
-	}
+	fields := f.fields(stream)
 	change(fields)
-	state, err := json.Marshal(fields)
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	f.put(stream, state)
+	f.update(stream, func(b *bbolt.Bucket) error {
+		for k, v := range fields["seen"].(map[string]any) {
+			if err := b.Bucket([]byte("seen")).Put([]byte(k), v.([]byte)); err != nil {
+				return err
+			}
+		}
+		delete(fields, "seen")
+		state, err := json.Marshal(fields)
+		return errors.Join(err, b.Put([]byte("state"), state))
+	})
 }

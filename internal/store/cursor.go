@@ -13,7 +13,7 @@ type Cursor struct {
 	Recheck time.Time `firestore:"recheck" json:"recheck"`
 	// Window is the one in progress; its To is zero between windows.
 	Window Window `firestore:"window" json:"window"`
-	// Seen is what was delivered lately, stored packed beside the cursor.
+	// Seen is what was delivered lately, stored beside the cursor.
 	Seen Seen `firestore:"-" json:"-"`
 	// NotBefore is when Duo may be asked again after it asked for a pause.
 	NotBefore time.Time `firestore:"not_before" json:"not_before"`

@@ -5,10 +5,10 @@ import "context"
 // OpTimeout is the most time that an operation takes.
 const OpTimeout = opTimeout
 
-// Pack and UnpackSeen are how Seen is stored.
-func (s Seen) Pack() []byte { return s.pack() }
+// Pack and Unpack are how a part is stored.
+func (p Part) Pack() []byte { return p.pack() }
 
-var UnpackSeen = unpackSeen
+var Unpack = unpack
 
 // NewHanging returns a store whose backend answers to nothing but reads of the
 // stream "readable".

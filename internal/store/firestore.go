@@ -78,9 +78,13 @@ func (f *firestoreBackend) write(ctx context.Context, stream string, version int
 }
 
 func (f *firestoreBackend) create(ctx context.Context, stream string, c change) (stamp, error) {
-	doc := document{Schema: Schema, Seq: c.seq, Lease: fieldsOf(c.lease)}
+	doc := document{Schema: Schema, Seq: c.seq, Lease: fieldsOf(c.lease), Seen: map[string][]byte{}}
 	if c.cursor != nil {
-		doc.Cursor, doc.Seen = *c.cursor, c.cursor.Seen.pack()
+		doc.Cursor = *c.cursor
+	}
+	more, _ := c.parts()
+	for _, p := range more {
+		doc.Seen[key(p.Number)] = p.pack()
 	}
 	res, err := f.doc(stream).Create(ctx, doc)
 	if err != nil {
@@ -95,11 +99,19 @@ func updates(c change) []firestore.Update {
 		{Path: "lease", Value: fieldsOf(c.lease)},
 	}
 	if c.cursor != nil {
-		u = append(u, firestore.Update{Path: "cursor", Value: *c.cursor},
-			firestore.Update{Path: "seen", Value: c.cursor.Seen.pack()})
+		u = append(u, firestore.Update{Path: "cursor", Value: *c.cursor})
+	}
+	more, gone := c.parts()
+	for _, p := range more {
+		u = append(u, firestore.Update{FieldPath: seenPath(p.Number), Value: p.pack()})
+	}
+	for _, number := range gone {
+		u = append(u, firestore.Update{FieldPath: seenPath(number), Value: firestore.Delete})
 	}
 	return u
 }
+
+func seenPath(number int64) firestore.FieldPath { return firestore.FieldPath{"seen", key(number)} }
 
 // runRecord is a run in the sub-collection "runs".
 type runRecord struct {

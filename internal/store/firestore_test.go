@@ -132,6 +132,30 @@ func (c *collection) delete(stream string) {
 	}
 }
 
+// TestCommitSize: a commit costs what is new in it, and not what was seen before.
+func TestCommitSize(t *testing.T) {
+	t.Parallel()
+	w := newWired(t)
+	l := ownLease(t, w)
+	var c store.Cursor
+	size := func() int {
+		c.Seen = c.Seen.With(minute(int64(len(c.Seen)), 1000), noon+60_000*int64(len(c.Seen)-39))
+		if err := w.broken.Commit(t.Context(), l, c); err != nil {
+			t.Fatal(err)
+		}
+		return w.wire.size
+	}
+	first := size()
+	for range 45 {
+		if now := size(); now > first+100 {
+			t.Fatalf("with %d entries a commit has %d bytes, with none before it %d", c.Seen.Len(), now, first)
+		}
+	}
+	if n := c.Seen.Len(); n < 39_000 {
+		t.Errorf("only %d entries are remembered", n)
+	}
+}
+
 func TestFirestoreHistory(t *testing.T) {
 	t.Parallel()
 	w := newWired(t)

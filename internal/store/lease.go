@@ -14,6 +14,7 @@ type Lease struct {
 	// one, whether that happened or not: two writes never share a number, so
 	// it tells what became of a write whose answer was lost.
 	seq, version int64
+	seen         Seen      // what the document holds, as of that version
 	server       time.Time // the server's clock at the last answer …
 	local        time.Time // … and this machine's monotonic one at the same moment
 }

@@ -17,8 +17,14 @@ func claim(holder string, pages int64) store.Claim {
 	}
 }
 
+// cursor is one of so many pages. Its parts have the numbers of another one's,
+// and not the same content.
 func cursor(pages int64) store.Cursor {
-	return store.Cursor{Totals: store.Totals{Pages: pages}}
+	c := store.Cursor{Totals: store.Totals{Pages: pages}}
+	for n := range pages {
+		c.Seen = append(c.Seen, store.Part{Number: n, Entries: []store.Entry{{At: n, ID: store.ID{byte(pages)}}}})
+	}
+	return c
 }
 
 func run(id string) store.Run { return store.Run{ID: id, StartedAt: time.UnixMilli(1).UTC()} }

@@ -14,8 +14,12 @@ func (s *Store) update(ctx context.Context, l *Lease, c change) error {
 	l.seq++ // spent, whatever becomes of the write
 	c.seq = l.seq
 	for {
+		c.stored = l.seen
 		at, err := s.write(ctx, l.Stream, l.version, c)
 		if err == nil {
+			if c.cursor != nil {
+				l.seen = c.cursor.Seen
+			}
 			if c.run == nil { // one that was given back never matches again
 				l.stampAt(at)
 			}
@@ -48,6 +52,7 @@ func (s *Store) settle(ctx context.Context, l *Lease, c change) (bool, error) {
 	if doc.Lease.Token != l.Token || doc.Lease.Holder != l.Holder {
 		return s.recorded(ctx, l, c)
 	}
+	l.seen = doc.Cursor.Seen
 	l.stampAt(at)
 	return doc.Seq == c.seq, nil
 }

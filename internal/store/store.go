@@ -39,12 +39,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
 // Schema is the version of the document that this code reads and writes.
 // A document with another one is refused and left as it is.
-const Schema = 1
+const Schema = 2
 
 // HistoryLimit is the number of runs that the history shows.
 const HistoryLimit = 50
@@ -112,6 +113,27 @@ type change struct {
 	lease  Lease
 	cursor *Cursor
 	run    *Run
+	stored Seen // what the document holds of the cursor's
+}
+
+// parts returns the parts of Seen that the document lacks, and the numbers of
+// those that it holds in vain. Every part that is not the very one that was
+// stored is written, so a number that is used again does no harm.
+func (c change) parts() (more []Part, gone []int64) {
+	if c.cursor == nil {
+		return nil, nil
+	}
+	for _, p := range c.stored {
+		if !slices.ContainsFunc(c.cursor.Seen, func(q Part) bool { return q.Number == p.Number }) {
+			gone = append(gone, p.Number)
+		}
+	}
+	for _, p := range c.cursor.Seen {
+		if !c.stored.Has(p) {
+			more = append(more, p)
+		}
+	}
+	return more, gone
 }
 
 const (
@@ -161,8 +183,9 @@ func (s *Store) Acquire(ctx context.Context, stream string, c Claim) (*Lease, Cu
 			return nil, Cursor{}, err
 		}
 		lease := Lease{Stream: stream, Holder: c.Holder, Token: was.Token + 1, AcquiredAt: at.now, TTL: c.TTL, seq: doc.Seq + 1}
-		got, err := s.write(ctx, stream, at.version, change{seq: lease.seq, lease: lease, cursor: &next})
+		got, err := s.write(ctx, stream, at.version, change{seq: lease.seq, lease: lease, cursor: &next, stored: was.seen})
 		if err == nil {
+			lease.seen = next.Seen
 			lease.stampAt(got)
 			return &lease, next, nil
 		}

@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 
 	"duo-telephony-collector/internal/store"
 )
@@ -23,6 +24,7 @@ type wire struct {
 	mu    sync.Mutex
 	fault fault
 	calls []string
+	size  int // of the latest commit, in bytes
 }
 
 // fault decides what becomes of a request: Get, Commit (with the number of its
@@ -64,6 +66,9 @@ func (w *wire) unary(ctx context.Context, method string, req, reply any, cc *grp
 	call := path.Base(method)
 	if r, ok := req.(*firestorepb.CommitRequest); ok {
 		call = fmt.Sprint("Commit ", len(r.Writes))
+		w.mu.Lock()
+		w.size = proto.Size(r)
+		w.mu.Unlock()
 	}
 	return w.pass(ctx, call, func() error { return invoke(ctx, method, req, reply, cc, opts...) })
 }

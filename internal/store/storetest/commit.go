@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -40,6 +41,45 @@ func testRoundTrip(t *testing.T, b Backend) {
 	if got := history(t, s, stream, 10); len(got) != 2 || !cmp.Equal(got[1], empty) && !cmp.Equal(got[0], empty) {
 		t.Errorf("history %+v, want %+v in it", got, empty)
 	}
+}
+
+// testSeen commits what was seen page by page, in several runs. What is stored
+// is what was committed, whether a part is new, stays, was joined or is gone.
+func testSeen(t *testing.T, b Backend) {
+	s := b.Open()
+	var want store.Cursor
+	for n := range 8 {
+		lease, got := acquire(t, s, claim("run"))
+		for page, size := range []int{1, 600, 300, 300, 0, 1000, 2} {
+			if !slices.EqualFunc(want.Seen, got.Seen, sameEntries) {
+				t.Fatalf("run %d, page %d: got %d parts with %d entries, want %d with %d, or others", n, page, len(got.Seen), got.Seen.Len(), len(want.Seen), want.Seen.Len())
+			}
+			if n%4 == 3 {
+				got.Seen = nil // numbers begin anew
+			}
+			at := int64(n*10 + page)
+			want.Seen = got.Seen.With(sightings(at, size), at-25)
+			mustDo(t, s.Commit(t.Context(), lease, want))
+			got = load(t, b.Open(), stream).Cursor
+			if page%2 == 0 {
+				got = want // as a run has it, which does not read
+			}
+		}
+		mustDo(t, s.Release(t.Context(), lease, run("run")))
+	}
+}
+
+func sameEntries(a, b store.Part) bool {
+	return a.Number == b.Number && slices.Equal(a.Entries, b.Entries)
+}
+
+// sightings are n entries of one time.
+func sightings(at int64, n int) []store.Entry {
+	entries := make([]store.Entry, n)
+	for i := range entries {
+		entries[i] = store.Entry{At: at, ID: store.ID{byte(at), byte(at >> 8), byte(i), byte(i >> 8)}}
+	}
+	return entries
 }
 
 // testLateCommit: a run may outlive its lease as long as nobody else came.

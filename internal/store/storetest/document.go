@@ -27,9 +27,9 @@ func testUnreadable(t *testing.T, b Backend) {
 		change func(map[string]any)
 		names  string // what the error has to name
 	}{
-		"schema 0":          {set("schema", 0), "schema"},
-		"schema 2":          {set("schema", 2), "schema 2"},
-		"schema text":       {set("schema", "1"), "schema"},
+		"schema 1":          {set("schema", 1), "schema 1"},
+		"schema 3":          {set("schema", 3), "schema 3"},
+		"schema text":       {set("schema", "2"), "schema"},
 		"schema missing":    {func(fields map[string]any) { delete(fields, "schema") }, "schema"},
 		"seq":               {set("seq", "many"), "seq"},
 		"lease":             {set("lease", "mine"), "lease"},
@@ -39,9 +39,10 @@ func testUnreadable(t *testing.T, b Backend) {
 		"watermark":         {within("cursor", "watermark", 5), ""},
 		"window":            {within("cursor", "window", []int{1}), "window"},
 		"gap":               {within("cursor", "gap", "none"), "gap"},
-		"seen text":         {set("seen", "?"), ""},
-		"seen cut":          {set("seen", []byte{2, 1, 1, 1}), "seen"},
-		"seen endless time": {set("seen", []byte(strings.Repeat("\xff", 40))), "seen"},
+		"seen cut":          {within("seen", "1", []byte{2, 1, 1, 1}), "seen"},
+		"seen nothing":      {within("seen", "1", []byte{}), "seen"},
+		"seen endless time": {within("seen", "1", []byte(strings.Repeat("\xff", 40))), "seen"},
+		"seen unnumbered":   {within("seen", "one", []byte(strings.Repeat("\x02", 17))), "seen"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b.Delete(stream)

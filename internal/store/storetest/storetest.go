@@ -43,6 +43,7 @@ func Test(t *testing.T, open func(t *testing.T) Backend) {
 		"AcquireTwice":      testAcquireTwice,
 		"NextFails":         testNextFails,
 		"RoundTrip":         testRoundTrip,
+		"Seen":              testSeen,
 		"LateCommit":        testLateCommit,
 		"TakenOver":         testTakenOver,
 		"GivenBack":         testGivenBack,
