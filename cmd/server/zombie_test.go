@@ -3,6 +3,7 @@ package main
 import (
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -12,6 +13,7 @@ import (
 
 	"duo-telephony-collector/internal/collect"
 	"duo-telephony-collector/internal/duo/duosim"
+	"duo-telephony-collector/internal/store"
 )
 
 // A run that was frozen, declared dead and replaced wakes up: it must neither
@@ -104,6 +106,11 @@ func TestZombieLocal(t *testing.T) {
 	w.sim.Script(duosim.Pass, g.before)
 	zombie := launch(t, w.env, "local", "-once", "-dir", dir)
 	receive(t, g.reached, "the run gets to its second page")
+	state := store.NewBolt(filepath.Join(dir, "state.db"), nil)
+	eventually(t, "the first page is committed", func() bool { // frozen in a commit, it would keep the file locked
+		s, err := state.Load(t.Context(), stream)
+		return err == nil && s.Cursor.Window.Page == 1
+	})
 	zombie.signal(syscall.SIGSTOP)
 	takeLease(t, dir)
 	began := time.Now()
