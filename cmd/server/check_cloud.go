@@ -74,11 +74,7 @@ func (c config) checkFirestore(ctx context.Context) []finding {
 }
 
 func (c config) probeStore(ctx context.Context) (store.State, error) {
-	s, err := openStore(ctx, c)
-	if err != nil {
-		return store.State{}, &store.SetupError{Reason: err, Hint: hintCredentials}
-	}
-	state, err := s.Probe(ctx, stream)
+	state, err := newStore(c).Probe(ctx, stream)
 	return state, notInTime(err)
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"duo-telephony-collector/internal/collect"
+	"duo-telephony-collector/internal/store"
 )
 
 var allGood = []string{"configuration ok", "duo ok", "clock ok", "bucket ok", "permissions ok", "firestore ok", "auth mode ok", "audience ok", "callers ok", "budget ok"}
@@ -90,7 +91,7 @@ func TestCheckDocument(t *testing.T) {
 	c.plant(map[string]any{"schema": 99})
 	wantFinding(t, c.check(nil), "firestore fail", "has schema 99", "deploy the version that wrote it")
 	wantFinding(t, c.check(map[string]string{"FIRESTORE_COLLECTION": "other"}), "firestore ok", "no cursor yet")
-	c.plant(map[string]any{"schema": 1, "lease": map[string]any{"holder": "x", "acquired_at": time.Unix(1767225600, 0), "ttl_ms": 570_000}})
+	c.plant(map[string]any{"schema": store.Schema, "lease": map[string]any{"holder": "x", "acquired_at": time.Unix(1767225600, 0), "ttl_ms": 570_000}})
 	wantFinding(t, c.check(nil), "firestore ok", "a run has the lease until 2026-01-01T00:09:30Z")
 }
 

@@ -67,15 +67,11 @@ func cloudRoutes(ctx context.Context, cfg config, log *slog.Logger) (http.Handle
 	if err != nil {
 		return nil, err
 	}
-	state, err := openStore(ctx, cfg)
-	if err != nil {
-		return nil, err
-	}
 	auth, err := handler.NewAuth(ctx, cfg.auth)
 	if err != nil {
 		return nil, err
 	}
-	c := newCollector(cfg, state, bucket, log)
+	c := newCollector(cfg, newStore(cfg), bucket, log)
 	if cfg.stateKey != "" {
 		c.FirstMark = func(ctx context.Context) (time.Time, error) { return importState(ctx, bucket, cfg.stateKey) }
 	}
@@ -90,12 +86,14 @@ func openBucket(ctx context.Context, cfg config) (*writer.GCS, error) {
 	return writer.NewGCS(client, cfg.bucket, cfg.prefix), nil
 }
 
-func openStore(ctx context.Context, cfg config) (*store.Store, error) {
-	client, err := firestore.NewClientWithDatabase(ctx, cfg.project, cfg.database)
-	if err != nil {
-		return nil, fmt.Errorf("credentials for Firestore: %w", err)
-	}
-	return store.NewFirestore(client, cfg.collection), nil
+func newStore(cfg config) *store.Store {
+	return store.NewFirestore(func(ctx context.Context) (*firestore.Client, error) {
+		client, err := firestore.NewClientWithDatabase(ctx, cfg.project, cfg.database)
+		if err != nil {
+			return nil, &store.SetupError{Reason: fmt.Errorf("credentials for Firestore: %w", err), Hint: hintCredentials}
+		}
+		return client, nil
+	}, cfg.collection)
 }
 
 func newCollector(cfg config, s collect.Store, b collect.Bucket, log *slog.Logger) *collect.Collector {

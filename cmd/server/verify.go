@@ -119,11 +119,7 @@ func (f verifyFlags) collector(ctx context.Context, con console, log *slog.Logge
 	if err != nil {
 		return nil, err
 	}
-	state, err := openStore(ctx, cfg)
-	if err != nil {
-		return nil, err
-	}
-	return newCollector(cfg, state, bucket, log), nil
+	return newCollector(cfg, newStore(cfg), bucket, log), nil
 }
 
 // write prints the report, as text or as one line of JSON.

@@ -102,8 +102,10 @@ func (c *cloud) place(b testing.TB) place {
 	return p
 }
 
+func (c *cloud) made(context.Context) (*firestore.Client, error) { return c.documents, nil }
+
 func (p place) collector() *collect.Collector {
-	return newCollector(p.duo, store.NewFirestore(p.documents, p.stream.Parent.ID), writer.NewGCS(p.objects, p.bucket, "duo"))
+	return newCollector(p.duo, store.NewFirestore(p.made, p.stream.Parent.ID), writer.NewGCS(p.objects, p.bucket, "duo"))
 }
 
 // newCollector collects all that an account has in one window.

@@ -99,7 +99,7 @@ func metered(t *testing.T, cfg duosim.Config) (*world, *meter) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { documents.Close() })
-	w.store = store.NewFirestore(documents, "c"+strings.ToLower(rand.Text()))
+	w.store = store.NewFirestore(made(documents), "c"+strings.ToLower(rand.Text()))
 
 	name := strings.ToLower(rand.Text())
 	gcs().CreateBucketWithOpts(fakestorage.CreateBucketOpts{Name: name})

@@ -108,7 +108,7 @@ func emulated(t *testing.T) *world {
 	}
 	t.Cleanup(func() { documents.Close() })
 	collection := "c" + strings.ToLower(rand.Text())
-	w.store = store.NewFirestore(documents, collection)
+	w.store = store.NewFirestore(made(documents), collection)
 	w.forget = func() {
 		if _, err := documents.Collection(collection).Doc(stream).Delete(context.Background()); err != nil {
 			t.Fatal(err)
@@ -116,6 +116,10 @@ func emulated(t *testing.T) *world {
 	}
 	w.useGCS()
 	return w
+}
+
+func made(c *firestore.Client) func(context.Context) (*firestore.Client, error) {
+	return func(context.Context) (*firestore.Client, error) { return c, nil }
 }
 
 // useGCS makes fake-gcs-server the world's bucket, with the real client.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"cloud.google.com/go/firestore"
@@ -17,19 +18,51 @@ const historyTTL = 90 * 24 * time.Hour
 
 // NewFirestore returns the store that keeps a document for each stream in the
 // collection. Its clock is Firestore's: the read time of every answer.
-func NewFirestore(client *firestore.Client, collection string) *Store {
-	return &Store{backend: &firestoreBackend{client: client, collection: client.Collection(collection)}}
+//
+// The client is made by the first operation, because making it connects. An
+// operation that fails to make it returns connect's error, and the next one
+// tries again. The client outlives the operation's context.
+func NewFirestore(connect func(context.Context) (*firestore.Client, error), collection string) *Store {
+	return &Store{backend: &firestoreBackend{connect: connect, collection: collection}}
 }
 
 type firestoreBackend struct {
-	client     *firestore.Client
-	collection *firestore.CollectionRef
+	connect    func(context.Context) (*firestore.Client, error)
+	collection string
+
+	mu   sync.Mutex
+	made *firestore.Client // nil until it is needed
 }
 
-func (f *firestoreBackend) doc(stream string) *firestore.DocumentRef { return f.collection.Doc(stream) }
+func (f *firestoreBackend) client(ctx context.Context) (*firestore.Client, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.made != nil {
+		return f.made, nil
+	}
+	client, err := f.connect(context.WithoutCancel(ctx))
+	if err != nil {
+		return nil, err
+	}
+	f.made = client
+	return client, nil
+}
+
+// doc is where the stream's document is, whether there is one or not.
+func (f *firestoreBackend) doc(ctx context.Context, stream string) (*firestore.DocumentRef, error) {
+	client, err := f.client(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return client.Collection(f.collection).Doc(stream), nil
+}
 
 func (f *firestoreBackend) read(ctx context.Context, stream string) (document, stamp, error) {
-	snap, err := f.doc(stream).Get(ctx)
+	ref, err := f.doc(ctx, stream)
+	if err != nil {
+		return document{}, stamp{}, err
+	}
+	snap, err := ref.Get(ctx)
 	if snap == nil { // a missing document comes with a snapshot, a missing database without
 		return document{}, stamp{}, firestoreError("reading the state", err)
 	}
@@ -60,15 +93,20 @@ func decodeSnapshot(snap *firestore.DocumentSnapshot) (document, error) {
 }
 
 func (f *firestoreBackend) write(ctx context.Context, stream string, version int64, c change) (stamp, error) {
+	client, err := f.client(ctx)
+	if err != nil {
+		return stamp{}, err
+	}
+	ref := client.Collection(f.collection).Doc(stream)
 	if version == 0 {
-		return f.create(ctx, stream, c)
+		return create(ctx, ref, c)
 	}
 	// A batch is one request. A transaction would need two for the same, and
 	// after a failure up to five seconds beyond its context to roll back.
 	//lint:ignore SA1019 nothing else writes two documents in one request
-	batch := f.client.Batch().Update(f.doc(stream), updates(c), firestore.LastUpdateTime(time.Unix(0, version)))
+	batch := client.Batch().Update(ref, updates(c), firestore.LastUpdateTime(time.Unix(0, version)))
 	if c.run != nil {
-		batch.Set(f.runRef(stream, c.run.ID), record(*c.run))
+		batch.Set(history(ref).Doc(c.run.ID), record(*c.run))
 	}
 	res, err := batch.Commit(ctx)
 	if err != nil {
@@ -77,7 +115,7 @@ func (f *firestoreBackend) write(ctx context.Context, stream string, version int
 	return stamp{version: res[0].UpdateTime.UnixNano(), now: res[0].UpdateTime}, nil
 }
 
-func (f *firestoreBackend) create(ctx context.Context, stream string, c change) (stamp, error) {
+func create(ctx context.Context, ref *firestore.DocumentRef, c change) (stamp, error) {
 	doc := document{Schema: Schema, Seq: c.seq, Lease: fieldsOf(c.lease), Seen: map[string][]byte{}}
 	if c.cursor != nil {
 		doc.Cursor = *c.cursor
@@ -86,7 +124,7 @@ func (f *firestoreBackend) create(ctx context.Context, stream string, c change) 
 	for _, p := range more {
 		doc.Seen[key(p.Number)] = p.pack()
 	}
-	res, err := f.doc(stream).Create(ctx, doc)
+	res, err := ref.Create(ctx, doc)
 	if err != nil {
 		return stamp{}, writeError(err)
 	}
@@ -121,12 +159,16 @@ type runRecord struct {
 
 func record(r Run) runRecord { return runRecord{Run: r, ExpireAt: r.StartedAt.Add(historyTTL)} }
 
-func (f *firestoreBackend) runRef(stream, id string) *firestore.DocumentRef {
-	return f.doc(stream).Collection("runs").Doc(id)
+func history(stream *firestore.DocumentRef) *firestore.CollectionRef {
+	return stream.Collection("runs")
 }
 
 func (f *firestoreBackend) runs(ctx context.Context, stream string, limit int) ([]Run, error) {
-	it := f.doc(stream).Collection("runs").OrderBy("started_at", firestore.Desc).Limit(limit).Documents(ctx)
+	ref, err := f.doc(ctx, stream)
+	if err != nil {
+		return nil, err
+	}
+	it := history(ref).OrderBy("started_at", firestore.Desc).Limit(limit).Documents(ctx)
 	defer it.Stop()
 	var out []Run
 	for {
@@ -146,7 +188,11 @@ func (f *firestoreBackend) runs(ctx context.Context, stream string, limit int) (
 }
 
 func (f *firestoreBackend) hasRun(ctx context.Context, stream, id string) (bool, error) {
-	snap, err := f.runRef(stream, id).Get(ctx)
+	ref, err := f.doc(ctx, stream)
+	if err != nil {
+		return false, err
+	}
+	snap, err := history(ref).Doc(id).Get(ctx)
 	if snap == nil {
 		return false, firestoreError("reading the history", err)
 	}

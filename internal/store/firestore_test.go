@@ -83,7 +83,8 @@ func (c *collection) dial(opts ...grpc.DialOption) *firestore.Client {
 // open returns a store with a connection of its own.
 func (c *collection) open(opts ...grpc.DialOption) *store.Store {
 	c.t.Helper()
-	return store.NewFirestore(c.dial(opts...), c.name)
+	client := c.dial(opts...)
+	return store.NewFirestore(func(context.Context) (*firestore.Client, error) { return client, nil }, c.name)
 }
 
 func (c *collection) doc(stream string) *firestore.DocumentRef {
@@ -129,6 +130,42 @@ func (c *collection) delete(stream string) {
 	c.t.Helper()
 	if _, err := c.doc(stream).Delete(c.t.Context()); err != nil {
 		c.t.Fatal(err)
+	}
+}
+
+// TestConnect: the client is made when it is needed and not before, and where
+// that fails it is tried again.
+func TestConnect(t *testing.T) {
+	t.Parallel()
+	c := newCollection(t)
+	var tries int
+	away := errors.New("no credentials")
+	s := store.NewFirestore(func(context.Context) (*firestore.Client, error) {
+		if tries++; tries < 3 {
+			return nil, away
+		}
+		return c.client, nil
+	}, c.name)
+	if tries != 0 {
+		t.Error("the client was made before it was needed")
+	}
+	if _, err := s.Load(t.Context(), stream); !errors.Is(err, away) {
+		t.Errorf("got error %v, want the reason", err)
+	}
+	if _, err := s.Runs(t.Context(), stream, 1); !errors.Is(err, away) {
+		t.Errorf("got error %v, want the reason", err)
+	}
+	var all sync.WaitGroup
+	for range 10 {
+		all.Go(func() {
+			if _, err := s.Load(t.Context(), stream); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if tries != 3 {
+		t.Errorf("the client was made or tried %d times, want 3", tries)
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"os"
 	"testing"
 
+	"cloud.google.com/go/firestore"
+
 	"duo-telephony-collector/internal/store"
 	"duo-telephony-collector/internal/store/storetest"
 )
@@ -39,10 +41,5 @@ func workersStore() *store.Store {
 	if addr == "" {
 		return nil
 	}
-	client, err := dial(context.Background(), addr)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	return store.NewFirestore(client, os.Getenv(collectionVar))
+	return store.NewFirestore(func(ctx context.Context) (*firestore.Client, error) { return dial(ctx, addr) }, os.Getenv(collectionVar))
 }
