@@ -1,26 +1,33 @@
+//go:build unix
+
 package bench_test
 
 import (
 	"context"
 	"fmt"
 	"runtime"
+	"syscall"
 	"testing"
 	"time"
 
 	"cloud.google.com/go/firestore"
 
+	"duo-telephony-collector/internal/collect"
 	"duo-telephony-collector/internal/store"
 )
 
 // BenchmarkGrowth is what a page costs where something is a hundred times as
-// much: the time and the allocated bytes of a page there, as a multiple of those
-// where it is little. 1 is flat.
+// much: the time, the time on a core of this process and the allocated bytes, as
+// multiples of those where it is little. 1 is flat. What a run costs once, up to
+// its first commit, is not a page's and stands beside it.
 func BenchmarkGrowth(b *testing.B) {
 	const pages = 20
-	sparse := backlog(fullPages(200))
+	sparse := backlog(fullPages(300))
+	sparse.Keep = true
 	quiet := connect(b, servers{Duo: sparse}.start(b), 0)
+	runPages(b, quiet.place(b).collector(), 300) // has the pages rendered
 	b.Run("pages", func(b *testing.B) {
-		grow(b, load{quiet, nil, 0, 2}, load{quiet, nil, 0, 200})
+		grow(b, load{quiet, nil, 0, 3}, load{quiet, nil, 0, 300})
 	})
 	b.Run("ids", func(b *testing.B) { // in the overlap, which the first pages fill
 		busy := connect(b, servers{Duo: dense(fullPages(100), 15*time.Millisecond)}.start(b), 0)
@@ -28,7 +35,9 @@ func BenchmarkGrowth(b *testing.B) {
 		grow(b, load{calm, nil, 41, pages}, load{busy, nil, 41, pages})
 	})
 	b.Run("objects", func(b *testing.B) {
-		grow(b, load{quiet, objects(20), 1, pages}, load{quiet, objects(2000), 1, pages})
+		few, many := load{quiet, objects(20), 1, pages}, load{quiet, objects(2000), 1, pages}
+		grow(b, few, many)
+		b.ReportMetric(ratio(many.upload(b), few.upload(b)), "x-upload")
 	})
 	b.Run("history", func(b *testing.B) {
 		grow(b, load{quiet, history(10), 1, pages}, load{quiet, history(1000), 1, pages})
@@ -43,41 +52,95 @@ type load struct {
 	warm, pages int
 }
 
-// cost is what a page takes.
+// cost is what something takes.
 type cost struct {
-	time  time.Duration
-	bytes int64 // allocated
+	time, core time.Duration
+	bytes      int64 // allocated
 }
 
-func (l load) measure(b testing.TB) cost {
-	p := l.place(b)
+// spent is what this process has cost so far.
+func spent(b testing.TB) cost {
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		b.Fatal(err)
+	}
+	var memory runtime.MemStats
+	runtime.ReadMemStats(&memory)
+	return cost{time.Since(began), time.Duration(usage.Utime.Nano() + usage.Stime.Nano()), int64(memory.TotalAlloc)}
+}
+
+var began = time.Now()
+
+// since is a share of what was spent from before to c.
+func (c cost) since(before cost, share int) cost {
+	n := time.Duration(share)
+	return cost{(c.time - before.time) / n, (c.core - before.core) / n, (c.bytes - before.bytes) / int64(share)}
+}
+
+func (l load) place(b testing.TB) place {
+	p := l.cloud.place(b)
 	if l.prepare != nil {
 		l.prepare(b, p)
 	}
+	return p
+}
+
+// measure returns what the run costs up to its first commit, and what each page
+// costs from then on.
+func (l load) measure(b testing.TB) (once, page cost) {
+	c := l.place(b).collector()
 	if l.warm > 0 {
-		runPages(b, p.collector(), l.warm)
+		runPages(b, c, l.warm)
 	}
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	took := timed(func() { runPages(b, p.collector(), l.pages) })
-	runtime.ReadMemStats(&after)
-	return cost{took / time.Duration(l.pages), int64(after.TotalAlloc-before.TotalAlloc) / int64(l.pages)}
+	var first cost
+	c.Progress = func(collect.Progress) {
+		if first == (cost{}) {
+			first = spent(b)
+		}
+	}
+	start := spent(b)
+	runPages(b, c, l.pages)
+	return first.since(start, 1), spent(b).since(first, l.pages-1)
+}
+
+// upload is the time of an upload by itself, with as much in the bucket.
+func (l load) upload(b testing.TB) time.Duration {
+	p := l.place(b)
+	var all []time.Duration
+	for i := range l.pages {
+		all = append(all, timed(func() { p.upload(b, sample{data: make([]byte, 280*pageSize)}, fmt.Sprint(i)) }))
+	}
+	return median(all)
 }
 
 func grow(b *testing.B, little, much load) {
 	little.measure(b) // connects, and has what the emulator compiles compiled
-	var time1, time2 []time.Duration
-	var bytes1, bytes2 []int64
+	var page1, page2, once1, once2 []cost
 	for range repetitions {
-		c1, c2 := little.measure(b), much.measure(b)
-		time1, time2 = append(time1, c1.time), append(time2, c2.time)
-		bytes1, bytes2 = append(bytes1, c1.bytes), append(bytes2, c2.bytes)
+		once, page := little.measure(b)
+		once1, page1 = append(once1, once), append(page1, page)
+		once, page = much.measure(b)
+		once2, page2 = append(once2, once), append(page2, page)
 	}
-	b.ReportMetric(ratio(median(time2), median(time1)), "x-time/page")
-	b.ReportMetric(float64(median(bytes2))/float64(median(bytes1)), "x-bytes/page")
-	b.ReportMetric(float64(median(time2).Microseconds())/1000, "ms/page")
-	b.ReportMetric(float64(median(bytes2))/1e6, "MB/page")
+	wall := func(c cost) float64 { return float64(c.time) }
+	core := func(c cost) float64 { return float64(c.core) }
+	bytes := func(c cost) float64 { return float64(c.bytes) }
+	b.ReportMetric(middle(page2, wall)/middle(page1, wall), "x-time/page")
+	b.ReportMetric(middle(page2, core)/middle(page1, core), "x-core/page")
+	b.ReportMetric(middle(page2, bytes)/middle(page1, bytes), "x-bytes/page")
+	b.ReportMetric((middle(once2, core)-middle(once1, core))/1e6, "core-ms/run-more")
+	b.ReportMetric((middle(once2, bytes)-middle(once1, bytes))/1e6, "MB/run-more")
+	b.ReportMetric(middle(page2, wall)/1e6, "ms/page")
 	b.ReportMetric(0, "ns/op")
+}
+
+// middle is the median of a figure.
+func middle(all []cost, figure func(cost) float64) float64 {
+	var figures []float64
+	for _, c := range all {
+		figures = append(figures, figure(c))
+	}
+	return median(figures)
 }
 
 // objects puts so many into the bucket, beside the run's own.
