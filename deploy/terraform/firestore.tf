@@ -18,7 +18,7 @@ resource "google_firestore_field" "expire_at" {
   ttl_config {}
 }
 
-# Up to 40,000 identities in one value, which no query asks for.
+# Up to 40,000 identities in some eighty values, which no query asks for.
 resource "google_firestore_field" "seen" {
   project    = var.project
   database   = google_firestore_database.this.name
