@@ -118,6 +118,9 @@ func testDeletedLater(t *testing.T, b Backend) {
 		if lease.Token != 4 {
 			t.Errorf("token %d after a deletion, want one more than the last run's 3", lease.Token)
 		}
+		if diff := cmp.Diff(want, load(t, s, stream).Cursor); diff != "" {
+			t.Errorf("what is stored after a deletion (-want +got):\n%s", diff)
+		}
 		b.Delete(stream)
 		expectLost(t, b, lease)
 	}
