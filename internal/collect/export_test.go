@@ -14,8 +14,8 @@ var objectPage records
 
 // PageToObject does with a page's body all that a run does between fetch and
 // upload: with what the writer adds, the object's sum.
-func PageToObject(body []byte) []byte {
-	p, err := duo.ReadPage(body)
+func PageToObject(r *duo.Reader, body []byte) []byte {
+	p, err := r.Page(body)
 	if err != nil {
 		panic(err)
 	}

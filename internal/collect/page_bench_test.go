@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"duo-telephony-collector/internal/collect"
+	"duo-telephony-collector/internal/duo"
 )
 
 // BenchmarkPageToObject makes an object's bytes of a page's: everything between
@@ -20,7 +21,8 @@ import (
 func BenchmarkPageToObject(b *testing.B) {
 	const records, copies = 1000, 2000
 	body := pageBody(records)
-	object := collect.PageToObject(body)
+	var reader duo.Reader
+	object := collect.PageToObject(&reader, body)
 	if n := bytes.Count(object, []byte("\n")); n != records {
 		b.Fatalf("the object has %d lines, want %d", n, records)
 	}
@@ -30,7 +32,7 @@ func BenchmarkPageToObject(b *testing.B) {
 	runtime.ReadMemStats(&before)
 	start := onCore(b)
 	for b.Loop() {
-		object = collect.PageToObject(body)
+		object = collect.PageToObject(&reader, body)
 	}
 	each := (onCore(b) - start) / time.Duration(b.N)
 	runtime.ReadMemStats(&after)

@@ -62,11 +62,10 @@ func (r *records) fill(page []duo.Record, extra []field) {
 // appendRecord appends a record's line to dst.
 func appendRecord(dst []byte, r duo.Record, extra []field) ([]byte, record) {
 	line := append(dst, r.JSON...)
-	m := find(r, extra)
 	if r.IsObject() {
-		line = enrich(line, extra, m)
+		line = enrich(line, extra, r)
 	}
-	return line, m.record(line[len(dst):len(line):len(line)])
+	return line, recordOf(r, line[len(dst):len(line):len(line)])
 }
 
 // parseRecord reads a record back from a line of an object. What is no JSON, in
@@ -74,38 +73,14 @@ func appendRecord(dst []byte, r duo.Record, extra []field) ([]byte, record) {
 func parseRecord(line []byte) record {
 	r, ok := duo.ReadRecord(bytes.Clone(line))
 	if !ok {
-		return found{}.record(line)
+		return recordOf(duo.Record{}, line)
 	}
-	return find(r, nil).record(r.JSON)
+	return recordOf(r, r.JSON)
 }
 
-// found is what is looked for among a record's members.
-type found struct {
-	ts, id  []byte // as written, nil where there is none
-	present uint   // a bit for each of the extra fields that is there
-}
-
-// find looks through a record. Duo's keys are matched exactly; of a key that
-// comes twice the last one counts.
-func find(r duo.Record, extra []field) (m found) {
-	for key, value := range r.Members() {
-		switch string(key) {
-		case "ts":
-			m.ts = value
-		case "telephony_id":
-			m.id = value
-		}
-		for i := range extra {
-			if string(key) == extra[i].key {
-				m.present |= 1 << i
-			}
-		}
-	}
-	return m
-}
-
-func (m found) record(line []byte) record {
-	return record{line: line, at: parseTime(duo.Text(m.ts)), id: identity(m.id, line)}
+// recordOf is the record r, written as a line.
+func recordOf(r duo.Record, line []byte) record {
+	return record{line: line, at: parseTime(duo.Text(r.Time)), id: identity(r.ID, line)}
 }
 
 // parseTime reads RFC 3339, and cuts it to milliseconds; 0 is what is none.
@@ -202,11 +177,11 @@ func (c Config) extraFields() []field {
 	}
 }
 
-// enrich appends the fields that an object, the end of line, lacks.
-func enrich(line []byte, extra []field, m found) []byte {
+// enrich appends the fields that r, an object and the end of line, lacks.
+func enrich(line []byte, extra []field, r duo.Record) []byte {
 	line = line[:len(line)-1]
-	for i, f := range extra {
-		if m.present&(1<<i) != 0 {
+	for _, f := range extra {
+		if f.key == "eventtype" && r.EventType || f.key == "host" && r.Host {
 			continue
 		}
 		if line[len(line)-1] == '{' {

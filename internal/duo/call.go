@@ -1,7 +1,6 @@
 package duo
 
 import (
-	"bytes"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -22,7 +21,7 @@ type call struct {
 	client *Client
 	query  Query
 	key    string
-	body   *bytes.Buffer // the session's, for the answer
+	reader *Reader // the session's
 
 	date     string // the Date header of the latest answer
 	failures int    // temporary ones so far
@@ -42,9 +41,10 @@ func (c *call) send(ctx context.Context) (Page, *Error) {
 	}
 	defer resp.Body.Close()
 	c.date = resp.Header.Get("Date")
-	c.body.Reset()
-	_, readErr := c.body.ReadFrom(io.LimitReader(resp.Body, maxBody+1))
-	answer, err := decode(c.body.Bytes())
+	body := &c.reader.body
+	body.Reset()
+	_, readErr := body.ReadFrom(io.LimitReader(resp.Body, maxBody+1))
+	answer, err := c.reader.decode(body.Bytes())
 	if resp.StatusCode != http.StatusOK {
 		return Page{}, c.refusal(resp, answer)
 	}

@@ -1,6 +1,7 @@
 package duo
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -34,26 +35,37 @@ type envelope struct {
 	records []Record // the items, which package json does not read
 }
 
-// ReadPage reads the body of an answer that is a page, and overwrites it: the
-// records are parts of it.
-func ReadPage(body []byte) (Page, error) {
-	e, err := decode(body)
+// Reader reads answers, each in the memory of the one before.
+type Reader struct {
+	body     bytes.Buffer // the latest one as it came
+	scan     scan
+	envelope []byte // its JSON without the records
+}
+
+// Page reads the body of an answer that is a page, and overwrites it: the
+// records are parts of it. They are overwritten when the next one is read.
+func (r *Reader) Page(body []byte) (Page, error) {
+	e, err := r.decode(body)
 	if err != nil {
 		return Page{}, err
 	}
 	return e.page()
 }
 
-// decode reads the body of an answer, which it overwrites: the records are
-// parts of it.
-func decode(body []byte) (envelope, error) {
+// decode reads the body of any answer.
+func (r *Reader) decode(body []byte) (envelope, error) {
 	var e envelope
 	e.Response.Metadata.Total = -1
 	if len(body) > maxBody {
 		return e, errTooLong
 	}
-	s := scan{text: body}
-	if !s.answer() || json.Unmarshal(s.envelope(), &e) != nil {
+	s := &r.scan
+	s.reset(body)
+	if !s.whole(s.value(s.next(0), answer)) {
+		return e, errNotJSON
+	}
+	r.envelope = s.envelope(r.envelope[:0])
+	if json.Unmarshal(r.envelope, &e) != nil {
 		return e, errNotJSON
 	}
 	e.records = s.records

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-	"unicode/utf8"
 )
 
 // body is a page with so many records and the given metadata.
@@ -74,6 +73,23 @@ func TestDecodeRecords(t *testing.T) {
 	}
 }
 
+// TestReaderKeepsMemory reads pages of one record and of a thousand: the others
+// have their place from the page before.
+func TestReaderKeepsMemory(t *testing.T) {
+	var r Reader
+	allocations := func(records int) float64 {
+		page := []byte(body(records, `{"next_offset":"1,a"}`))
+		return testing.AllocsPerRun(10, func() {
+			if page, err := r.Page(page); err != nil || len(page.Records) != records {
+				t.Errorf("%d records, %v", len(page.Records), err)
+			}
+		})
+	}
+	if one, full := allocations(1), allocations(PageSize); one != full {
+		t.Errorf("a page of one record takes %v allocations, a full one %v", one, full)
+	}
+}
+
 func TestDecodeMalformed(t *testing.T) {
 	tests := map[string]struct {
 		body string
@@ -102,8 +118,16 @@ func TestDecodeMalformed(t *testing.T) {
 	}
 }
 
-// decodePage is ReadPage, and leaves the body as it is.
-func decodePage(body []byte) (Page, error) { return ReadPage(slices.Clone(body)) }
+// decodePage leaves the body as it is. Its Reader has read another page before,
+// of which nothing may stay.
+func decodePage(body []byte) (Page, error) {
+	var r Reader
+	before := []byte(`{ "stat":"OK","response":{"items":[{"ts":"1","telephony_id":"2","eventtype":3,"host":4}, 5, 6 ]}}`)
+	if page, err := r.Page(before); err != nil || len(page.Records) != 3 {
+		panic(err)
+	}
+	return r.Page(slices.Clone(body))
+}
 
 // reference is decodePage as package json would have it.
 func reference(body []byte) (Page, error) {
@@ -139,7 +163,7 @@ func sameAsReference(t *testing.T, body []byte) {
 		t.Fatalf("decode = %v, package json says %v", err, wantErr)
 	}
 	for _, r := range got.Records {
-		sameMembers(t, r)
+		sameFields(t, r)
 	}
 	if got.Next != want.Next || got.Total != want.Total || !slices.Equal(texts(got.Records), texts(want.Records)) {
 		t.Fatalf("decode = %q, next %q, total %d; package json reads %q, %q, %d",
@@ -147,36 +171,75 @@ func sameAsReference(t *testing.T, body []byte) {
 	}
 }
 
-// sameMembers holds a record's members against package json's, which keeps the
-// last of those with the same key, and reads the record once more by itself.
-func sameMembers(t *testing.T, r Record) {
+// sameFields holds what a record tells against package json, which keeps the last
+// of the members with the same key, and reads the record once more by itself.
+func sameFields(t *testing.T, r Record) {
 	t.Helper()
-	var want map[string]json.RawMessage
-	isObject := json.Unmarshal(r.JSON, &want) == nil && want != nil
-	got := map[string]string{}
-	for key, value := range r.Members() {
-		if !utf8.Valid(key) { // package json replaces what is not
-			key = unquote(slices.Concat([]byte{'"'}, key, []byte{'"'}))
-		}
-		got[string(key)] = string(value)
+	var members map[string]json.RawMessage
+	isObject := json.Unmarshal(r.JSON, &members) == nil && members != nil
+	if r.IsObject() != isObject {
+		t.Fatalf("%q is an object: %v", r.JSON, r.IsObject())
 	}
-	same := len(got) == len(want)
-	for key, value := range want {
-		same = same && got[key] == string(value)
-	}
-	if !same || r.IsObject() != isObject {
-		t.Fatalf("the members of %q are %q", r.JSON, got)
+	want := Record{JSON: r.JSON, Time: members["ts"], ID: members["telephony_id"]}
+	_, want.EventType = members["eventtype"]
+	_, want.Host = members["host"]
+	if fields(r) != fields(want) {
+		t.Fatalf("the record is %q, package json reads %q", fields(r), fields(want))
 	}
 	again, ok := ReadRecord(slices.Concat([]byte(" "), r.JSON, []byte("\n")))
-	if !ok || string(again.JSON) != string(r.JSON) || len(again.members) != len(r.members) {
-		t.Fatalf("%q reads as %q by itself", r.JSON, again.JSON)
+	if !ok || fields(again) != fields(want) {
+		t.Fatalf("%q reads as %q by itself", r.JSON, fields(again))
 	}
 }
 
 func TestReadRecord(t *testing.T) {
-	for _, text := range []string{"", " ", "{", "{}{}", "nul", `{"a":1} x`, "\x00"} {
+	for text, want := range map[string]string{
+		`{}`:                                     `{} <nil> <nil> false false`,
+		`{"ts":"a","x":{"ts":1},"ts":[ "b" ]}`:   `{"ts":"a","x":{"ts":1},"ts":["b"]} ["b"] <nil> false false`,
+		`{"telephony_id" : "a" , "host":null }`:  `{"telephony_id":"a","host":null} <nil> "a" false true`,
+		`{"t\u0073":1,"telephony\u005fid":null}`: `{"t\u0073":1,"telephony\u005fid":null} 1 null false false`,
+		`{"event\u0074ype":1,"\u0068ost":2}`:     `{"event\u0074ype":1,"\u0068ost":2} <nil> <nil> true true`,
+		`{"Ts":1,"TS":1,"HOST":1,"eventType":1}`: `{"Ts":1,"TS":1,"HOST":1,"eventType":1} <nil> <nil> false false`,
+		"{\"ts\xff\":1,\"\xffhost\":1}":          "{\"ts\xff\":1,\"\xffhost\":1} <nil> <nil> false false",
+		` [{"ts":1}] `:                           `[{"ts":1}] <nil> <nil> false false`,
+		` "ts" `:                                 `"ts" <nil> <nil> false false`,
+	} {
+		r, ok := ReadRecord([]byte(text))
+		if !ok || fields(r) != want {
+			t.Errorf("%q reads as\n%s, want\n%s", text, fields(r), want)
+		}
+	}
+	for _, text := range []string{"", " ", "{", "{}{}", "nul", `{"a":1} x`, "\x00", `{"ts"`, `{"ts":`, `{"ts":1`, `{"ts":"1`, `{"ts":1,`, `{"ts":1,}`} {
 		if r, ok := ReadRecord([]byte(text)); ok {
-			t.Errorf("%q reads as the record %q", text, r.JSON)
+			t.Errorf("%q reads as the record %q", text, fields(r))
+		}
+	}
+}
+
+// fields is a record as text, in which nil is something else than empty.
+func fields(r Record) string {
+	orNil := func(value []byte) string {
+		if value == nil {
+			return "<nil>"
+		}
+		return string(value)
+	}
+	return fmt.Sprintf("%s %s %s %v %v", r.JSON, orNil(r.Time), orNil(r.ID), r.EventType, r.Host)
+}
+
+// TestStrings has strings with every byte at many places, and another one behind
+// it. By themselves they are looked at byte by byte, in front of others by eight.
+func TestStrings(t *testing.T) {
+	for at := range 17 {
+		for c := range 256 {
+			for _, next := range []string{"", "\x00", "!", "#", "]", "\"", "\\"} {
+				quoted := `"` + strings.Repeat("x", at) + string([]byte{byte(c)}) + next + `x"`
+				for _, text := range []string{quoted, `{` + quoted + `:` + quoted + `,"ts":       1}`} {
+					if _, ok := ReadRecord([]byte(text)); ok != json.Valid([]byte(text)) {
+						t.Fatalf("%q is JSON: %v, package json disagrees", text, ok)
+					}
+				}
+			}
 		}
 	}
 }
@@ -211,6 +274,8 @@ func TestDecodeLikeJSON(t *testing.T) {
 		"words":           `true, false, null`,
 		"bad word":        `nul`,
 		"duplicate keys":  `{"a":1,"a":2,"ts":3,"ts":4}`,
+		"known keys":      `{"telephony_id":"x" , "ts" :[ 1, 2 ],"host": { } ,"eventtype":null},{"t\u0073":1},{"ts":1},1`,
+		"like known keys": `{"Ts":1,"hos":1,"hostt":1,"event_type":1,"telephony-id":1}`,
 		"trailing comma":  `{"a":1,}`,
 		"comma in a list": `[1,]`,
 		"key no string":   `{a:1}`,
@@ -219,6 +284,7 @@ func TestDecodeLikeJSON(t *testing.T) {
 		"other space":     "\u00a0[]",
 		"deep":            nested(maxDepth - 3), // below three levels of the answer
 		"too deep":        nested(maxDepth - 2),
+		"wide":            strings.Repeat(`[[]],{"a":{}},`, maxDepth) + `1`,
 		"unclosed string": `"a`,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -237,8 +303,22 @@ func TestDecodeLikeJSON(t *testing.T) {
 		`{"stat":"OK","response":{"items":[1]}}{}`,
 		` {"stat":"OK","response":{"items":[]}} `,
 		`{"items":[1]}`,
+		`{"stat":"OK","response":{"items":[{"items":[1],"response":{"items":[2]}}],"a":{"items":[3]}},"items":[4]}`,
 	} {
 		sameAsReference(t, []byte(body))
+	}
+}
+
+// TestDecodeDamaged cuts a page at every place, and puts every kind of byte in
+// place of every one and between every two.
+func TestDecodeDamaged(t *testing.T) {
+	page := `{"stat":"OK","response":{"items":[{"ts":"2026","n":-1.5e+7,"host":null,"a":[1,{"b":true}]}, { "telephony_id" : "\u00e9\n" } ],"metadata":{"total_objects":2}}}`
+	for i := range page {
+		sameAsReference(t, []byte(page[:i]))
+		for _, c := range " \x00\"\\{}[]:,0-+.eutx\u00e9" {
+			sameAsReference(t, []byte(page[:i]+string(c)+page[i:]))
+			sameAsReference(t, []byte(page[:i]+string(c)+page[i+1:]))
+		}
 	}
 }
 
@@ -247,6 +327,7 @@ func FuzzDecode(f *testing.F) {
 	f.Add([]byte(body(0, `{"next_offset":null,"total_objects":{"relation":"eq","value":3}}`)))
 	f.Add([]byte(body(1, `{"next_offset":[1,"a"]}`)))
 	f.Add([]byte(`{"stat":"FAIL","code":"","message":"m","message_detail":"d"}`))
+	f.Add([]byte(`{"stat":"OK","response":{"items":[{"ts":"1","telephony_id":"2","eventtype":3,"host":4}, { "t\u0073" : [ 1 ] ,"ts" : { "host" : 1 } } ]}}`))
 	f.Add([]byte("{\"stat\":\"OK\",\"response\":{\"items\":[ -1.5e+7, \"\\u00e9\xff\" , {\"a\" : [ ] } ]}}"))
 	f.Fuzz(func(t *testing.T, data []byte) { sameAsReference(t, data) })
 }

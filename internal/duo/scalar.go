@@ -21,55 +21,60 @@ func unquote(quoted []byte) []byte {
 	return []byte(s)
 }
 
-func (s *scan) word(word string) bool {
-	end := s.r + len(word)
-	if end > len(s.text) || string(s.text[s.r:end]) != word {
-		return false
+// is reports whether c is at i.
+func is(text []byte, i int, c byte) bool { return uint(i) < uint(len(text)) && text[i] == c }
+
+// wordEnd returns where the word that begins at i ends, 0 if another one does.
+func wordEnd(text []byte, i int, word string) int {
+	end := i + len(word)
+	if end > len(text) || string(text[i:end]) != word {
+		return 0
 	}
-	s.r = end
-	return true
+	return end
 }
 
-// string reads a string from its opening quote.
-func (s *scan) string() bool {
-	text := s.text
-	s.plain = true
-	for i := s.r + 1; i < len(text); i++ {
-		if i += ordinary(text[i:]); i == len(text) {
-			return false
-		}
+// stringEnd returns where the string that begins at i ends, with its quote, 0 if
+// it is none.
+func stringEnd(text []byte, i int) int {
+	if end := plainEnd(text, i); end != 0 {
+		return end
+	}
+	for i++; i < len(text); i++ {
 		switch c := text[i]; {
 		case c == '"':
-			s.r = i + 1
-			return true
+			return i + 1
 		case c == '\\':
-			s.plain = false
 			n := escape(text[i+1:])
 			if n == 0 {
-				return false
+				return 0
 			}
 			i += n
 		case c < ' ':
-			return false
+			return 0
 		}
 	}
-	return false
+	return 0
 }
 
-// ordinary returns how many of the first bytes are surely no quote, backslash or
-// control character. It looks at eight at a time, see
-// https://graphics.stanford.edu/~seander/bithacks.html#ZeroInWord
-func ordinary(b []byte) int {
+// plainEnd is stringEnd for nearly all strings. Where something is escaped, and
+// near the end of the text, it gives up and returns 0. It looks for quotes,
+// backslashes and control characters in eight bytes at a time, see
+// https://graphics.stanford.edu/~seander/bithacks.html#HasLessInWord. As an xor
+// makes a space of a quote and control characters of each other, one comparison
+// finds both.
+func plainEnd(text []byte, i int) int {
 	const ones, highs = 0x0101010101010101, 0x8080808080808080
-	i := 0
-	for ; i+8 <= len(b); i += 8 {
-		x := binary.LittleEndian.Uint64(b[i:])
-		quote, slash := x^(ones*'"'), x^(ones*'\\')
-		if special := ((x-ones*' ') & ^x | (quote-ones)&^quote | (slash-ones)&^slash) & highs; special != 0 {
-			return i + bits.TrailingZeros64(special)/8
+	for i++; i < len(text)-7; i += 8 {
+		x := binary.LittleEndian.Uint64(text[i : i+8 : i+8])
+		quote, slash := x^ones*('"'^' '), x^ones*'\\'
+		if special := ((quote - ones*(' '+1)) | (slash - ones)) &^ x & highs; special != 0 {
+			if i += bits.TrailingZeros64(special) / 8; text[i] == '"' {
+				return i + 1
+			}
+			break
 		}
 	}
-	return i
+	return 0
 }
 
 // escape returns the length of what follows a backslash, 0 if it is no escape.
@@ -94,37 +99,33 @@ func escape(b []byte) int {
 	return 5
 }
 
-// number reads a number, of any length and size.
-func (s *scan) number() bool {
-	i := s.r
-	if i < len(s.text) && s.text[i] == '-' {
+// numberEnd returns where a number that begins at i ends, of any length and
+// size, 0 if it is none.
+func numberEnd(text []byte, i int) int {
+	if i < len(text) && text[i] == '-' {
 		i++
 	}
-	whole := digits(s.text, i)
-	if whole == i || whole > i+1 && s.text[i] == '0' {
-		return false
+	end := digits(text, i)
+	if end == i || end > i+1 && text[i] == '0' {
+		return 0
 	}
-	i = whole
-	if i < len(s.text) && s.text[i] == '.' {
-		fraction := digits(s.text, i+1)
-		if fraction == i+1 {
-			return false
+	if i = end; i < len(text) && text[i] == '.' {
+		if end = digits(text, i+1); end == i+1 {
+			return 0
 		}
-		i = fraction
+		i = end
 	}
-	if i < len(s.text) && s.text[i]|0x20 == 'e' {
+	if i < len(text) && text[i]|0x20 == 'e' {
 		i++
-		if i < len(s.text) && (s.text[i] == '+' || s.text[i] == '-') {
+		if i < len(text) && (text[i] == '+' || text[i] == '-') {
 			i++
 		}
-		exponent := digits(s.text, i)
-		if exponent == i {
-			return false
+		if end = digits(text, i); end == i {
+			return 0
 		}
-		i = exponent
+		i = end
 	}
-	s.r = i
-	return true
+	return i
 }
 
 // digits returns where the digits that begin at i end.

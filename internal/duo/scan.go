@@ -1,220 +1,222 @@
 package duo
 
-import "strings"
+import "bytes"
 
 // maxDepth is how deep values may nest, the limit of package json.
 const maxDepth = 10_000
 
 // scan reads a JSON text once and finds the records in it. It accepts what
-// package json accepts, invalid UTF-8 in strings too, at several times its
-// speed, and closes the gaps that white space leaves: text[:r-gap] is what was
-// read, compact, once settle has moved it there. Nothing is unescaped, rounded
-// or put in another order.
+// package json accepts, invalid UTF-8 in strings too, at many times its speed,
+// and closes the gaps that white space leaves. Nothing is unescaped, rounded or
+// put in another order.
+//
+// What reads something gets the place where it begins and returns the one where
+// it ends, 0 if that is no JSON. Places are those in the text as it came; at
+// says where they will be.
 type scan struct {
 	text  []byte
-	r     int // read up to here
 	gap   int // white space so far
-	moved int // all before is in its place; from here to r all lies gap too far
+	moved int // all before is in its place; what was read since lies gap too far
 	depth int
-	plain bool // nothing is escaped in the last string
 
 	records []Record // of the last response.items, parts of text
-	members []member // theirs
-	lists   [][2]int // where such lists lie
+	lists   [][2]int // where such lists will be
 }
 
-// answer reads the whole text, and reports whether it is JSON.
-func (s *scan) answer() bool {
-	ok := s.objectOr(func(from, to int) bool {
-		if s.named(from, to, "response") {
-			return s.objectOr(s.responseMember)
-		}
-		return s.value()
-	})
-	return s.end() && ok
+// reset begins another text, in the memory of the last one.
+func (s *scan) reset(text []byte) {
+	*s = scan{text: text, records: s.records[:0], lists: s.lists[:0]}
 }
 
-// end reports whether nothing follows, and puts all in its place.
-func (s *scan) end() bool {
-	s.peek()
-	s.settle()
-	return s.r == len(s.text)
-}
-
-func (s *scan) responseMember(from, to int) bool {
-	if !s.named(from, to, "items") || s.peek() != '[' {
-		return s.value()
+// whole reports whether the text is one value, which ends at i. Then no white
+// space is left in it.
+func (s *scan) whole(i int) bool {
+	if i == 0 {
+		return false
 	}
-	s.records, s.members = make([]Record, 0, PageSize), make([]member, 0, 8*PageSize)
-	begin := s.at()
-	ok := s.array(s.record)
-	s.lists = append(s.lists, [2]int{begin, s.at()})
-	return ok
+	if i = s.next(i); i < len(s.text) {
+		return false
+	}
+	s.settle(i)
+	s.text = s.text[:s.at(i)]
+	return true
 }
 
-// record reads a value and notes it as a record.
-func (s *scan) record() bool {
-	begin, first := s.at(), len(s.members)
-	ok := s.objectOr(func(from, to int) bool {
-		plain := s.plain
-		ok := s.value()
-		s.members = append(s.members, member{int32(from - begin), int32(to - begin), int32(s.at() - begin), plain})
-		return ok
-	})
-	end, last := s.at(), len(s.members)
-	s.records = append(s.records, Record{s.text[begin:end:end], s.members[first:last:last]})
-	return ok
-}
-
-// at is where what was read ends, once it is in its place.
-func (s *scan) at() int { return s.r - s.gap }
-
-// envelope is the text without the records: their lists are empty in it.
-func (s *scan) envelope() []byte {
-	var out []byte
-	at := 0
+// envelope appends the text without the records: their lists are empty in it.
+func (s *scan) envelope(dst []byte) []byte {
+	from := 0
 	for _, list := range s.lists {
-		out = append(append(out, s.text[at:list[0]]...), "[]"...)
-		at = list[1]
+		dst = append(append(dst, s.text[from:list[0]]...), "[]"...)
+		from = list[1]
 	}
-	return append(out, s.text[at:s.at()]...)
+	return append(dst, s.text[from:]...)
 }
 
-// named compares a key, a string that was read just now, with a name in the way
-// of package json, which minds neither escapes nor case.
-func (s *scan) named(from, to int, name string) bool {
-	s.settle()
-	return strings.EqualFold(string(unquote(s.text[from:to])), name)
+// at is where i will be when all is in its place.
+func (s *scan) at(i int) int { return i - s.gap }
+
+// next returns the place of the first byte from i on that is no white space.
+func (s *scan) next(i int) int {
+	if uint(i) < uint(len(s.text)) && s.text[i] > ' ' {
+		return i
+	}
+	return s.skip(i)
 }
 
-// objectOr reads an object by its members, or any other value.
-func (s *scan) objectOr(member func(from, to int) bool) bool {
-	if s.peek() != '{' {
-		return s.value()
+// skip is next where there is white space. It is kept out of next, which is
+// inlined then.
+//
+//go:noinline
+func (s *scan) skip(i int) int {
+	from := i
+	for i < len(s.text) && isSpace(s.text[i]) {
+		i++
 	}
-	return s.object(member)
-}
-
-// peek skips white space and returns the byte after it, 0 at the end. A NUL in
-// the text begins no value either.
-func (s *scan) peek() byte {
-	if s.r < len(s.text) && s.text[s.r] > ' ' {
-		return s.text[s.r]
+	if i > from {
+		s.settle(from)
+		s.gap += i - from
+		s.moved = i
 	}
-	return s.skip()
-}
-
-func (s *scan) skip() byte {
-	from := s.r
-	for s.r < len(s.text) && isSpace(s.text[s.r]) {
-		s.r++
-	}
-	if n := s.r - from; n > 0 {
-		s.r = from
-		s.settle()
-		s.r, s.gap = from+n, s.gap+n
-		s.moved = s.r
-	}
-	if s.r == len(s.text) {
-		return 0
-	}
-	return s.text[s.r]
+	return i
 }
 
 func isSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\n' }
 
-// settle moves what was read since the last white space to its place.
-func (s *scan) settle() {
+// settle moves what was read since the last white space, up to i, to its place.
+func (s *scan) settle(i int) {
 	if s.gap > 0 {
-		copy(s.text[s.moved-s.gap:], s.text[s.moved:s.r])
+		copy(s.text[s.moved-s.gap:], s.text[s.moved:i])
 	}
-	s.moved = s.r
+	s.moved = i
 }
 
-func (s *scan) value() bool {
-	switch s.peek() {
+// part is what a value is of an answer, as far as it matters.
+type part int
+
+const (
+	other    part = iota
+	answer        // an object with a response
+	response      // an object with items
+	items         // a list of records
+)
+
+// member is what an object's member with this key is.
+func (p part) member(key []byte) part {
+	switch {
+	case p == answer && named(key, "response"):
+		return response
+	case p == response && named(key, "items"):
+		return items
+	}
+	return other
+}
+
+// named compares a key with a name in the way of package json, which minds
+// neither escapes nor case.
+func named(key []byte, name string) bool { return bytes.EqualFold(unquote(key), []byte(name)) }
+
+// value reads a value, which is that part of an answer.
+func (s *scan) value(i int, p part) int {
+	if i == len(s.text) {
+		return 0
+	}
+	switch s.text[i] {
 	case '"':
-		return s.string()
+		return stringEnd(s.text, i)
 	case '{':
-		return s.object(nil)
+		return s.object(i, p)
 	case '[':
-		return s.array(nil)
+		return s.list(i, p)
 	case 't':
-		return s.word("true")
+		return wordEnd(s.text, i, "true")
 	case 'f':
-		return s.word("false")
+		return wordEnd(s.text, i, "false")
 	case 'n':
-		return s.word("null")
+		return wordEnd(s.text, i, "null")
 	}
-	return s.number()
+	return numberEnd(s.text, i)
 }
 
-// object reads an object. member reads the value of a key, of which it gets the
-// place, quotes included; nil takes any.
-func (s *scan) object(member func(from, to int) bool) bool {
+func (s *scan) object(i int, p part) int {
 	if !s.open() {
-		return false
+		return 0
 	}
-	if s.peek() == '}' {
-		return s.close()
+	if i = s.next(i + 1); is(s.text, i, '}') {
+		return s.close(i)
+	}
+	for is(s.text, i, '"') {
+		end := stringEnd(s.text, i)
+		if end == 0 {
+			return 0
+		}
+		member := p.member(s.text[i:end]) // now: what follows may move the key
+		if i = s.next(end); !is(s.text, i, ':') {
+			return 0
+		}
+		if end = s.value(s.next(i+1), member); end == 0 {
+			return 0
+		}
+		if i = s.next(end); is(s.text, i, '}') {
+			return s.close(i)
+		}
+		if !is(s.text, i, ',') {
+			return 0
+		}
+		i = s.next(i + 1)
+	}
+	return 0
+}
+
+// list reads an array, and notes where it is if it is the one of records.
+func (s *scan) list(i int, p part) int {
+	if p != items {
+		return s.array(i, other)
+	}
+	s.records = s.records[:0]
+	begin := s.at(i)
+	end := s.array(i, items)
+	s.lists = append(s.lists, [2]int{begin, s.at(end)})
+	return end
+}
+
+func (s *scan) array(i int, p part) int {
+	if !s.open() {
+		return 0
+	}
+	if i = s.next(i + 1); is(s.text, i, ']') {
+		return s.close(i)
 	}
 	for {
-		from := s.at()
-		if s.peek() != '"' || !s.string() {
-			return false
+		end := s.element(i, p)
+		if end == 0 {
+			return 0
 		}
-		to := s.at()
-		if s.peek() != ':' {
-			return false
+		if i = s.next(end); is(s.text, i, ']') {
+			return s.close(i)
 		}
-		s.r++
-		if member == nil && !s.value() || member != nil && !member(from, to) {
-			return false
+		if !is(s.text, i, ',') {
+			return 0
 		}
-		switch s.peek() {
-		case '}':
-			return s.close()
-		case ',':
-			s.r++
-			s.peek()
-		default:
-			return false
-		}
+		i = s.next(i + 1)
 	}
 }
 
-// array reads an array. element reads an element; nil takes any.
-func (s *scan) array(element func() bool) bool {
-	if !s.open() {
-		return false
+// element reads an element of an array, and notes it if it is a record.
+func (s *scan) element(i int, p part) int {
+	if p != items {
+		return s.value(i, other)
 	}
-	if s.peek() == ']' {
-		return s.close()
-	}
-	for {
-		if element == nil && !s.value() || element != nil && !element() {
-			return false
-		}
-		switch s.peek() {
-		case ']':
-			return s.close()
-		case ',':
-			s.r++
-			s.peek()
-		default:
-			return false
-		}
-	}
+	s.records = append(s.records, Record{})
+	return s.record(i, &s.records[len(s.records)-1])
 }
 
+// open and close count the brackets around.
 func (s *scan) open() bool {
-	s.r++
 	s.depth++
 	return s.depth <= maxDepth
 }
 
-func (s *scan) close() bool {
-	s.r++
+func (s *scan) close(i int) int {
 	s.depth--
-	return true
+	return i + 1
 }

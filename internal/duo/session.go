@@ -1,7 +1,6 @@
 package duo
 
 import (
-	"bytes"
 	"context"
 	"iter"
 	"sync"
@@ -26,7 +25,7 @@ const (
 // Pages are for one goroutine at a time, [Session.Stats] is for all.
 type Session struct {
 	client *Client
-	body   bytes.Buffer // the latest answer
+	reader Reader
 
 	mu       sync.Mutex
 	stats    Stats
@@ -95,7 +94,7 @@ func (s *Session) fetch(ctx context.Context, q Query) (Page, error) {
 	if failure != nil {
 		return Page{}, failure
 	}
-	c := call{client: s.client, query: q, key: key, body: &s.body}
+	c := call{client: s.client, query: q, key: key, reader: &s.reader}
 	for attempt := 1; ; attempt++ {
 		if err := s.await(ctx); err != nil {
 			return Page{}, err
