@@ -95,12 +95,10 @@ func (e envelope) page() (Page, error) {
 type text string
 
 func (t *text) UnmarshalJSON(data []byte) error {
-	var number json.Number // takes null and quoted numbers too
-	if json.Unmarshal(data, &number) == nil {
-		*t = text(number)
-		return nil
+	if data[0] == '"' {
+		return json.Unmarshal(data, (*string)(t))
 	}
-	return json.Unmarshal(data, (*string)(t))
+	return json.Unmarshal(data, (*json.Number)(t)) // takes null too
 }
 
 // offset is a text, or two of them, which are sent with a comma between.
