@@ -10,18 +10,27 @@ import (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-var objectPage records
+// Objects does with pages all that a run does between fetch and upload, in the
+// memory that a run keeps from page to page.
+type Objects struct {
+	reader duo.Reader
+	page   records
+	seen   memory
+}
 
-// PageToObject does with a page's body all that a run does between fetch and
-// upload: with what the writer adds, the object's sum.
-func PageToObject(r *duo.Reader, body []byte) []byte {
-	p, err := r.Page(body)
+// Of returns the bytes of the object of a page's body, with the sum that the
+// writer adds. They are overwritten when the next one is made.
+func (o *Objects) Of(body []byte) (object []byte, sum uint32) {
+	p, err := o.reader.Page(body)
 	if err != nil {
 		panic(err)
 	}
-	objectPage.fill(p.Records, Config{Enrich: true, Host: "api-1234abcd.duosecurity.com"}.extraFields())
-	c := store.Cursor{Window: store.Window{To: time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC)}}
-	b := pick(page{records: &objectPage, next: p.Next}, c, remember(nil), nil)
-	crc32.Checksum(b.lines, castagnoli)
-	return b.lines
+	o.page.fill(p.Records, Config{Enrich: true, Host: "api-1234abcd.duosecurity.com"}.extraFields())
+	end := time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC)
+	if o.seen == nil {
+		o.seen = remember(nil)
+	}
+	b := pick(page{records: &o.page, next: p.Next}, store.Cursor{Window: store.Window{To: end}}, o.seen, nil)
+	o.seen.forget(nil, b, store.Cursor{Reach: end})
+	return b.lines, crc32.Checksum(b.lines, castagnoli)
 }

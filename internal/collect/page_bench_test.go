@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"duo-telephony-collector/internal/collect"
-	"duo-telephony-collector/internal/duo"
 )
 
 // BenchmarkPageToObject makes an object's bytes of a page's: everything between
@@ -21,8 +20,8 @@ import (
 func BenchmarkPageToObject(b *testing.B) {
 	const records, copies = 1000, 2000
 	body := pageBody(records)
-	var reader duo.Reader
-	object := collect.PageToObject(&reader, body)
+	var objects collect.Objects
+	object, _ := objects.Of(body)
 	if n := bytes.Count(object, []byte("\n")); n != records {
 		b.Fatalf("the object has %d lines, want %d", n, records)
 	}
@@ -32,7 +31,7 @@ func BenchmarkPageToObject(b *testing.B) {
 	runtime.ReadMemStats(&before)
 	start := onCore(b)
 	for b.Loop() {
-		object = collect.PageToObject(&reader, body)
+		object, _ = objects.Of(body)
 	}
 	each := (onCore(b) - start) / time.Duration(b.N)
 	runtime.ReadMemStats(&after)

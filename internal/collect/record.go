@@ -80,19 +80,29 @@ func parseRecord(line []byte) record {
 
 // recordOf is the record r, written as a line.
 func recordOf(r duo.Record, line []byte) record {
-	return record{line: line, at: parseTime(duo.Text(r.Time)), id: identity(r.ID, line)}
+	return record{line: line, at: parseTime(r.Time), id: identity(r.ID, line)}
 }
 
-// parseTime reads RFC 3339, and cuts it to milliseconds; 0 is what is none.
-func parseTime(s []byte) int64 {
-	if at, ok := parseDuoTime(s); ok {
+// parseTime reads a JSON string with RFC 3339 in it, and cuts it to
+// milliseconds; 0 is what is none.
+func parseTime(value []byte) int64 {
+	if at, ok := parseDuoTime(between(value)); ok {
 		return at
 	}
-	t, err := time.Parse(time.RFC3339Nano, string(s))
+	t, err := time.Parse(time.RFC3339Nano, string(duo.Text(value)))
 	if err != nil {
 		return 0
 	}
 	return t.UnixMilli()
+}
+
+// between is a JSON value without its first and last byte. Where that is a time
+// or a UUID, the value is a string and says so without an escape.
+func between(value []byte) []byte {
+	if len(value) < 2 {
+		return nil
+	}
+	return value[1 : len(value)-1]
 }
 
 // parseDuoTime reads the one form that Duo is known to send, in UTC with
@@ -128,6 +138,9 @@ func number(digits []byte) (n int64) {
 // identity is what makes two records the same one: the id if it is a UUID,
 // else its hash, and without an id the hash of the line as it is written.
 func identity(value, line []byte) store.ID {
+	if id, ok := parseUUID(between(value)); ok {
+		return id
+	}
 	s := duo.Text(value)
 	if s == nil && string(value) != "null" {
 		s = value // an id that is no string

@@ -128,8 +128,20 @@ func TestParseTime(t *testing.T) {
 	}
 	for _, text := range texts {
 		want, err := time.Parse(time.RFC3339Nano, text)
-		if got := parseTime([]byte(text)); err == nil && got != want.UnixMilli() || err != nil && got != 0 {
-			t.Errorf("%q is read as %d, want %v, %v", text, got, want, err)
+		at := int64(0)
+		if err == nil {
+			at = want.UnixMilli()
+		}
+		escaped := strings.Replace(text, "-", `\u002d`, 1)
+		for _, value := range []string{`"` + text + `"`, `"` + escaped + `"`} {
+			if got := parseTime([]byte(value)); got != at {
+				t.Errorf("%s is read as %d, want %d, %v", value, got, at, err)
+			}
+		}
+	}
+	for _, value := range []string{"", "7", `["` + good[2:] + `"]`} {
+		if got := parseTime([]byte(value)); got != 0 {
+			t.Errorf("%s is read as %d", value, got)
 		}
 	}
 }
