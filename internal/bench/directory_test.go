@@ -47,14 +47,16 @@ func directoryContest(b *testing.B, c *duo.Client, pages int) contest {
 	runPages(b, d.collector(c), 3)
 	object, state, part := d.sample(b)
 	return contest{
-		floor: func() {
+		floor: func(beside func()) {
 			d := newDirectory(b)
 			for i := range pages {
 				object.Name.Page = i
-				if _, err := d.bucket.Put(b.Context(), object); err != nil {
-					b.Fatal(err)
-				}
-				d.replace(b, i, state, part)
+				while(func() {
+					if _, err := d.bucket.Put(b.Context(), object); err != nil {
+						b.Fatal(err)
+					}
+					d.replace(b, i, state, part)
+				}, beside)
 			}
 		},
 		run: func() { complete(b, newDirectory(b).collector(c), pages) },
