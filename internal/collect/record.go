@@ -3,9 +3,9 @@ package collect
 import (
 	"bytes"
 	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"slices"
+	"strconv"
 	"time"
 
 	"duo-telephony-collector/internal/duo"
@@ -114,14 +114,24 @@ func parseDuoTime(s []byte) (at int64, ok bool) {
 	year, month, day := number(s[:4]), number(s[5:7]), number(s[8:10])
 	hour, minute, second, micro := number(s[11:13]), number(s[14:16]), number(s[17:19]), number(s[20:26])
 	// The sign bit of one that is no number stays.
-	if year|month|day|hour|minute|second|micro < 0 || month < 1 || month > 12 || hour > 23 || minute > 59 || second > 59 {
+	if year|month|day|hour|minute|second|micro < 0 || year < 1 || month < 1 || month > 12 || hour > 23 || minute > 59 || second > 59 {
 		return 0, false
 	}
-	midnight := time.Date(int(year), time.Month(month), int(day), 0, 0, 0, 0, time.UTC)
-	if midnight.Day() != int(day) { // Date takes the 30th of February for the 1st or 2nd of March
+	if day < 1 || day > days(year, month+1, 1)-days(year, month, 1) {
 		return 0, false
 	}
-	return midnight.UnixMilli() + ((hour*60+minute)*60+second)*1000 + micro/1000, true
+	return (((days(year, month, day)*24+hour)*60+minute)*60+second)*1000 + micro/1000, true
+}
+
+// days is the number of days from the 1st of January 1970 to a date, at a third
+// of package time's price, see
+// https://howardhinnant.github.io/date_algorithms.html#days_from_civil. Month 13
+// is the January after.
+func days(year, month, day int64) int64 {
+	if month < 3 { // years begin in March, so that a leap day ends one
+		year, month = year-1, month+12
+	}
+	return 365*year + year/4 - year/100 + year/400 + (153*(month-3)+2)/5 + day - 719_469
 }
 
 // number reads decimal digits; -1 if there is anything else.
@@ -159,19 +169,33 @@ func hash(kind string, b []byte) store.ID {
 	return store.ID(sum[:16])
 }
 
+// pairs is where a UUID's pairs of digits are, and digit what a digit is worth,
+// 16 if it is none.
+var (
+	pairs = [16]uint8{0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34}
+	digit = func() (worth [256]uint8) {
+		for c := range worth {
+			n, err := strconv.ParseUint(string(rune(c)), 16, 4)
+			if worth[c] = uint8(n); err != nil {
+				worth[c] = 16
+			}
+		}
+		return worth
+	}()
+)
+
 // parseUUID reads a UUID with its hyphens.
 func parseUUID(s []byte) (id store.ID, ok bool) {
 	if len(s) != 36 || s[8] != '-' || s[13] != '-' || s[18] != '-' || s[23] != '-' {
 		return id, false
 	}
-	var digits [32]byte
-	copy(digits[:], s[:8])
-	copy(digits[8:], s[9:13])
-	copy(digits[12:], s[14:18])
-	copy(digits[16:], s[19:23])
-	copy(digits[20:], s[24:])
-	_, err := hex.Decode(id[:], digits[:])
-	return id, err == nil
+	var all uint8
+	for i, at := range pairs {
+		high, low := digit[s[at]], digit[s[at+1]]
+		all |= high | low
+		id[i] = high<<4 | low
+	}
+	return id, all < 16
 }
 
 // field is a member to add to records, as it is written with a comma before.

@@ -3,6 +3,7 @@ package collect
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -75,6 +76,7 @@ func TestIdentity(t *testing.T) {
 		{"no id", `{"a":1}`, `{ "a" : 1 }`, true},
 		{"no id, other bytes", `{"a":1}`, `{"a":2}`, false},
 		{"null and empty are no ids", `{"telephony_id":null}`, `{"telephony_id":""}`, false},
+		{"the form of a UUID only", `{"telephony_id":"6079gfee-f08f-4ba8-971f-4e53b3473e9a"}`, `{"telephony_id":"6079hfee-f08f-4ba8-971f-4e53b3473e9a"}`, false},
 		{"no hyphens", `{"telephony_id":` + id + `}`, `{"telephony_id":"60799feef08f4ba8971f4e53b3473e9a"}`, false},
 	} {
 		a, b := newRecord(test.a, extra), newRecord(test.b, extra)
@@ -142,6 +144,23 @@ func TestParseTime(t *testing.T) {
 	for _, value := range []string{"", "7", `["` + good[2:] + `"]`} {
 		if got := parseTime([]byte(value)); got != 0 {
 			t.Errorf("%s is read as %d", value, got)
+		}
+	}
+}
+
+// TestParseTimeDays reads every day there is, and those that are not, of years
+// of all kinds.
+func TestParseTimeDays(t *testing.T) {
+	t.Parallel()
+	for _, year := range []int{1, 4, 100, 400, 1899, 1900, 1969, 1970, 1972, 1999, 2000, 2001, 2024, 2026, 2100, 9999} {
+		for month := range 14 {
+			for day := range 33 {
+				text := fmt.Sprintf("%04d-%02d-%02dT11:22:33.444555+00:00", year, month, day)
+				want, err := time.Parse(time.RFC3339Nano, text)
+				if got, ok := parseDuoTime([]byte(text)); ok != (err == nil) || ok && got != want.UnixMilli() {
+					t.Errorf("%s is read as %d, %t, want %d, %v", text, got, ok, want.UnixMilli(), err)
+				}
+			}
 		}
 	}
 }
