@@ -15,6 +15,6 @@ FROM gcr.io/distroless/static-debian12:nonroot
 COPY --from=build /server /server
 # Go does not see the container's limit. An instance has 256 MiB; the rest is
 # for what is not on the heap.
-ENV GOMEMLIMIT=200MiB GOGC=400
+ENV GOMEMLIMIT=200MiB
 USER 65532:65532
 ENTRYPOINT ["/server"]

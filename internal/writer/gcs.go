@@ -17,7 +17,7 @@ import (
 
 // listPage is how many objects are listed at a time. Cloud Storage would give a
 // thousand, which would be most of a backfill's memory.
-const listPage = 200
+const listPage = 100
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
