@@ -90,11 +90,11 @@ func (m memory) forget(last store.Seen, b batch, next store.Cursor) {
 // window that were not delivered before and that the shelf does not hold. It
 // adds them to seen. The page's lines are used up: those that stay close up.
 func pick(p page, c store.Cursor, seen memory, held *shelf) batch {
-	all := p.records
-	b := batch{next: p.next, fetched: len(all.all), total: p.total, entries: make([]store.Entry, 0, len(all.all))}
+	all, lines := p.records.all, p.records.lines
+	b := batch{next: p.next, fetched: len(all), total: p.total, entries: make([]store.Entry, 0, len(all))}
 	window := boundsOf(c.Window)
 	from, to := 0, 0 // of the record's line
-	for _, r := range all.all {
+	for _, r := range all {
 		from, to = to, to+len(r.line)+1
 		if r.at != 0 {
 			b.reached = r.at
@@ -105,7 +105,7 @@ func pick(p page, c store.Cursor, seen memory, held *shelf) batch {
 			b.duplicates++
 		default:
 			b.add(r, &c)
-			b.lines = keep(all.lines, len(b.lines), all.lines[from:to])
+			b.lines = keep(lines, len(b.lines), lines[from:to])
 		}
 	}
 	return b

@@ -32,7 +32,7 @@ type Meta struct {
 	Next    string // offset of the next page, "" after the last
 	Records int    // lines in Data
 	// First and Last are the earliest and latest readable record times, to
-	// the microsecond; zero where no record has one.
+	// the millisecond; zero where no record has one.
 	First, Last time.Time
 	RunID       string // the run that wrote it
 	Token       int64  // that run's fencing token
