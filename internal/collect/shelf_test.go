@@ -1,0 +1,41 @@
+package collect
+
+import (
+	"testing"
+	"time"
+
+	"duo-telephony-collector/internal/store"
+	"duo-telephony-collector/internal/writer"
+)
+
+// TestShelfBorders has an object's only record at the edge of a page: it is
+// loaded where both have a millisecond in common, and only there. An earlier
+// build wrote the times in metadata to the microsecond.
+func TestShelfBorders(t *testing.T) {
+	t.Parallel()
+	noon := time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
+	window := store.Window{From: noon, To: noon.Add(time.Hour)}
+	for _, offset := range []time.Duration{5 * time.Millisecond, 5*time.Millisecond + 300*time.Microsecond} {
+		dir := writer.NewDir(t.TempDir(), "p")
+		at := noon.Add(offset)
+		if _, err := dir.Put(t.Context(), writer.Object{
+			Name: writer.Name{Stream: "s", From: window.From, To: window.To, Page: 1},
+			Data: []byte(`{"telephony_id":"x"}` + "\n"),
+			Meta: writer.Meta{Records: 1, First: at, Last: at, RunID: "r", Token: 1},
+		}); err != nil {
+			t.Fatal(err)
+		}
+		for ms, want := range map[int64]bool{3: false, 4: false, 5: true, 6: false, 7: false} {
+			s, err := openShelf(t.Context(), dir, window, time.Hour, "s")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := s.turn(t.Context(), []record{{at: noon.UnixMilli() + ms}}); err != nil {
+				t.Fatal(err)
+			}
+			if got := s.has(hash("id", []byte("x"))); got != want {
+				t.Errorf("an object of %s, a page of %d ms: held is %t", offset, ms, got)
+			}
+		}
+	}
+}
