@@ -29,7 +29,7 @@ const patience = 30 * time.Second
 func build(b testing.TB) (exe string) {
 	b.Helper()
 	exe = filepath.Join(b.TempDir(), "server")
-	cmd := exec.CommandContext(b.Context(), "go", "build", "-trimpath", "-tags=disable_grpc_modules", "-ldflags=-s -w", "-o", exe, "../../cmd/server")
+	cmd := exec.CommandContext(b.Context(), "go", "build", "-trimpath", "-tags=disable_grpc_modules,grpcnotrace", "-ldflags=-s -w", "-o", exe, "../../cmd/server")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		b.Fatalf("%v: %s", err, out)

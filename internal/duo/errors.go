@@ -61,8 +61,10 @@ type Error struct {
 	Err error
 }
 
+// Error is why, and what an operator does about it.
 func (e *Error) Error() string { return "duo: " + e.Reason() + ": " + e.Hint }
 
+// Unwrap returns Err.
 func (e *Error) Unwrap() error { return e.Err }
 
 // RateLimited reports whether Duo asked to wait.

@@ -73,6 +73,7 @@ type Refused struct {
 	Reason string
 }
 
+// Error is the reason, which is for the log alone.
 func (r *Refused) Error() string { return r.Reason }
 
 func refuse(status int, format string, args ...any) error {
