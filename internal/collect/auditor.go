@@ -58,13 +58,29 @@ func (c *Collector) newAuditor(audit Audit, pace time.Duration, progress func(Pr
 func (a *auditor) walk(ctx context.Context) error {
 	for again := true; again; {
 		w := a.window
-		pages := a.session.Pages(ctx, duo.Query{Min: lower(w).Add(-time.Millisecond), Max: w.To, Offset: w.Offset})
+		pages := a.pages(ctx, duo.Query{Min: lower(w).Add(-time.Millisecond), Max: w.To, Offset: w.Offset})
 		var err error
 		if again, err = a.follow(pages); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// pages yields Duo's pages in turn.
+func (a *auditor) pages(ctx context.Context, q duo.Query) iter.Seq2[duo.Page, error] {
+	return func(yield func(duo.Page, error) bool) {
+		for {
+			p, err := a.session.Page(ctx, q)
+			if len(p.Records) == 0 {
+				p.Next = ""
+			}
+			if !yield(p, err) || err != nil || p.Next == "" {
+				return
+			}
+			q.Offset = p.Next
+		}
+	}
 }
 
 // follow takes pages up to the last one, or until the walk is to begin again.

@@ -41,13 +41,18 @@ func (r *run) open(ctx context.Context, w store.Window, most int) walk {
 			}
 		}()
 		this, other := &records{}, &records{}
-		for p, err := range r.session.Pages(ctx, queryOf(w)) {
+		for q := queryOf(w); ; {
+			p, err := r.session.Page(ctx, q)
+			if len(p.Records) == 0 {
+				p.Next = ""
+			}
 			this.fill(p.Records, extra)
 			pages <- page{records: this, next: p.Next, total: p.Total, err: err}
 			this, other = other, this // whoever took this one is through with the other
-			if most--; most == 0 {
+			if most--; most == 0 || err != nil || p.Next == "" || p.Next == q.Offset {
 				return
 			}
+			q.Offset = p.Next
 		}
 	}()
 	return walk{pages: pages, cancel: cancel, window: w}

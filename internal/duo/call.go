@@ -100,6 +100,9 @@ func (q Query) params() url.Values {
 		"limit":   {strconv.Itoa(PageSize)},
 		"sort":    {"ts:asc"},
 	}
+	if q.Newest {
+		params.Set("sort", "ts:desc")
+	}
 	if q.Offset != "" {
 		params.Set("next_offset", q.Offset)
 	}

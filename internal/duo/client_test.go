@@ -111,18 +111,29 @@ func (l listener) Accept() (net.Conn, error) {
 func (l listener) Close() error   { close(l); return nil }
 func (l listener) Addr() net.Addr { return &net.UnixAddr{} }
 
-// read walks a query to its end, and returns the records and the error.
+// read follows a query's offsets up to a page that is not full, and returns the
+// records and the error.
 func read(ctx context.Context, s *duo.Session, q duo.Query) ([]string, error) {
 	var records []string
-	for page, err := range s.Pages(ctx, q) {
+	for {
+		page, err := s.Page(ctx, q)
 		if err != nil {
 			return records, err
 		}
-		for _, r := range page.Records {
-			records = append(records, string(r.JSON))
+		records = append(records, texts(page)...)
+		if page.Next == "" || len(page.Records) < duo.PageSize {
+			return records, nil
 		}
+		q.Offset = page.Next
 	}
-	return records, nil
+}
+
+func texts(page duo.Page) []string {
+	var texts []string
+	for _, r := range page.Records {
+		texts = append(texts, string(r.JSON))
+	}
+	return texts
 }
 
 // ledger is what read must return.

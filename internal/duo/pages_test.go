@@ -104,36 +104,27 @@ func TestPagesFromOffset(t *testing.T) {
 	all := ledger(sim)
 	q := lastDay()
 	q.Offset = fmt.Sprintf("%d,%s", sim.Visible(q.Min, q.Max)[299].TS.UnixMilli(), id(299))
-	pages := serve(t, sim, duo.Config{}).Session(0).Pages(t.Context(), q)
-	for range 2 { // a second walk starts where the first did
-		var got []string
-		for page, err := range pages {
-			if err != nil {
-				t.Fatal(err)
-			}
-			if page.Total != len(all) {
-				t.Errorf("total %d, want %d", page.Total, len(all))
-			}
-			for _, r := range page.Records {
-				got = append(got, string(r.JSON))
-			}
-		}
-		if diff := cmp.Diff(all[300:], got); diff != "" {
-			t.Errorf("records (-ledger +read):\n%s", diff)
-		}
+	page, err := serve(t, sim, duo.Config{}).Session(0).Page(t.Context(), q)
+	if err != nil || page.Total != len(all) {
+		t.Errorf("total %d, %v; want %d", page.Total, err, len(all))
+	}
+	if diff := cmp.Diff(all[300:1300], texts(page)); diff != "" {
+		t.Errorf("records (-ledger +read):\n%s", diff)
 	}
 }
 
-func TestPagesBreak(t *testing.T) {
+func TestNewestFirst(t *testing.T) {
 	sim := newSim(duosim.Config{}, 1500)
-	for page, err := range serve(t, sim, duo.Config{}).Session(0).Pages(t.Context(), lastDay()) {
-		if err != nil || len(page.Records) != duo.PageSize {
-			t.Errorf("page of %d records, %v; want %d", len(page.Records), err, duo.PageSize)
-		}
-		break
+	q := lastDay()
+	q.Newest = true
+	got, err := read(t.Context(), serve(t, sim, duo.Config{}).Session(0), q)
+	if err != nil {
+		t.Fatal(err)
 	}
-	if n := len(sim.Requests()); n != 1 {
-		t.Errorf("%d requests after the walk was broken off, want 1", n)
+	want := ledger(sim)
+	slices.Reverse(want)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("records (-ledger +read):\n%s", diff)
 	}
 }
 

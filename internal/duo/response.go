@@ -2,9 +2,12 @@ package duo
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
+	"strconv"
 	"strings"
 )
 
@@ -26,13 +29,18 @@ type envelope struct {
 	Detail   text `json:"message_detail"`
 	Response struct {
 		Items    []json.RawMessage
-		Metadata struct {
-			Next  offset `json:"next_offset"`
-			Total count  `json:"total_objects"`
-		}
+		Metadata metadata
 	}
+	// Metadata may stand here instead, as Duo's general paging has it:
+	// https://duo.com/docs/adminapi#response-paging
+	Metadata metadata
 
 	records []Record // the items, which package json does not read
+}
+
+type metadata struct {
+	Next  offset `json:"next_offset"`
+	Total count  `json:"total_objects"`
 }
 
 // Reader reads answers, each in the memory of the one before.
@@ -55,7 +63,7 @@ func (r *Reader) Page(body []byte) (Page, error) {
 // decode reads the body of any answer.
 func (r *Reader) decode(body []byte) (envelope, error) {
 	var e envelope
-	e.Response.Metadata.Total = -1
+	e.Response.Metadata.Total, e.Metadata.Total = -1, -1
 	if len(body) > maxBody {
 		return e, errTooLong
 	}
@@ -82,13 +90,21 @@ func (e envelope) page() (Page, error) {
 	if e.Response.Items == nil {
 		return Page{}, errNoItems
 	}
-	page := Page{Records: e.records, Total: int(e.Response.Metadata.Total)}
-	// Duo gives an offset with the last page too. To follow it would cost a
-	// request of the one or two a minute that Duo allows.
-	if len(page.Records) >= PageSize {
-		page.Next = string(e.Response.Metadata.Next)
+	m := e.Response.Metadata.or(e.Metadata)
+	return Page{Records: e.records, Next: string(m.Next), Total: int(m.Total)}, nil
+}
+
+// or completes what one place says by what the other one does. Two totals that
+// differ are none.
+func (m metadata) or(other metadata) metadata {
+	m.Next = cmp.Or(m.Next, other.Next)
+	switch {
+	case m.Total < 0:
+		m.Total = other.Total
+	case other.Total >= 0 && other.Total != m.Total:
+		m.Total = -1
 	}
-	return page, nil
+	return m
 }
 
 // text is a string, or a number as it is written; "" for null.
@@ -101,7 +117,8 @@ func (t *text) UnmarshalJSON(data []byte) error {
 	return json.Unmarshal(data, (*json.Number)(t)) // takes null too
 }
 
-// offset is a text, or two of them, which are sent with a comma between.
+// offset is a text, or a list: of two texts, which are sent with a comma between,
+// or of none.
 type offset string
 
 func (o *offset) UnmarshalJSON(data []byte) error {
@@ -109,28 +126,39 @@ func (o *offset) UnmarshalJSON(data []byte) error {
 		return json.Unmarshal(data, (*text)(o))
 	}
 	var parts []text
-	if json.Unmarshal(data, &parts) != nil || len(parts) != 2 {
+	if json.Unmarshal(data, &parts) != nil || len(parts) != 0 && (len(parts) != 2 || parts[0] == "" || parts[1] == "") {
 		return errNotJSON
+	}
+	if len(parts) == 0 {
+		return nil
 	}
 	*o = offset(strings.Join([]string{string(parts[0]), string(parts[1])}, ","))
 	return nil
 }
 
-// count is a number, or an object with one; -1 where it is not exact.
+// count is a number, or an object that says of one that it is exact; -1 where
+// there is none. The number may be written as a string or with a fraction of 0.
 type count int
 
 func (c *count) UnmarshalJSON(data []byte) error {
-	n := -1
-	if json.Unmarshal(data, &n) == nil {
-		*c = count(n)
-		return nil
+	*c = -1
+	var n text
+	if json.Unmarshal(data, &n) != nil {
+		var total struct {
+			Relation string
+			Value    text
+		}
+		if json.Unmarshal(data, &total) != nil || total.Relation != "eq" {
+			return nil
+		}
+		n = total.Value
 	}
-	var total struct {
-		Relation string
-		Value    int
-	}
-	if json.Unmarshal(data, &total) == nil && total.Relation == "eq" {
-		*c = count(total.Value)
+	if f, err := strconv.ParseFloat(string(n), 64); err == nil && f == math.Trunc(f) && 0 <= f && f <= maxCount {
+		*c = count(f)
 	}
 	return nil
 }
+
+// maxCount is the greatest count that is believed: up to there a float64 holds
+// every whole number.
+const maxCount = 1 << 53

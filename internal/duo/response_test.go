@@ -25,18 +25,43 @@ func TestDecodeNext(t *testing.T) {
 		"array of number": {`{"next_offset":[1666714065304,"5bf1"]}`, "1666714065304,5bf1"},
 		"null":            {`{"next_offset":null}`, ""},
 		"empty":           {`{"next_offset":""}`, ""},
+		"empty list":      {`{"next_offset":[]}`, ""},
+		"number":          {`{"next_offset":7}`, "7"},
 		"absent":          {`{}`, ""},
 		"no metadata":     {`null`, ""},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			for records, want := range map[int]string{0: "", PageSize - 1: "", PageSize: tt.want} {
+			for _, records := range []int{0, PageSize - 1, PageSize} {
 				page, err := decodePage([]byte(body(records, tt.metadata)))
-				if err != nil || page.Next != want || len(page.Records) != records {
-					t.Errorf("with %d records: %d records, next %q, %v; want next %q", records, len(page.Records), page.Next, err, want)
+				if err != nil || page.Next != tt.want || len(page.Records) != records {
+					t.Errorf("with %d records: %d records, next %q, %v; want next %q", records, len(page.Records), page.Next, err, tt.want)
 				}
 			}
 		})
+	}
+}
+
+// TestDecodePlaces has metadata in either place and in both.
+func TestDecodePlaces(t *testing.T) {
+	const here, there = `"metadata":{"next_offset":"1,a","total_objects":3}`, `"metadata":{"next_offset":"2,b","total_objects":4}`
+	tests := map[string]struct {
+		within, beside string
+		next           string
+		total          int
+	}{
+		"in response":              {here, `"x":1`, "1,a", 3},
+		"beside response":          {`"x":1`, there, "2,b", 4},
+		"null there":               {`"metadata":null`, there, "2,b", 4},
+		"in two that say the same": {here, here, "1,a", 3},
+		"in two that do not":       {here, there, "1,a", -1},
+		"in two that say a half":   {`"metadata":{"total_objects":3}`, `"metadata":{"next_offset":"2,b"}`, "2,b", 3},
+	}
+	for name, tt := range tests {
+		page, err := decodePage(fmt.Appendf(nil, `{"stat":"OK","response":{"items":[1],%s},%s}`, tt.within, tt.beside))
+		if err != nil || page.Next != tt.next || page.Total != tt.total {
+			t.Errorf("%s: next %q, total %d, %v; want %q, %d", name, page.Next, page.Total, err, tt.next, tt.total)
+		}
 	}
 }
 
@@ -47,6 +72,14 @@ func TestDecodeTotal(t *testing.T) {
 		`{"total_objects":{"relation":"gte","value":10000}}`:      -1,
 		`{"total_objects":{"value":10000}}`:                       -1,
 		`{"total_objects":null}`:                                  -1,
+		`{"total_objects":3.0}`:                                   3,
+		`{"total_objects":"3"}`:                                   3,
+		`{"total_objects":{"relation":"eq","value":"4"}}`:         4,
+		`{"total_objects":{"relation":"eq"}}`:                     -1,
+		`{"total_objects":3.5}`:                                   -1,
+		`{"total_objects":-3}`:                                    -1,
+		`{"total_objects":""}`:                                    -1,
+		`{"total_objects":true}`:                                  -1,
 		`{"total_objects":"many"}`:                                -1,
 		`{"total_objects":[1]}`:                                   -1,
 		`{"total_objects":99999999999999999999}`:                  -1,
@@ -110,6 +143,7 @@ func TestDecodeMalformed(t *testing.T) {
 		"offset object":     {body(1, `{"next_offset":{"ms":1}}`), errNotJSON},
 		"offset of one":     {body(1, `{"next_offset":["1666714065304"]}`), errNotJSON},
 		"offset of objects": {body(1, `{"next_offset":[{},{}]}`), errNotJSON},
+		"offset of nulls":   {body(1, `{"next_offset":[null,null]}`), errNotJSON},
 	}
 	for name, tt := range tests {
 		if page, err := decodePage([]byte(tt.body)); !errors.Is(err, tt.want) {
@@ -132,7 +166,7 @@ func decodePage(body []byte) (Page, error) {
 // reference is decodePage as package json would have it.
 func reference(body []byte) (Page, error) {
 	var e envelope
-	e.Response.Metadata.Total = -1
+	e.Response.Metadata.Total, e.Metadata.Total = -1, -1
 	if json.Unmarshal(body, &e) != nil {
 		return Page{}, errNotJSON
 	}

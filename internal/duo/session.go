@@ -2,13 +2,12 @@ package duo
 
 import (
 	"context"
-	"iter"
 	"sync"
 	"time"
 )
 
-// PageSize is the limit that every request asks for, the API's maximum. A
-// page with fewer records is the last one.
+// PageSize is the limit that every request asks for, the API's maximum. Duo may
+// give fewer records and still have more.
 const PageSize = 1000
 
 // Duo limits the requests a minute, to one or two where it is strict, and does
@@ -51,45 +50,34 @@ func (s *Session) Stats() Stats {
 	return s.stats
 }
 
-// Query asks for the records with Min ≤ ts ≤ Max, in whole milliseconds,
-// oldest first, after Offset where it is not empty.
+// Query asks for the records that Duo has between Min and Max, in whole
+// milliseconds and with both of them, oldest first unless Newest is set, after
+// Offset where it is not empty.
 type Query struct {
 	Min, Max time.Time
 	Offset   string
+	Newest   bool // first
 }
 
-// Page is one response.
+// Page is one response. It says what Duo said: whether there is more is for its
+// reader to conclude.
 type Page struct {
 	// Records are in Duo's order. They are overwritten when the next page is
 	// asked for.
 	Records []Record
-	// Next is the offset of the next page, "" on the last one.
+	// Next is next_offset, "" where Duo gave none. Duo gives one with the last
+	// page, too.
 	Next string
-	// Total is total_objects, or -1 where Duo gave none or only a lower bound.
+	// Total is total_objects, or -1 where Duo gave none or one that is not
+	// exact.
 	Total int
 }
 
-// Pages returns the pages of a query, the first with the query's own offset.
-// It ends after the last page or the first error, which is an [*Error] or the
-// context's. Where the context's deadline would pass during a wait it ends at
-// once: with the error that the wait was for, or with
+// Page returns one page, after as many attempts as can help. The error is an
+// [*Error] or the context's. Where the context's deadline would pass during a
+// wait it returns at once: with the error that the wait was for, or with
 // [context.DeadlineExceeded] where it only keeps the pace.
-//
-// An offset that does not advance is not noticed here.
-func (s *Session) Pages(ctx context.Context, q Query) iter.Seq2[Page, error] {
-	return func(yield func(Page, error) bool) {
-		for q := q; ; {
-			page, err := s.fetch(ctx, q)
-			if !yield(page, err) || err != nil || page.Next == "" {
-				return
-			}
-			q.Offset = page.Next
-		}
-	}
-}
-
-// fetch returns one page, after as many attempts as can help.
-func (s *Session) fetch(ctx context.Context, q Query) (Page, error) {
+func (s *Session) Page(ctx context.Context, q Query) (Page, error) {
 	key, failure := s.client.secret("")
 	if failure != nil {
 		return Page{}, failure
