@@ -106,10 +106,10 @@ func (a *auditor) follow(pages iter.Seq2[duo.Page, error]) (again bool, err erro
 
 // take notes what Duo shows in a page.
 func (a *auditor) take(page duo.Page) {
-	reached, window := a.window.Last, boundsOf(a.window)
+	reached := a.window.Last
 	for _, shown := range page.Records {
 		sent, r := a.normal(shown.JSON)
-		if window.exclude(r) {
+		if r.at != 0 && !in(a.window, r.at) {
 			continue
 		}
 		if r.at != 0 {

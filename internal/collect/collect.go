@@ -87,11 +87,13 @@ type Report struct {
 //
 //  1. Acquire the lease. The same write freezes the next window, unless one is
 //     in progress: that one goes on.
-//  2. Fetch a page. The walk is one page ahead: the next page is fetched and
-//     read while this one is written and committed.
-//  3. Drop what is outside the window or was delivered before.
+//  2. Fetch a page.
+//  3. Drop what was delivered before. The page says, or leaves in doubt, whether
+//     there is more: then the next page is fetched while this one is written and
+//     committed.
 //  4. Write the object. If its name is taken, an earlier attempt wrote it and
-//     died before its commit: adopt its records and where they lead.
+//     died before its commit: adopt its records. What it lacks of the page goes
+//     into the next object.
 //  5. Commit the cursor after this page. No object of the next page is written
 //     before: that is what makes a paused twin harmless.
 //  6. After a window's last page the watermark is the window's end, and the
@@ -110,7 +112,7 @@ func (c *Collector) Run(ctx context.Context, job Job) Report {
 		if err != nil {
 			return r.end(delivering, err)
 		}
-		batch, err := r.drop(delivering, page) // 3
+		batch, err := r.drop(delivering, asking, page) // 3
 		if err != nil {
 			return r.end(delivering, err)
 		}

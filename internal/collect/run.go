@@ -28,12 +28,15 @@ type run struct {
 	plan    planner
 	started time.Time
 	session *duo.Session
-	walk    walk
+	ahead   *ahead
 
 	lease    *store.Lease
 	cursor   store.Cursor // as last committed, or about to be
 	seen     memory       // of the cursor
-	shelf    *shelf       // of the window in progress, in a backfill
+	walk     walk         // that the window in progress is in
+	again    bool         // the page in hand is to be delivered again: a part of it was
+	buffer   []byte       // of the batch's lines
+	shelf    *shelf       // of the window in progress, where the bucket is asked
 	dirty    bool         // the cursor holds something for the next run that no commit saved
 	finished bool         // lease given back, nothing left to do
 	report   store.Run
@@ -42,6 +45,7 @@ type run struct {
 
 func (c *Collector) begin(job Job) *run {
 	r := &run{Collector: c, job: job, started: time.Now(), session: c.Duo.Session(0)}
+	r.ahead = newAhead(r.session, c.extraFields())
 	r.report = store.Run{
 		ID: rand.Text(), Stream: c.Stream, StartedAt: r.started.UTC(), Objects: []string{},
 		Outcome: Failed, Reason: "the run crashed; its stack is in the log", Act: true, // what a panic leaves to the history
@@ -75,7 +79,7 @@ func (r *run) bounds(ctx context.Context) (asking, delivering context.Context, c
 		stop()
 		cancelAsking()
 		cancelDelivering()
-		r.walk.end()
+		r.ahead.end()
 	}
 }
 
@@ -96,6 +100,8 @@ func (r *run) acquire(ctx context.Context) error {
 	}
 	r.lease, r.cursor = lease, cursor
 	r.session = r.Duo.Session(learned(cursor.Pace, lease.Now()))
+	r.session.MaxWait = maxPause
+	r.ahead = newAhead(r.session, r.extraFields())
 	r.started = time.Now() // a report covers the time that the lease was held
 	r.report.Token, r.report.StartedAt = lease.Token, lease.Now()
 	if g := cursor.Gap; g != nil && g.RunID == r.report.ID {

@@ -82,7 +82,7 @@ func (a *auditor) within(r record, here place) bool {
 		name := a.objects[here.object]
 		return !name.From.Before(from) && !name.To.After(to)
 	}
-	return !boundsOf(store.Window{From: from, To: to}).exclude(r)
+	return r.at == 0 || in(store.Window{From: from, To: to}, r.at)
 }
 
 // note adds a copy to the faults of a kind, to those of its record unless it is

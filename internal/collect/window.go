@@ -2,8 +2,6 @@ package collect
 
 import (
 	"errors"
-	"strconv"
-	"strings"
 	"time"
 
 	"duo-telephony-collector/internal/store"
@@ -15,14 +13,15 @@ const (
 	maxAge = 179 * 24 * time.Hour
 	// oldest is what a window in progress or a backfill may still ask for.
 	oldest = 180*24*time.Hour - time.Hour
-	// maxSeen entries keep the document below Firestore's 1 MiB.
+	// maxSeen identities keep the document below Firestore's 1 MiB.
 	maxSeen = 40_000
+	// slack is for how much longer than the overlap reaches a record is
+	// remembered: Duo may look in whole seconds or minutes for a range that was
+	// asked for in milliseconds.
+	slack = time.Minute
 )
 
-var (
-	errFuture = errors.New("the watermark lies in the future: was the cursor edited by hand? Set cursor.watermark to a time before now")
-	errStuck  = errors.New("paging does not get past this point a second time: the next run tries again; if it stays, ask Duo Support about next_offset")
-)
+var errFuture = errors.New("the watermark lies in the future: was the cursor edited by hand? Set cursor.watermark to a time before now")
 
 // planner decides what a stream asks for. Both methods return the cursor with
 // a window frozen in it, or with none if there is nothing to ask for, and leave
@@ -59,7 +58,7 @@ func (p live) start(c store.Cursor, now time.Time) (store.Cursor, error) {
 // not belong to the watermark: the document was deleted, or somebody moved the
 // watermark back. A window in progress is given up, its objects count too.
 func (p live) distrust(c store.Cursor, now time.Time) store.Cursor {
-	covered := c.Reach // in a window Seen moves on with the walk
+	covered := c.Reach // in a window it can move on with the walk
 	if c.Window.Open() {
 		covered = c.Window.From
 	}
@@ -99,17 +98,11 @@ func (p live) giveUp(c store.Cursor, now time.Time) store.Cursor {
 	return c
 }
 
-// walked is how far a window in progress has come.
-func walked(w store.Window) time.Time { return latest(lower(w), w.Last) }
-
-// lower is the earliest record time that the window still takes.
-func lower(w store.Window) time.Time { return latest(w.From, w.Anchor) }
-
 // ageWindow has the walk go on no earlier than from limit, which is as far back
 // as Duo answers.
 func ageWindow(w store.Window, limit time.Time) store.Window {
 	if lower(w).Before(limit) {
-		w.Anchor, w.Offset, w.Fetched = latest(walked(w), limit), "", -1
+		w.Anchor, w.Offset, w.Prove = latest(walked(w), limit), "", false
 	}
 	return w
 }
@@ -157,82 +150,6 @@ func (p backfill) next(c store.Cursor, now time.Time) (store.Cursor, error) {
 // moved on: it is cut to a limit that does.
 func (p backfill) continues(b *store.Backfill) bool {
 	return b != nil && b.From.Equal(p.want.From) && b.Redeliver == p.want.Redeliver && !p.want.To.Before(b.To)
-}
-
-// advance returns the cursor after a page: what was seen, where the walk goes
-// on and, after the last page, the new watermark.
-func advance(c store.Cursor, b batch, overlap time.Duration) (store.Cursor, error) {
-	w := c.Window
-	c.NotBefore = time.Time{} // Duo has answered
-	w.Page++
-	w.Last = earliest(latest(w.Last, timeOf(b.reached)), w.To)
-	if w.Fetched >= 0 {
-		w.Fetched += b.fetched
-	}
-	if b.adopted {
-		w.Fetched = -1
-	}
-	c.Totals.Pages++
-	c.Totals.Records += int64(len(b.entries))
-	if len(b.entries) > 0 {
-		c.Totals.Objects++
-	}
-	reached := walked(w)
-	if b.next == "" {
-		reached = w.To
-	}
-	c.Reach = latest(c.Reach, reached.Add(-overlap))
-	c.Seen, c.Reach = bounded(c.Seen.With(b.entries, c.Reach.UnixMilli()), c.Reach)
-	if b.next == "" {
-		c.Watermark, c.Window = w.To, store.Window{}
-		return c, nil
-	}
-	if leads(w, b.next) {
-		w.Offset = b.next
-		c.Window = w
-		return c, nil
-	}
-	var err error
-	c.Window, err = reanchor(w, b.next)
-	return c, err
-}
-
-// bounded drops the oldest entries beyond maxSeen, and returns from where on the
-// rest is complete.
-func bounded(s store.Seen, reach time.Time) (store.Seen, time.Time) {
-	s, since, dropped := s.Bounded(maxSeen)
-	if dropped {
-		reach = latest(reach, time.UnixMilli(since).UTC())
-	}
-	return s, reach
-}
-
-// leads reports whether the offset leads further than the last record. Duo's
-// offsets are "milliseconds,id" of it; of one in another form only a repetition
-// can be told.
-func leads(w store.Window, next string) bool {
-	if next == w.Offset || next == w.Refused {
-		return false
-	}
-	to, ok := offsetTime(next)
-	return !ok || !to.Before(w.Last)
-}
-
-func offsetTime(offset string) (time.Time, bool) {
-	ms, _, ok := strings.Cut(offset, ",")
-	n, err := strconv.ParseInt(ms, 10, 64)
-	return time.UnixMilli(n).UTC(), ok && err == nil
-}
-
-// reanchor has the walk go on without the offset that Duo refuses, from the
-// millisecond of the last record; that millisecond's identities are in Seen.
-func reanchor(w store.Window, refused string) (store.Window, error) {
-	at := walked(w)
-	if w.Refused != "" && w.Anchor.Equal(at) {
-		return w, errStuck
-	}
-	w.Anchor, w.Refused, w.Offset, w.Fetched = at, refused, "", -1
-	return w, nil
 }
 
 func earliest(a, b time.Time) time.Time {

@@ -6,7 +6,8 @@ import "time"
 type Cursor struct {
 	// Watermark: everything before it is delivered. Zero before the first run.
 	Watermark time.Time `firestore:"watermark" json:"watermark"`
-	// Reach is how far back Seen is complete: no window starts before it.
+	// Reach is how far back Seen is complete: no window starts before it. Seen
+	// also has all else of the windows that end later, and somewhat earlier.
 	Reach time.Time `firestore:"reach" json:"reach"`
 	// Recheck: a window that begins before it is held against the bucket,
 	// because Seen does not cover what was delivered of its time.
@@ -19,7 +20,7 @@ type Cursor struct {
 	NotBefore time.Time `firestore:"not_before" json:"not_before"`
 	// Pace is what Duo's refusals have taught about its limit.
 	Pace Pace `firestore:"pace" json:"pace"`
-	// Gap is the range last lost because it had grown too old for Duo.
+	// Gap is the range last lost.
 	Gap *Gap `firestore:"gap" json:"gap"`
 	// Backfill is the range being collected; nil in a live stream.
 	Backfill *Backfill `firestore:"backfill" json:"backfill"`
@@ -37,15 +38,26 @@ type Window struct {
 	Page int `firestore:"page" json:"page"`
 	// Offset is where the next page starts; "" asks from From, or from Anchor.
 	Offset string `firestore:"offset" json:"offset"`
-	// Last is the time of the last record of the last committed page.
+	// Last is from when on the walk could go on without an offset: what Duo's
+	// order has before it is delivered.
 	Last time.Time `firestore:"last" json:"last"`
-	// Anchor is where the walk went on without an offset when Refused, an
-	// offset, was refused by Duo or led nowhere.
+	// Anchor is where the walk went on without an offset when there was none,
+	// or when Refused, an offset, was refused by Duo or led nowhere.
 	Anchor  time.Time `firestore:"anchor" json:"anchor"`
 	Refused string    `firestore:"refused" json:"refused"`
-	// Fetched counts the records that Duo returned for the window; -1 when
-	// pages were adopted or walked again, so that the count says nothing.
-	Fetched int `firestore:"fetched" json:"fetched"`
+	// Prove: the page asked from Anchor on has to show a delivered record.
+	// Otherwise it is not certain that nothing lies between.
+	Prove bool `firestore:"prove" json:"prove"`
+	// Total is how many records Duo counted from From or Anchor on when the
+	// walk began there, -1 if it did not say; Shown is how many it has shown
+	// since, and Fresh how many of these were delivered by this walk.
+	Total int `firestore:"total" json:"total"`
+	Shown int `firestore:"shown" json:"shown"`
+	Fresh int `firestore:"fresh" json:"fresh"`
+	// Idle is how many pages in a row have shown nothing new.
+	Idle int `firestore:"idle" json:"idle"`
+	// Again: Duo counted more than it showed, so this is the second walk.
+	Again bool `firestore:"again" json:"again"`
 }
 
 // Open reports whether a window is in progress.
@@ -58,11 +70,15 @@ type Pace struct {
 	LearnedAt  time.Time `firestore:"learned_at" json:"learned_at"`
 }
 
-// Gap is a range of record times that is lost, and the run that found it.
+// Gap is a range of record times of which records are lost, and the run that
+// found it.
 type Gap struct {
 	From  time.Time `firestore:"from" json:"from"`
 	To    time.Time `firestore:"to" json:"to"`
 	RunID string    `firestore:"run_id" json:"run_id"`
+	// Missing is how many records Duo counted there and did not show, 0 where
+	// the range had grown too old to ask for.
+	Missing int `firestore:"missing" json:"missing"`
 }
 
 // Backfill is a range that somebody asked for.
@@ -104,8 +120,6 @@ type Run struct {
 	DurationMS int64      `firestore:"duration_ms" json:"duration_ms"`
 	Requests   int        `firestore:"duo_requests" json:"duo_requests"`
 	Retries    int        `firestore:"retries" json:"retries"`
-	// Unmatched is how many more records Duo counted than it returned.
-	Unmatched int `firestore:"unmatched" json:"unmatched"`
 	// OverlapSeconds is how far the next window reaches back.
 	OverlapSeconds int64     `firestore:"overlap_seconds" json:"overlap_seconds"`
 	Gap            *Gap      `firestore:"gap" json:"gap"`
