@@ -44,10 +44,10 @@ func history(t *testing.T, seed uint64) {
 		}
 	})
 	h := &chance{rand.New(rand.NewPCG(seed, 0))}
-	w := newWorld(t, duosim.Config{
+	w := newWorld(t, duosim.Config{Manners: duosim.Manners{
 		Cursor:          duosim.Cursor(h.IntN(3)),
-		InclusiveCursor: h.oneIn(3), ArrayCursor: h.oneIn(3), TotalAsObject: h.oneIn(3),
-	})
+		InclusiveCursor: h.oneIn(3), Offset: duosim.Offset(h.IntN(2)), TotalAs: duosim.TotalAs(h.IntN(4)),
+	}})
 	w.config.Lookback = h.between(10*time.Minute, 6*time.Hour)
 	w.config.FirstMark = func(context.Context) (time.Time, error) { return w.first(), nil } // also if the first runs break
 	for range 4 + h.IntN(8) {

@@ -129,7 +129,7 @@ func TestRequests(t *testing.T) {
 		"full pages, nothing at end": {duosim.AbsentAtEnd, 2000, 2},
 	} {
 		t.Run(name, func(t *testing.T) { // one at a time: a cold emulator is slow
-			w, m := metered(t, duosim.Config{Cursor: tt.cursor})
+			w, m := metered(t, duosim.Config{Manners: duosim.Manners{Cursor: tt.cursor}})
 			w.config.Delay = 2 * time.Minute
 			// The first run finds no document and looks for a history, once.
 			m.want(w, traffic{Duo: 1, Commits: 2, Writes: 3, Reads: 2})
