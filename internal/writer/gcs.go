@@ -43,6 +43,9 @@ func (g *GCS) URI(name Name) string { return g.uri(g.key(name)) }
 
 func (g *GCS) uri(key string) string { return "gs://" + g.bucket + "/" + key }
 
+// below is what the key of everything below the prefix begins with.
+func (g *GCS) below() string { return strings.TrimPrefix(g.prefix+"/", "/") }
+
 func (g *GCS) key(name Name) string { return path.Join(g.prefix, name.String()) }
 
 // Put creates the object and returns nil, nil: it is durable. Where an earlier
@@ -204,7 +207,7 @@ func download(ctx context.Context, o *storage.ObjectHandle, limit int64) ([]byte
 // ErrForeign, as nobody can tell which records are in it.
 func (g *GCS) List(ctx context.Context, from, to time.Time, reach time.Duration) iter.Seq2[Info, error] {
 	query := &storage.Query{
-		Prefix:      strings.TrimPrefix(g.prefix+"/", "/"),
+		Prefix:      g.below(),
 		StartOffset: path.Join(g.prefix, folder(from.Add(-reach))),
 		EndOffset:   path.Join(g.prefix, folder(to.Add(day))),
 		Projection:  storage.ProjectionNoACL,

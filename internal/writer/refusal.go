@@ -25,12 +25,12 @@ func refusalOf(err error) (refusal, bool) {
 	if !ok {
 		return refusal{}, false
 	}
-	r := refusal{code: answer.Code, message: answer.Message, text: strings.ToLower(answer.Message)}
 	if answer.Message == "" {
-		// Where bytes were asked for, Google answers with a line of text. The
-		// page of a proxy looks the same, so nobody gets to see it.
-		r.text = strings.ToLower(answer.Body)
+		answer = readBody(answer)
 	}
+	// Where bytes were asked for, Google may answer with a line of text. The page
+	// of a proxy looks the same, so nobody gets to see it.
+	r := refusal{code: answer.Code, message: answer.Message, text: strings.ToLower(cmp.Or(answer.Message, answer.Body))}
 	for _, detail := range answer.Details {
 		r.reasons = append(r.reasons, detailReasons(detail)...)
 	}
@@ -38,6 +38,15 @@ func refusalOf(err error) (refusal, bool) {
 		r.reasons = append(r.reasons, item.Reason)
 	}
 	return r, true
+}
+
+// readBody does what the library leaves out where it asked for an object's bytes.
+func readBody(answer *googleapi.Error) *googleapi.Error {
+	err := googleapi.CheckResponseWithBody(&http.Response{StatusCode: answer.Code}, []byte(answer.Body))
+	if read, ok := errors.AsType[*googleapi.Error](err); ok {
+		return read
+	}
+	return answer
 }
 
 // detailReasons returns what a detail gives as a reason: that of an ErrorInfo,
