@@ -76,7 +76,7 @@ func cloudRoutes(ctx context.Context, cfg config, log *slog.Logger) (http.Handle
 	if err != nil {
 		return nil, err
 	}
-	auth, err := handler.NewAuth(ctx, cfg.auth)
+	auth, err := handler.NewAuth(cfg.auth)
 	if err != nil {
 		return nil, err
 	}

@@ -59,7 +59,7 @@ func (d *Dir) Put(ctx context.Context, o Object) (*Object, error) {
 	}
 	there, err := d.Get(ctx, o.Name)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, goneError(d.URI(o.Name))
+		return nil, goneError(d.URI(o.Name), fs.ErrExist)
 	}
 	if err != nil {
 		return nil, err
