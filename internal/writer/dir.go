@@ -33,6 +33,12 @@ func NewDir(dir, prefix string) *Dir {
 	return &Dir{dir: dir, prefix: cleanPrefix(prefix)}
 }
 
+// Place is where d's objects are.
+func (d *Dir) Place() Place { return Place{Prefix: d.prefix} }
+
+// At returns the objects of another place, in the same directory.
+func (d *Dir) At(p Place) *Dir { return NewDir(d.dir, p.Prefix) }
+
 // URI is the path of the object's file.
 func (d *Dir) URI(name Name) string { return d.path(name.String()) }
 

@@ -38,6 +38,12 @@ func NewGCS(client *storage.Client, bucket, prefix string) *GCS {
 	return &GCS{client: client, bucket: bucket, prefix: cleanPrefix(prefix), timeout: callTimeout, pause: callPause}
 }
 
+// Place is where g's objects are.
+func (g *GCS) Place() Place { return Place{g.bucket, g.prefix} }
+
+// At returns the objects of another place, by the same client.
+func (g *GCS) At(p Place) *GCS { return NewGCS(g.client, p.Bucket, p.Prefix) }
+
 // URI is the object's gs:// address.
 func (g *GCS) URI(name Name) string { return g.uri(g.key(name)) }
 

@@ -36,7 +36,12 @@ type Meta struct {
 	First, Last time.Time
 	RunID       string // the run that wrote it
 	Token       int64  // that run's fencing token
+	Account     string // whose records these are; "" in objects of earlier versions
 }
+
+// Place is where objects are: a bucket, "" for a directory's, and the prefix in
+// it.
+type Place struct{ Bucket, Prefix string }
 
 // Info is an object as a listing shows it.
 type Info struct {
