@@ -7,6 +7,7 @@ import (
 	"hash/crc32"
 	"io/fs"
 	"iter"
+	"net/http"
 	"path"
 	"strings"
 	"time"
@@ -80,7 +81,8 @@ func (g *GCS) Put(ctx context.Context, o Object) (*Object, error) {
 // object in its place failed too: fs.ErrNotExist if none is there.
 func (g *GCS) refusedPut(name Name, refused refusal, looked error) error {
 	told := refused.explain(g.bucket)
-	switch gone := errors.Is(looked, fs.ErrNotExist); {
+	// Without the bucket nothing is there.
+	switch gone := errors.Is(looked, fs.ErrNotExist) || refused.code == http.StatusNotFound; {
 	case gone && (unmet.of(refused) || overwrite.of(refused)):
 		return goneError(g.URI(name), told)
 	case gone:

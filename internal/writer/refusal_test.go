@@ -244,3 +244,18 @@ func TestRefusedRead(t *testing.T) {
 		t.Errorf("Read = %v, want the hint for billing", err)
 	}
 }
+
+// A bucket that is gone is no sign that an object never was.
+func TestReadWithoutBucket(t *testing.T) {
+	fake, _ := startFaulty(t, reported(404, "The specified bucket does not exist.", "notFound"), reported(404, "The specified bucket does not exist.", "notFound"))
+	w := writer.NewGCS(fake.client, bucketName, "p")
+	o := pageOne("{\"a\":1}\n", "")
+	_, get := w.Get(t.Context(), o.Name)
+	_, read := w.Read(t.Context(), "state.json")
+	_, put := w.Put(t.Context(), o)
+	for name, err := range map[string]error{"Get": get, "Read": read, "Put": put} {
+		if errors.Is(err, fs.ErrNotExist) || !errors.Is(err, writer.ErrSetup) || strings.Count(err.Error(), "create the bucket bucket") != 1 {
+			t.Errorf("%s = %v, want the bucket missed, once", name, err)
+		}
+	}
+}
