@@ -78,7 +78,7 @@ func (g *GCS) Put(ctx context.Context, o Object) (*Object, error) {
 }
 
 // refusedPut is the error of a create that was refused, where looking for the
-// object in its place failed too: fs.ErrNotExist if none is there.
+// object ended in an error too; that is fs.ErrNotExist if none is there.
 func (g *GCS) refusedPut(name Name, refused refusal, looked error) error {
 	told := refused.explain(g.bucket)
 	// Without the bucket nothing is there.

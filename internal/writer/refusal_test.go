@@ -84,6 +84,7 @@ var refusals = []struct {
 	{"name taken and free again", reported(412, unmet, "conditionNotMet"), false, "no object has it now"},
 	{"overwriting forbidden and nothing there", reported(403, "x does not have storage.objects.delete access", "forbidden"), false, "no object has it now"},
 	{"unknown 403", reported(403, "Something new.", "somethingNew"), true, "answered 403 Something new. (somethingNew); what this means is not known here"},
+	{"words in a name", reported(403, "Something new about object 'bucket/billing account/constraint.ndjson'.", "somethingNew"), true, "what this means is not known here"},
 	{"unknown 400", reported(400, "Something new.", "somethingNew"), true, "what this means is not known here"},
 	{"altered on the way", reported(400, `Provided CRC32C "a" doesn't match calculated CRC32C "b".`, "invalid"), false, "answered 400 Provided CRC32C"},
 	{"page of a proxy", answer(403, ""), false, "answered 403 Forbidden without a reason; something between"},
