@@ -62,12 +62,12 @@ func newCerts(from string) *certs {
 // tell just now whether there is such a key.
 func (c *certs) get(ctx context.Context, kid string) (*certSet, error) {
 	asked := time.Now()
-	if set, err, settled := c.settled(kid, asked); settled {
+	if set, settled, err := c.settled(kid, asked); settled {
 		return set, err
 	}
 	c.fetching.Lock()
 	defer c.fetching.Unlock()
-	if set, err, settled := c.settled(kid, asked); settled {
+	if set, settled, err := c.settled(kid, asked); settled {
 		return set, err
 	}
 	// A caller who goes away must not fail those who wait.
@@ -83,20 +83,20 @@ func (c *certs) get(ctx context.Context, kid string) (*certSet, error) {
 }
 
 // settled tells whether the question of one who asked then needs no fetch.
-func (c *certs) settled(kid string, asked time.Time) (set *certSet, err error, settled bool) {
+func (c *certs) settled(kid string, asked time.Time) (set *certSet, settled bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := time.Now()
 	switch fresh := c.set != nil && now.Before(c.set.until); {
 	case fresh && c.set.has(kid):
-		return c.set, nil, true
+		return c.set, true, nil
 	case fresh && now.Sub(c.tried) < minCertsAge, c.tried.After(asked):
 		if c.err != nil {
-			return nil, c.err, true
+			return nil, true, c.err
 		}
-		return c.set, nil, true
+		return c.set, true, nil
 	}
-	return nil, nil, false
+	return nil, false, nil
 }
 
 func (c *certs) fetch(ctx context.Context) (*certSet, error) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -71,12 +72,14 @@ func (g *GCS) call(ctx context.Context, do func(context.Context, *storage.Bucket
 }
 
 // explain says what an error answer of Cloud Storage means to an operator. Other
-// errors pass.
+// errors pass. The library takes every 404 for an object that does not exist,
+// also where the bucket does not.
 func (g *GCS) explain(err error) error {
-	if errors.Is(err, storage.ErrObjectNotExist) {
+	r, ok := refusalOf(err)
+	switch {
+	case errors.Is(err, storage.ErrObjectNotExist) && !strings.Contains(r.text, "bucket does not exist"):
 		return fs.ErrNotExist
-	}
-	if r, ok := refusalOf(err); ok {
+	case ok:
 		return r.explain(g.bucket)
 	}
 	return err

@@ -82,7 +82,7 @@ var causes = []cause{
 		hint: "an organization policy forbids this write: change bucket {bucket} as the constraint asks, or have an exception made"},
 	{code: http.StatusBadRequest, words: []string{"crc32c", "md5"}}, // altered on the way
 	{code: http.StatusBadRequest, words: []string{"object name", "object length"}, hint: "correct GCS_PREFIX: Cloud Storage does not take this name, see docs/operations.md"},
-	{code: http.StatusConflict, words: []string{"delet"}, hint: "bucket {bucket} is being deleted: set GCS_BUCKET to one that stays"},
+	{code: http.StatusConflict, words: []string{"being deleted", "deletion"}, hint: "bucket {bucket} is being deleted: set GCS_BUCKET to one that stays"},
 	{code: http.StatusConflict}, // two changes at once
 	{code: http.StatusRequestEntityTooLarge, hint: "something between here and Cloud Storage limits the size of an upload: lift that limit, for Cloud Storage itself takes objects of 5 TiB"},
 	{code: http.StatusUnauthorized, hint: "see that the service account exists and is enabled, and that the service runs as it"},

@@ -7,6 +7,7 @@ import (
 	"hash/crc32"
 	"io/fs"
 	"iter"
+	"net/http"
 	"path"
 	"strings"
 	"time"
@@ -83,10 +84,11 @@ func (g *GCS) Put(ctx context.Context, o Object) (*Object, error) {
 }
 
 // refusedPut is the error of a create that was refused, where looking for the
-// object in its place failed too: fs.ErrNotExist if none is there.
+// object ended in an error too; that is fs.ErrNotExist if none is there.
 func (g *GCS) refusedPut(name Name, refused refusal, looked error) error {
 	told := refused.explain(g.bucket)
-	switch gone := errors.Is(looked, fs.ErrNotExist); {
+	// Without the bucket nothing is there.
+	switch gone := errors.Is(looked, fs.ErrNotExist) || refused.code == http.StatusNotFound; {
 	case gone && (unmet.of(refused) || overwrite.of(refused)):
 		return goneError(g.URI(name), told)
 	case gone:

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -19,6 +20,9 @@ type refusal struct {
 	text    string   // what causes look for words in, in lower case; never shown
 }
 
+// quoted is a name in a message, which may hold any word.
+var quoted = regexp.MustCompile(`'[^']*'`)
+
 // refusalOf finds the answer in an error of the library.
 func refusalOf(err error) (refusal, bool) {
 	answer, ok := errors.AsType[*googleapi.Error](err)
@@ -30,7 +34,8 @@ func refusalOf(err error) (refusal, bool) {
 	}
 	// Where bytes were asked for, Google may answer with a line of text. The page
 	// of a proxy looks the same, so nobody gets to see it.
-	r := refusal{code: answer.Code, message: answer.Message, text: strings.ToLower(cmp.Or(answer.Message, answer.Body))}
+	text := strings.ToLower(cmp.Or(answer.Message, answer.Body))
+	r := refusal{code: answer.Code, message: answer.Message, text: quoted.ReplaceAllString(text, "''")}
 	for _, detail := range answer.Details {
 		r.reasons = append(r.reasons, detailReasons(detail)...)
 	}

@@ -84,6 +84,7 @@ var refusals = []struct {
 	{"name taken and free again", reported(412, unmet, "conditionNotMet"), false, "no object has it now"},
 	{"overwriting forbidden and nothing there", reported(403, "x does not have storage.objects.delete access", "forbidden"), false, "no object has it now"},
 	{"unknown 403", reported(403, "Something new.", "somethingNew"), true, "answered 403 Something new. (somethingNew); what this means is not known here"},
+	{"words in a name", reported(403, "Something new about object 'bucket/billing account/constraint.ndjson'.", "somethingNew"), true, "what this means is not known here"},
 	{"unknown 400", reported(400, "Something new.", "somethingNew"), true, "what this means is not known here"},
 	{"altered on the way", reported(400, `Provided CRC32C "a" doesn't match calculated CRC32C "b".`, "invalid"), false, "answered 400 Provided CRC32C"},
 	{"page of a proxy", answer(403, ""), false, "answered 403 Forbidden without a reason; something between"},
@@ -242,5 +243,20 @@ func TestRefusedRead(t *testing.T) {
 	_, err := writer.NewGCS(fake.client, bucketName, "p").Read(t.Context(), "k")
 	if !errors.Is(err, writer.ErrSetup) || !strings.Contains(err.Error(), "enable billing") || strings.Contains(err.Error(), "closed") {
 		t.Errorf("Read = %v, want the hint for billing", err)
+	}
+}
+
+// A bucket that is gone is no sign that an object never was.
+func TestReadWithoutBucket(t *testing.T) {
+	fake, _ := startFaulty(t, reported(404, "The specified bucket does not exist.", "notFound"), reported(404, "The specified bucket does not exist.", "notFound"))
+	w := writer.NewGCS(fake.client, bucketName, "p")
+	o := pageOne("{\"a\":1}\n", "")
+	_, get := w.Get(t.Context(), o.Name)
+	_, read := w.Read(t.Context(), "state.json")
+	_, put := w.Put(t.Context(), o)
+	for name, err := range map[string]error{"Get": get, "Read": read, "Put": put} {
+		if errors.Is(err, fs.ErrNotExist) || !errors.Is(err, writer.ErrSetup) || strings.Count(err.Error(), "create the bucket bucket") != 1 {
+			t.Errorf("%s = %v, want the bucket missed, once", name, err)
+		}
 	}
 }
