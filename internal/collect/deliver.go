@@ -254,7 +254,7 @@ func (r *run) warn(ctx context.Context, before, after store.Cursor, b batch) {
 		r.Log.WarnContext(ctx, "Duo counts more records than it showed: the window is walked once more", "from", w.From, "to", w.To)
 	}
 	if b.gap != nil {
-		r.Log.ErrorContext(ctx, "records missing: Duo counts more than it shows", "missing", b.gap.Missing, "from", w.From, "to", w.To, "stream", r.report.Stream)
+		r.Log.ErrorContext(ctx, "records lost: Duo counts more than it shows", "missing", b.gap.Missing, "from", w.From, "to", w.To, "stream", r.report.Stream)
 	}
 }
 
