@@ -291,16 +291,25 @@ func (w *world) state() store.State {
 	return s
 }
 
-// check holds the bucket against what Duo shows: every line once, nothing that
-// Duo does not show, and everything from the stream's first watermark up to the
-// last one that was shown in time. It returns what is delivered.
+// check holds the bucket against what Duo shows: every line once, one version of
+// each record, nothing that Duo does not show, and everything from the stream's
+// first watermark up to the last one that was shown in time. It returns what is
+// delivered.
 func (w *world) check() map[string]bool {
 	w.t.Helper()
 	delivered := map[string]bool{}
 	lines := w.lines()
 	want := map[string]bool{}
 	for _, r := range w.sim.Visible(w.start.Add(-w.config.Lookback-24*time.Hour), w.clock()) {
-		want[w.line(r.Raw)] = true
+		there := 0
+		for _, raw := range versions(r) {
+			line := w.line(raw)
+			want[line] = true
+			there += min(1, len(lines[line]))
+		}
+		if there > 1 {
+			w.t.Fatalf("%d versions of a record are there: %s", there, r.Raw)
+		}
 	}
 	for line, object := range lines {
 		if len(object) > 1 {
@@ -332,11 +341,14 @@ func (w *world) missing(delivered map[string]bool, counts func(duosim.Record) bo
 		return
 	}
 	for _, r := range w.sim.Visible(w.first(), mark) {
-		if counts(r) && !delivered[w.line(r.Raw)] {
-			w.t.Fatalf("lost: %s, before the watermark %s", r.TS, mark)
+		if counts(r) && !slices.ContainsFunc(versions(r), func(raw json.RawMessage) bool { return delivered[w.line(raw)] }) {
+			w.t.Fatalf("lost: %s of %s, before the watermark %s", r.Raw, r.TS.UTC(), mark)
 		}
 	}
 }
+
+// versions are what a record is shown as. Whichever is delivered first counts.
+func versions(r duosim.Record) []json.RawMessage { return append([]json.RawMessage{r.Raw}, r.Edits...) }
 
 // first is the stream's first watermark, unless a gap moved it up.
 func (w *world) first() time.Time {

@@ -85,8 +85,11 @@ func (s *Sim) admit(h http.Header, r *http.Request, now time.Time) (query, *refu
 
 // limit returns how long a request comes too early, or counts it.
 func (s *Sim) limit(now time.Time) time.Duration {
+	if s.cfg.RateLimit == 0 {
+		return 0
+	}
 	s.admitted = slices.DeleteFunc(s.admitted, func(t time.Time) bool { return now.Sub(t) >= time.Minute })
-	if s.cfg.RateLimit > 0 && len(s.admitted) >= s.cfg.RateLimit {
+	if len(s.admitted) >= s.cfg.RateLimit {
 		return s.admitted[0].Add(time.Minute).Sub(now)
 	}
 	s.admitted = append(s.admitted, now)

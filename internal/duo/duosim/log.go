@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"iter"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -90,7 +91,7 @@ func (s *Sim) page(q query, now time.Time) page {
 	var p page
 	size := s.size(q)
 	for r := range s.walk(q, now) {
-		if q.after != nil && !s.follows(r, q) {
+		if q.after != nil && !follows(r, q, s.cfg.InclusiveCursor && size > 0) {
 			continue
 		}
 		if len(p.records) == size {
@@ -115,7 +116,7 @@ func (s *Sim) size(q query) int {
 	if s.cfg.InclusiveCursor {
 		n = max(n, min(2, q.limit)) // or it would never get on
 	}
-	if (q.after == nil || q.after.ID != beginning) && s.chance(s.cfg.EmptyOneIn) {
+	if (q.after == nil || !q.after.precedes()) && s.chance(s.cfg.EmptyOneIn) {
 		n = 0
 	}
 	return n
@@ -126,7 +127,7 @@ func (s *Sim) size(q query) int {
 func (p page) lead(q query, repeat bool) *Record {
 	switch {
 	case p.more:
-		return &Record{TS: p.following.TS, ID: beginning}
+		return &Record{TS: p.following.TS, ID: before + p.following.ID}
 	case repeat:
 		return q.after
 	}
@@ -145,26 +146,26 @@ func (s *Sim) walk(q query, now time.Time) iter.Seq[Record] {
 	return s.shown(from, to, now, q.desc)
 }
 
-// follows reports whether a record comes after the query's offset.
-func (s *Sim) follows(r Record, q query) bool {
-	if q.after.ID == beginning {
-		return true // the walk begins in its millisecond
-	}
-	d := compare(r, *q.after)
+// follows reports whether a record comes after the query's offset, or is the
+// one that an inclusive offset names.
+func follows(r Record, q query, inclusive bool) bool {
+	after := *q.after
+	after.ID = strings.TrimPrefix(after.ID, before)
+	d := compare(r, after)
 	if q.desc {
 		d = -d
 	}
-	return d > 0 || d == 0 && s.cfg.InclusiveCursor
+	return d > 0 || d == 0 && (inclusive || q.after.precedes())
 }
 
-// knows reports whether an offset names a record, or a place between two.
-func (s *Sim) knows(after *Record, now time.Time) bool {
-	if after.ID == beginning {
-		return true
-	}
-	ms := after.TS.UnixMilli()
+// precedes reports whether an offset names the record that follows it.
+func (r Record) precedes() bool { return strings.HasPrefix(r.ID, before) }
+
+// knows reports whether an offset names a record.
+func (s *Sim) knows(offset *Record, now time.Time) bool {
+	ms := offset.TS.UnixMilli()
 	for r := range s.shown(ms, ms, now, false) {
-		if r.ID == after.ID {
+		if r.ID == strings.TrimPrefix(offset.ID, before) {
 			return true
 		}
 	}

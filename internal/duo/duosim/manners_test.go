@@ -30,10 +30,10 @@ func TestManners(t *testing.T) {
 	}{
 		"small":               {duosim.Manners{PageSize: 1}, "", page(a, fmt.Sprintf(`"next_offset":"%d,a","total_objects":3`, ms))},
 		"large":               {duosim.Manners{PageSize: 5}, "", page(a+","+b, next+`,"total_objects":3`)},
-		"empty":               {duosim.Manners{EmptyOneIn: 1}, "", page("", fmt.Sprintf(`"next_offset":"%d,-","total_objects":3`, ms))},
-		"after an empty one":  {duosim.Manners{EmptyOneIn: 1}, fmt.Sprintf("next_offset=%d,-", ms), page(a+","+b, next+`,"total_objects":3`)},
-		"newest, empty":       {duosim.Manners{EmptyOneIn: 1}, fmt.Sprintf("sort=ts:desc next_offset=%d,c", ms+1), page("", fmt.Sprintf(`"next_offset":"%d,-","total_objects":3`, ms))},
-		"newest, after it":    {duosim.Manners{EmptyOneIn: 1}, fmt.Sprintf("sort=ts:desc next_offset=%d,-", ms), page(b+","+a, fmt.Sprintf(`"next_offset":"%d,a","total_objects":3`, ms))},
+		"empty":               {duosim.Manners{EmptyOneIn: 1}, "", page("", fmt.Sprintf(`"next_offset":"%d,-a","total_objects":3`, ms))},
+		"after an empty one":  {duosim.Manners{EmptyOneIn: 1}, fmt.Sprintf("next_offset=%d,-a", ms), page(a+","+b, next+`,"total_objects":3`)},
+		"newest, empty":       {duosim.Manners{EmptyOneIn: 1}, fmt.Sprintf("sort=ts:desc next_offset=%d,c", ms+1), page("", fmt.Sprintf(`"next_offset":"%d,-b","total_objects":3`, ms))},
+		"newest, after it":    {duosim.Manners{EmptyOneIn: 1}, fmt.Sprintf("sort=ts:desc next_offset=%d,-b", ms), page(b+","+a, fmt.Sprintf(`"next_offset":"%d,a","total_objects":3`, ms))},
 		"even empty":          {duosim.Manners{Cursor: duosim.EvenEmpty}, fmt.Sprintf("next_offset=%d,c", ms+1), page("", fmt.Sprintf(`"next_offset":"%d,c","total_objects":3`, ms+1))},
 		"not on full":         {duosim.Manners{Cursor: duosim.NotOnFull}, "", page(a+","+b, `"total_objects":3`)},
 		"not on full, end":    {duosim.Manners{Cursor: duosim.NotOnFull}, fmt.Sprintf("next_offset=%d,b", ms), page(c, fmt.Sprintf(`"next_offset":"%d,c","total_objects":3`, ms+1))},
@@ -44,7 +44,7 @@ func TestManners(t *testing.T) {
 		"same":                {duosim.Manners{SameOneIn: 1}, fmt.Sprintf("next_offset=%d,a", ms), page(b+","+c, fmt.Sprintf(`"next_offset":"%d,a","total_objects":3`, ms))},
 		"at least":            {duosim.Manners{Total: duosim.AtLeast}, "", page(a+","+b, next+`,"total_objects":{"relation":"gte","value":2}`)},
 		"too few":             {duosim.Manners{Total: duosim.TooFew}, "", page(a+","+b, next+`,"total_objects":0`)},
-		"too few, empty":      {duosim.Manners{Total: duosim.TooFew, EmptyOneIn: 1}, "", page("", fmt.Sprintf(`"next_offset":"%d,-","total_objects":2`, ms))},
+		"too few, empty":      {duosim.Manners{Total: duosim.TooFew, EmptyOneIn: 1}, "", page("", fmt.Sprintf(`"next_offset":"%d,-a","total_objects":2`, ms))},
 		"too many":            {duosim.Manners{Total: duosim.TooMany}, "", page(a+","+b, next+`,"total_objects":5`)},
 		"no total":            {duosim.Manners{Total: duosim.NoTotal}, "", page(a+","+b, next)},
 		"text":                {duosim.Manners{TotalAs: duosim.Text}, "", page(a+","+b, next+`,"total_objects":"3"`)},
@@ -113,7 +113,7 @@ func TestEdits(t *testing.T) {
 // a collector that loses one has concluded too much.
 func TestNothingIsDenied(t *testing.T) {
 	seed, certain := rand.Uint64(), 0
-	const times = 2000
+	const times = 400
 	for i := range times {
 		random := rand.New(rand.NewPCG(seed, uint64(i)))
 		m := duosim.Random(random)
@@ -153,10 +153,10 @@ func (r *reader) read(t *testing.T) bool {
 	r.limit = cmp.Or(r.random.IntN(2)*1000, 2+r.random.IntN(10))
 	from, to := noon.Add(-2*time.Hour).UnixMilli(), noon.UnixMilli()
 	walk, offset := map[string]bool{}, ""
-	for request, again := 0, 0; request < 5000 && again < 50; request++ {
+	for request, again := 0, 0; request < 5000 && again < 20; request++ {
 		p, ok := r.page(t, from, to, offset)
 		for _, i := range p.items {
-			if !walk[i.ID] {
+			if !r.shown[i.ID] {
 				again = 0
 			}
 			walk[i.ID], r.shown[i.ID] = true, true

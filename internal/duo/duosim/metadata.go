@@ -9,9 +9,8 @@ import (
 	"time"
 )
 
-// beginning, in the place of an id in an offset, comes before all records of its
-// millisecond in the order that is asked for.
-const beginning = "-"
+// before an id in an offset says that the page shall begin with that record.
+const before = "-"
 
 // metadata is the JSON object that comes with a page, its members in Duo's order.
 func (s *Sim) metadata(q query, p page, now time.Time) string {
@@ -112,10 +111,11 @@ func (s *Sim) tooFew(q query, p page, now time.Time) int {
 	if len(p.records) > 0 || !p.more {
 		return 0
 	}
-	before := q // what may have been shown, and the record that follows
-	before.max = p.following.TS.UnixMilli()
-	if q.desc {
-		before.min, before.max = before.max, q.max
+	// All that may have been shown, and the record that follows.
+	if at := p.following.TS.UnixMilli(); q.desc {
+		q.min = at
+	} else {
+		q.max = at
 	}
-	return s.total(before, now)
+	return s.total(q, now)
 }
