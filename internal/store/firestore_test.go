@@ -11,6 +11,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"cloud.google.com/go/firestore"
 	"google.golang.org/api/option"
@@ -35,6 +36,7 @@ func TestFirestore(t *testing.T) {
 			Edit:   c.edit,
 			Delete: c.delete,
 			Env:    []string{firestoreVar + "=" + c.addr, collectionVar + "=" + c.name},
+			Lock:   90 * time.Second, // a minute, as measured, and the attempt that comes through
 		}
 	})
 }

@@ -27,7 +27,7 @@ const (
 	hintTooLarge   = "shorten OVERLAP, so that fewer identities are remembered; if that does not help, see \"reset the cursor\" in docs/operations.md"
 	hintUnknown    = "what it takes is not known here: do what Google's message says"
 	hintQuota      = "a limit of Firestore's is reached: wait, or see the project's quotas; without billing they are renewed once a day"
-	hintContention = "another writer held the document: see that nothing but this service writes it"
+	hintContention = "another writer held the document, or was killed while it did: Firestore lets go of it within two minutes; if it lasts, see that nothing but this service writes it"
 )
 
 // byReason are hints for ErrorInfo's reasons in the domain googleapis.com.
