@@ -192,6 +192,9 @@ func advance(c store.Cursor, b batch, overlap time.Duration) store.Cursor {
 	if !c.Window.Open() {
 		c.Watermark, c.Reach = to, latest(c.Reach, to.Add(-overlap))
 		c.Seen = c.Seen.Since(c.Reach.Add(-slack).UnixMilli())
+		if !c.Recheck.After(to) {
+			c.Recheck = time.Time{} // Seen has what the bucket was asked for
+		}
 	}
 	var since int64
 	var dropped bool

@@ -39,6 +39,7 @@ type Bucket interface {
 	Get(ctx context.Context, n writer.Name) (writer.Object, error)
 	List(ctx context.Context, from, to time.Time, reach time.Duration) iter.Seq2[writer.Info, error]
 	URI(n writer.Name) string
+	Place() writer.Place
 }
 
 // Collector collects one stream. It is safe for concurrent use: the lease sees
@@ -48,6 +49,8 @@ type Collector struct {
 	Store  Store
 	Bucket Bucket
 	Log    *slog.Logger
+	// At returns the bucket at a place where earlier settings had the objects go.
+	At func(writer.Place) Bucket
 	// Progress, unless it is nil, is told of each committed page.
 	Progress func(Progress)
 	Config
@@ -56,7 +59,7 @@ type Collector struct {
 // Config is how to collect.
 type Config struct {
 	Stream    string                                   // "telephony"
-	Host      string                                   // added to records as "host" when Enrich is set
+	Host      string                                   // Duo's API host, which is the account, and "host" in records when Enrich is set
 	Enrich    bool                                     // add "eventtype" and "host" where a record lacks them
 	Gzip      bool                                     // for objects of windows that are yet to be frozen
 	Budget    time.Duration                            // a run starts no page when it is near

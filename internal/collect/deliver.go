@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"slices"
 	"time"
 
 	"duo-telephony-collector/internal/store"
@@ -37,7 +39,9 @@ func (r *run) lead(b *batch, p page) {
 	if w.Offset == "" { // the walk begins
 		w.Total, w.Shown = p.total, 0
 	}
-	w.Page++
+	if b.records > 0 {
+		w.Page++
+	}
 	w.Shown += b.shown
 	w.Fresh += b.records
 	w.Last = latest(w.Last, timeOf(b.passed))
@@ -58,30 +62,79 @@ func (r *run) lead(b *batch, p page) {
 
 // consult opens the shelf at the records' place where only what the bucket does
 // not hold is to be written: in a backfill, and where Seen does not tell.
-func (r *run) consult(ctx context.Context, records []record) (err error) {
+func (r *run) consult(ctx context.Context, records []record) error {
 	asked := r.cursor.Backfill != nil && !r.cursor.Backfill.Redeliver
 	if !asked && !r.cursor.Window.From.Before(r.cursor.Recheck) {
 		return nil
 	}
 	if r.shelf == nil {
-		if r.shelf, err = openShelf(ctx, r.Bucket, r.cursor.Window, r.MaxWindow, r.Stream, BackfillStream(r.Stream)); err != nil {
+		if err := r.besideBackfill(ctx); err != nil {
 			return err
 		}
+		s, err := r.openShelf(ctx)
+		if err != nil {
+			return err
+		}
+		r.shelf = s
 	}
 	return r.shelf.turn(ctx, records)
 }
 
-// write makes the batch durable. No records, no object.
+// besideBackfill refuses a window that a backfill is writing to at this moment.
+// That can only be if somebody has moved the watermark back.
+func (r *run) besideBackfill(ctx context.Context) error {
+	if r.cursor.Backfill != nil || r.cursor.Totals.Pages == 0 {
+		return nil
+	}
+	s, err := r.Store.Load(ctx, BackfillStream(r.Stream))
+	if err != nil {
+		return err
+	}
+	if b := s.Cursor.Backfill; b != nil && s.Lease.Holder != "" && s.Now.Before(s.Lease.ExpiresAt()) && r.cursor.Window.From.Before(b.To) {
+		return errBackfill
+	}
+	return nil
+}
+
+// openShelf lists what the bucket holds around the window, at all places where
+// the stream's objects are.
+func (r *run) openShelf(ctx context.Context) (*shelf, error) {
+	places, widest := slices.Clone(r.cursor.Places), max(r.cursor.WidestMS, r.live.WidestMS)
+	for _, p := range r.live.Places {
+		if !slices.Contains(places, p) {
+			places = append(places, p)
+		}
+	}
+	var buckets []Bucket
+	for _, p := range places {
+		buckets = append(buckets, r.at(writer.Place(p)))
+	}
+	around := around{from: r.cursor.Window.From, to: r.cursor.Window.To, reach: max(r.MaxWindow, listReach, time.Duration(widest)*time.Millisecond), account: r.cursor.Account.Host}
+	s, err := openShelf(ctx, buckets, around, r.Stream, BackfillStream(r.Stream))
+	if err != nil {
+		return nil, err
+	}
+	// What an earlier attempt has written of the pages to come is adopted.
+	next := r.objectName()
+	s.objects = slices.DeleteFunc(s.objects, func(o *heldObject) bool {
+		return o.Name.Stream == next.Stream && o.Name.From.Equal(next.From) && o.Name.To.Equal(next.To) && o.Name.Page >= next.Page
+	})
+	return s, nil
+}
+
+// write makes the batch durable. No records, no object, and its name stays free:
+// an attempt that died may have written records under it that Duo shows on
+// another page now, or not at all.
 func (r *run) write(ctx context.Context, b batch) (batch, error) {
 	r.again = false
 	if b.records == 0 {
-		return b, nil
+		return r.takeOver(ctx, b)
 	}
 	name := r.objectName()
-	there, err := r.Bucket.Put(ctx, writer.Object{
+	there, err := r.bucket().Put(ctx, writer.Object{
 		Name: name,
 		Data: b.lines,
-		Meta: writer.Meta{Next: b.window.Offset, Records: b.records, First: timeOf(b.first), Last: timeOf(b.last), RunID: r.report.ID, Token: r.lease.Token},
+		Meta: writer.Meta{Next: b.window.Offset, Records: b.records, First: timeOf(b.first), Last: timeOf(b.last), RunID: r.report.ID, Token: r.lease.Token, Account: r.cursor.Account.Host},
 	})
 	if err != nil {
 		return b, fmt.Errorf("writing page %d: %w", name.Page, err)
@@ -89,8 +142,33 @@ func (r *run) write(ctx context.Context, b batch) (batch, error) {
 	if there == nil {
 		return b, nil
 	}
-	r.Log.InfoContext(ctx, "object adopted", "object", r.Bucket.URI(name), "written_by", there.Meta.RunID)
-	b = adopt(*there, b, r.cursor)
+	return r.adopt(ctx, *there, b)
+}
+
+// takeOver adopts what an earlier attempt has left of a window that ends without
+// another object.
+func (r *run) takeOver(ctx context.Context, b batch) (batch, error) {
+	if !r.resumed || b.window.Open() {
+		return b, nil
+	}
+	there, err := r.bucket().Get(ctx, r.objectName())
+	if errors.Is(err, fs.ErrNotExist) {
+		return b, nil
+	}
+	if err != nil {
+		return b, fmt.Errorf("looking for an earlier attempt's object: %w", err)
+	}
+	return r.adopt(ctx, there, b)
+}
+
+// adopt takes an object that an earlier attempt has written for the batch.
+func (r *run) adopt(ctx context.Context, there writer.Object, b batch) (batch, error) {
+	uri := r.bucket().URI(there.Name)
+	if of := there.Meta.Account; of != "" && of != r.cursor.Account.Host {
+		return b, fmt.Errorf("%w: %s holds records of %s, and this service collects those of %s: give each account a GCS_PREFIX of its own", writer.ErrForeign, uri, of, r.cursor.Account)
+	}
+	r.Log.InfoContext(ctx, "object adopted", "object", uri, "written_by", there.Meta.RunID)
+	b = adopt(there, b, r.cursor)
 	r.again = b.rest
 	return b, nil
 }
@@ -146,7 +224,7 @@ func (r *run) remember(before store.Cursor, b batch) {
 		r.seen.follow(before.Seen, r.cursor.Seen)
 	}
 	if !b.window.Open() {
-		r.shelf = nil
+		r.shelf, r.resumed = nil, false
 	}
 }
 
@@ -176,7 +254,7 @@ func (r *run) warn(ctx context.Context, before, after store.Cursor, b batch) {
 		r.Log.WarnContext(ctx, "Duo counts more records than it showed: the window is walked once more", "from", w.From, "to", w.To)
 	}
 	if b.gap != nil {
-		r.Log.ErrorContext(ctx, "records missing: Duo counts more than it shows", "missing", b.gap.Missing, "from", w.From, "to", w.To, "stream", r.report.Stream)
+		r.Log.ErrorContext(ctx, "records lost: Duo counts more than it shows", "missing", b.gap.Missing, "from", w.From, "to", w.To, "stream", r.report.Stream)
 	}
 }
 
@@ -218,7 +296,7 @@ func (r *run) counted(b batch) store.Run {
 	report.Duplicates += b.duplicates
 	report.Late += b.late
 	if b.records > 0 && len(report.Objects) < maxListed && !r.job.DryRun {
-		report.Objects = append(report.Objects, r.Bucket.URI(r.objectName()))
+		report.Objects = append(report.Objects, r.bucket().URI(r.objectName()))
 	}
 	if report.Window == nil {
 		report.Window = &store.Span{From: w.From}

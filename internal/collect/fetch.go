@@ -75,7 +75,7 @@ func (r *run) fetchError(err error) error {
 	switch {
 	case errors.Is(err, context.Canceled):
 		return errShutdown
-	case errors.Is(err, context.DeadlineExceeded) && (r.report.Pages > 0 || r.session.Stats().Pace > 0):
+	case errors.Is(err, context.DeadlineExceeded) && (r.report.Pages > 0 || r.session.Stats().Pace > 0 || r.cursor.NotBefore.After(r.report.StartedAt)):
 		return errBudget
 	case errors.Is(err, context.DeadlineExceeded):
 		return errShort

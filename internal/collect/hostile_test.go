@@ -409,7 +409,7 @@ func TestTotals(t *testing.T) {
 				if want := tt.missing; times == 1 && missing != 0 || times > 1 && missing != want {
 					t.Errorf("missing %d, want %d if it is always said", missing, want)
 				}
-				if told := strings.Contains(w.log.String(), "records missing"); told != (missing > 0) {
+				if told := strings.Contains(w.log.String(), "records lost"); told != (missing > 0) {
 					t.Errorf("told: %v", told)
 				}
 			})

@@ -26,6 +26,7 @@ func (s stop) Error() string { return string(s) }
 const (
 	errShutdown stop = "told to stop, by a shut-down or because the caller has gone; the next run goes on"
 	errBudget   stop = "RUN_BUDGET is used up; the next run goes on"
+	errBackfill stop = "a backfill is writing records of this time, because the watermark was set back: the first run after it goes on"
 	errPages    stop = "MAX_ITERATIONS is reached; the next run goes on"
 )
 
@@ -97,7 +98,7 @@ func mustAct(err error) bool {
 	if errors.As(err, &duoErr) {
 		return !duoErr.Temporary
 	}
-	for _, e := range []error{store.ErrSetup, writer.ErrSetup, writer.ErrForeign, ErrImport, errFuture, errStuck, errUnproven, errShort, errNoLive} {
+	for _, e := range []error{store.ErrSetup, writer.ErrSetup, writer.ErrForeign, ErrImport, ErrAccount, errFuture, errStuck, errUnproven, errShort, errNoLive} {
 		if errors.Is(err, e) {
 			return true
 		}

@@ -13,10 +13,10 @@ import (
 func BenchmarkWindow(b *testing.B) {
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	plan := live{Config: Config{Lookback: 24 * time.Hour, Delay: 150 * time.Second, Overlap: 10 * time.Minute, MaxWindow: 24 * time.Hour}}
-	cursor := store.Cursor{Watermark: now.Add(-time.Hour), Reach: now.Add(-2 * time.Hour)}
+	cursor := store.Cursor{Totals: store.Totals{Pages: 1}, Watermark: now.Add(-time.Hour), Reach: now.Add(-2 * time.Hour)}
 	b.ReportAllocs()
 	for b.Loop() {
-		if c, err := plan.start(cursor, now); err != nil || !c.Window.Open() {
+		if c, err := plan.start(store.State{Cursor: cursor, Now: now}); err != nil || !c.Window.Open() {
 			b.Fatal(err)
 		}
 	}

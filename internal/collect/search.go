@@ -14,8 +14,8 @@ import (
 // readable time can be off by the millisecond by which the range was asked for
 // wider, and by that of its own window.
 func (a *auditor) list(ctx context.Context) error {
-	around := store.Window{From: a.audit.From.Add(-2 * time.Millisecond), To: a.audit.To.Add(2 * time.Millisecond)}
-	listed, err := openShelf(ctx, a.Bucket, around, a.MaxWindow, a.Stream, BackfillStream(a.Stream))
+	around := around{from: a.audit.From.Add(-2 * time.Millisecond), to: a.audit.To.Add(2 * time.Millisecond), reach: max(a.MaxWindow, listReach), account: a.Host}
+	listed, err := openShelf(ctx, []Bucket{a.Bucket}, around, a.Stream, BackfillStream(a.Stream))
 	if err != nil {
 		return err
 	}

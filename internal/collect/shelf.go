@@ -20,24 +20,33 @@ const listReach = 31 * 24 * time.Hour
 // when the walk gets to its records and forgets it when the walk is elsewhere, so
 // memory does not grow with the range.
 type shelf struct {
-	bucket  Bucket
 	objects []*heldObject
 }
 
 type heldObject struct {
 	writer.Info
-	ids map[store.ID]bool // nil while it is not loaded
+	bucket Bucket
+	ids    map[store.ID]bool // nil while it is not loaded
 }
 
-// openShelf lists the objects of the streams that can hold records of the window.
-func openShelf(ctx context.Context, b Bucket, w store.Window, reach time.Duration, streams ...string) (*shelf, error) {
-	s := &shelf{bucket: b}
-	for info, err := range b.List(ctx, w.From, w.To, max(reach, listReach)) {
-		if err != nil {
-			return nil, fmt.Errorf("listing what the bucket holds: %w", err)
-		}
-		if slices.Contains(streams, info.Name.Stream) {
-			s.objects = append(s.objects, &heldObject{Info: info})
+// around is which objects a shelf lists.
+type around struct {
+	from, to time.Time
+	reach    time.Duration // how much older than from their windows may begin
+	account  string        // another one's are not listed
+}
+
+// openShelf lists the objects of the streams that can hold records of a time.
+func openShelf(ctx context.Context, buckets []Bucket, a around, streams ...string) (*shelf, error) {
+	s := &shelf{}
+	for _, b := range buckets {
+		for info, err := range b.List(ctx, a.from, a.to, a.reach) {
+			if err != nil {
+				return nil, fmt.Errorf("listing what the bucket holds: %w", err)
+			}
+			if slices.Contains(streams, info.Name.Stream) && (info.Meta.Account == "" || info.Meta.Account == a.account) {
+				s.objects = append(s.objects, &heldObject{Info: info, bucket: b})
+			}
 		}
 	}
 	return s, nil
@@ -57,7 +66,7 @@ func (s *shelf) turn(ctx context.Context, records []record) error {
 			o.ids = nil
 			continue
 		}
-		if err := s.load(ctx, o); err != nil {
+		if err := o.load(ctx); err != nil {
 			return err
 		}
 	}
@@ -74,11 +83,11 @@ func (o *heldObject) mayHold(times []int64) bool {
 	return i < len(times) && times[i] <= o.Meta.Last.UnixMilli()
 }
 
-func (s *shelf) load(ctx context.Context, o *heldObject) error {
+func (o *heldObject) load(ctx context.Context) error {
 	if o.ids != nil {
 		return nil
 	}
-	object, err := s.bucket.Get(ctx, o.Name)
+	object, err := o.bucket.Get(ctx, o.Name)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) { // a feed may have deleted it since it was listed
 		return fmt.Errorf("reading what the bucket holds: %w", err)
 	}

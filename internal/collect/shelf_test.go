@@ -26,7 +26,7 @@ func TestShelfBorders(t *testing.T) {
 			t.Fatal(err)
 		}
 		for ms, want := range map[int64]bool{3: false, 4: false, 5: true, 6: false, 7: false} {
-			s, err := openShelf(t.Context(), dir, window, time.Hour, "s")
+			s, err := openShelf(t.Context(), []Bucket{dir}, around{from: window.From, to: window.To, reach: time.Hour}, "s")
 			if err != nil {
 				t.Fatal(err)
 			}

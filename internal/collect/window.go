@@ -2,6 +2,8 @@ package collect
 
 import (
 	"errors"
+	"fmt"
+	"slices"
 	"time"
 
 	"duo-telephony-collector/internal/store"
@@ -19,7 +21,13 @@ const (
 	// remembered: Duo may look in whole seconds or minutes for a range that was
 	// asked for in milliseconds.
 	slack = time.Minute
+	// stale is from what lag on the bucket is asked what it holds: the cursor
+	// may be a new one, or an old one that was restored.
+	stale = time.Hour
 )
+
+// ErrAccount means that a document belongs to another account or log.
+var ErrAccount = errors.New("the document is another stream's")
 
 var errFuture = errors.New("the watermark lies in the future: was the cursor edited by hand? Set cursor.watermark to a time before now")
 
@@ -28,31 +36,97 @@ var errFuture = errors.New("the watermark lies in the future: was the cursor edi
 // a window in progress as it is.
 type planner interface {
 	// start plans what a run begins with.
-	start(c store.Cursor, now time.Time) (store.Cursor, error)
+	start(s store.State) (store.Cursor, error)
 	// next plans what follows a finished window.
 	next(c store.Cursor, now time.Time) (store.Cursor, error)
+}
+
+// owner is whose the plans are, and where objects go now.
+type owner struct {
+	account store.Account
+	log     string
+	place   store.Place
+}
+
+// claim returns the cursor with the owner's name in it, or an error if it has
+// another one's. Documents of schema 2 had none.
+func (o owner) claim(c store.Cursor) (store.Cursor, error) {
+	if c.Account.Host != "" && c.Account != o.account || c.Log != "" && c.Log != o.log {
+		return c, fmt.Errorf("%w: it has the %s log of %s, and this service is set to the %s log of %s: give each account a FIRESTORE_COLLECTION of its own; if the account was replaced for good, see \"another account\" in docs/operations.md; nothing was changed",
+			ErrAccount, c.Log, c.Account, o.log, o.account)
+	}
+	c.Account, c.Log = o.account, o.log
+	if c.Window.Open() && c.Window.Place == (store.Place{}) {
+		return o.settle(c), nil
+	}
+	if len(c.Places) == 0 {
+		c.Places = []store.Place{o.place}
+	}
+	return c, nil
+}
+
+// settle notes where the objects of the window go, and how wide it is.
+func (o owner) settle(c store.Cursor) store.Cursor {
+	w := &c.Window
+	w.Place = o.place
+	c.Places = append(slices.DeleteFunc(slices.Clone(c.Places), func(p store.Place) bool { return p == o.place }), o.place)
+	c.WidestMS = max(c.WidestMS, w.To.Sub(w.From).Milliseconds())
+	return c
 }
 
 // live plans the windows that follow the clock.
 type live struct {
 	Config
+	owner
 	runID string
 	first time.Time // where a stream without a cursor starts; zero: Lookback
 }
 
-func (p live) start(c store.Cursor, now time.Time) (store.Cursor, error) {
-	if c.Watermark.IsZero() {
-		c.Watermark = floor(now.Add(-p.Lookback))
-		if !p.first.IsZero() {
-			c.Watermark = floor(p.first)
-		}
-		c.Reach = c.Watermark // the overlap never reaches before it
+func (p live) start(s store.State) (store.Cursor, error) {
+	c, now := s.Cursor, s.Now
+	if c.Watermark.IsZero() || reopens(s) {
+		c = p.open(c, now)
+	}
+	c, err := p.claim(c)
+	if err != nil {
+		return c, err
 	}
 	if c.Watermark.After(now) {
 		return c, errFuture
 	}
+	if now.Sub(c.Watermark) > stale {
+		c.Recheck = shown(now)
+	}
 	return p.next(p.giveUp(p.distrust(c, now), now), now)
 }
+
+// open starts a stream, from the first mark or Lookback before its first run. If
+// it has started there already, the cursor stays as it is.
+func (p live) open(c store.Cursor, now time.Time) store.Cursor {
+	if c.Begun.IsZero() {
+		c.Begun = now
+	}
+	at := floor(c.Begun.Add(-p.Lookback))
+	if !p.first.IsZero() {
+		at = floor(p.first)
+	}
+	if at.Equal(c.Watermark) {
+		return c
+	}
+	// The overlap never reaches before the first mark, and the bucket may hold
+	// more than this cursor, a new one, tells.
+	return store.Cursor{Begun: c.Begun, Watermark: at, Reach: at, Recheck: shown(now), NotBefore: c.NotBefore, Pace: c.Pace}
+}
+
+// reopens reports whether the stream's start may still be moved by a setting: its
+// first page is not committed, and no run that has not given its lease back can
+// still write it.
+func reopens(s store.State) bool {
+	return s.Cursor.Totals.Pages == 0 && s.Cursor.Window.Open() && s.Lease.Holder == ""
+}
+
+// shown is up to when Duo shows records: no window has ever ended later.
+func shown(now time.Time) time.Time { return floor(now.Add(-2 * time.Minute)) }
 
 // distrust has the windows up to now held against the bucket where Seen does
 // not belong to the watermark: the document was deleted, or somebody moved the
@@ -66,7 +140,7 @@ func (p live) distrust(c store.Cursor, now time.Time) store.Cursor {
 		return c
 	}
 	c.Watermark = floor(c.Watermark)
-	c.Reach, c.Recheck, c.Window = c.Watermark.Add(-p.Overlap), now, store.Window{}
+	c.Reach, c.Recheck, c.Window = c.Watermark.Add(-p.Overlap), shown(now), store.Window{}
 	return c
 }
 
@@ -75,6 +149,7 @@ func (p live) next(c store.Cursor, now time.Time) (store.Cursor, error) {
 	if !c.Window.Open() && to.After(c.Watermark) {
 		from := latest(latest(c.Watermark.Add(-p.Overlap), c.Reach), floor(now.Add(-oldest)))
 		c.Window = store.Window{From: from, To: to, Gzip: p.Gzip}
+		c = p.settle(c)
 	}
 	return c, nil
 }
@@ -112,10 +187,16 @@ func ageWindow(w store.Window, limit time.Time) store.Window {
 // frozen is always finished, so that no paused twin's object goes unseen.
 type backfill struct {
 	Config
+	owner
 	want store.Backfill
 }
 
-func (p backfill) start(c store.Cursor, now time.Time) (store.Cursor, error) {
+func (p backfill) start(s store.State) (store.Cursor, error) {
+	now := s.Now
+	c, err := p.claim(s.Cursor)
+	if err != nil {
+		return c, err
+	}
 	if limit := floor(now.Add(-oldest)); c.Window.To.After(limit) {
 		c.Window = ageWindow(c.Window, limit)
 		return c, nil
@@ -137,11 +218,13 @@ func (p backfill) next(c store.Cursor, now time.Time) (store.Cursor, error) {
 		c.Watermark, c.Reach, c.Seen = p.want.From, time.Time{}, nil
 	}
 	c.Backfill, c.Watermark = &p.want, latest(c.Watermark, floor(now.Add(-oldest)))
-	to := earliest(c.Watermark.Add(p.MaxWindow), p.want.To)
+	to := earliest(c.Watermark.Add(min(p.MaxWindow, listReach)), p.want.To)
 	if to.After(c.Watermark) {
-		// Page numbers go on from the last backfill's, so that no two windows
-		// of one range ever share a name.
-		c.Window = store.Window{From: c.Watermark, To: to, Gzip: p.Gzip, Page: int(c.Totals.Pages)}
+		// Page numbers begin at the time and go on with every page, so that no
+		// two windows of one range ever share a name, even if the document or
+		// the objects are deleted.
+		c.Window = store.Window{From: c.Watermark, To: to, Gzip: p.Gzip, Page: int(now.UnixMilli() + c.Totals.Pages)}
+		c = p.settle(c)
 	}
 	return c, nil
 }

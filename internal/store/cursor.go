@@ -1,6 +1,9 @@
 package store
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // Cursor is where the next run starts. All times are whole milliseconds.
 type Cursor struct {
@@ -10,7 +13,8 @@ type Cursor struct {
 	// also has all else of the windows that end later, and somewhat earlier.
 	Reach time.Time `firestore:"reach" json:"reach"`
 	// Recheck: a window that begins before it is held against the bucket,
-	// because Seen does not cover what was delivered of its time.
+	// because Seen does not cover what was delivered of its time. Zero once
+	// such windows have passed it.
 	Recheck time.Time `firestore:"recheck" json:"recheck"`
 	// Window is the one in progress; its To is zero between windows.
 	Window Window `firestore:"window" json:"window"`
@@ -24,17 +28,44 @@ type Cursor struct {
 	Gap *Gap `firestore:"gap" json:"gap"`
 	// Backfill is the range being collected; nil in a live stream.
 	Backfill *Backfill `firestore:"backfill" json:"backfill"`
+	// Begun is when the stream's first run was.
+	Begun time.Time `firestore:"begun" json:"begun"`
+	// Account and Log are what the cursor is about: Duo's API host and, where it
+	// is known, the account's id; "telephony".
+	Account Account `firestore:"account" json:"account"`
+	Log     string  `firestore:"log" json:"log"`
+	// Places are where the stream's objects went, the present one last.
+	Places []Place `firestore:"places" json:"places"`
+	// WidestMS is the length of the widest window that there ever was.
+	WidestMS int64 `firestore:"widest_ms" json:"widest_ms"`
 	// Totals count what was committed since the stream's first run.
 	Totals Totals `firestore:"totals" json:"totals"`
 }
 
+// Account is one Duo account.
+type Account struct {
+	Host string `firestore:"host" json:"host"`
+	ID   string `firestore:"id" json:"id"`
+}
+
+// String is the host, and the id where it is known.
+func (a Account) String() string { return strings.TrimSpace(a.Host + " " + a.ID) }
+
+// Place is a bucket and a prefix in it.
+type Place struct {
+	Bucket string `firestore:"bucket" json:"bucket"`
+	Prefix string `firestore:"prefix" json:"prefix"`
+}
+
 // Window is a range of record times, From ≤ ts < To, that is being collected.
-// From, To and Gzip are frozen before the first request: they name its objects.
+// From, To, Gzip and Place are frozen before the first request: they name its
+// objects.
 type Window struct {
-	From time.Time `firestore:"from" json:"from"`
-	To   time.Time `firestore:"to" json:"to"`
-	Gzip bool      `firestore:"gzip" json:"gzip"`
-	// Page is the number of the last committed page.
+	From  time.Time `firestore:"from" json:"from"`
+	To    time.Time `firestore:"to" json:"to"`
+	Gzip  bool      `firestore:"gzip" json:"gzip"`
+	Place Place     `firestore:"place" json:"place"`
+	// Page is the number of the last committed object.
 	Page int `firestore:"page" json:"page"`
 	// Offset is where the next page starts; "" asks from From, or from Anchor.
 	Offset string `firestore:"offset" json:"offset"`
