@@ -138,6 +138,7 @@ func TestPlanted(t *testing.T) {
 		{"with half of it", one(0, `{"telephony_id":"ID","ts":"TS","eventtype":"telephony"}`), nil},
 		{"the host in capitals", one(0, `{"telephony_id":"ID","ts":"TS","eventtype":"telephony","host":"API-test.duosecurity.com"}`), nil},
 		{"doubled and one of them altered", one(0, "LINE", " LINE"), map[string][]string{"doubled": {"ID×2"}, "altered": {"ID×1"}}},
+		{"altered twice", one(0, " LINE", " LINE"), map[string][]string{"doubled": {"ID×2"}, "altered": {"ID×2"}}},
 		{"unknown", one(0, "LINE", `{"telephony_id":"x1","ts":"TS"}`), map[string][]string{"unknown": {"x1×1"}}},
 		{"unknown twice", one(0, "LINE", `{"telephony_id":"x1","ts":"TS"}`, `{"telephony_id":"x1","ts":"TS"}`), map[string][]string{"unknown": {"x1×2"}, "doubled": {"x1×2"}}},
 		{"unknown without time", one(0, "LINE", `{"telephony_id":"x1"}`), map[string][]string{"unknown": {"x1×1"}}},
@@ -201,14 +202,19 @@ func TestIdentity(t *testing.T) {
 	ts := func(i int) string { return at.Add(time.Duration(i) * time.Second).Format(time.RFC3339Nano) }
 	const one = "1111aaaa-bff8-4466-b6cb-b7787940ce68"
 	var events []event
-	for i, raw := range []string{
+	for i, raw := range []string{ // each pair at one time
 		`{"telephony_id":"N/A","ts":%q,"n":1}`, `{"telephony_id":"N/A","ts":%q,"n":2}`,
-		`{"telephony_id":0,"ts":%q}`, `{"telephony_id":0,"ts":%q,"n":2}`, `{"telephony_id":false,"ts":%q}`, `{"telephony_id":" ","ts":%q}`,
-		`{"telephony_id":"\u0041","ts":%q}`, `{"telephony_id":[1],"ts":%q}`, `{"telephony_id":null,"ts":%q}`,
-		`{"telephony_id":"00000000-0000-0000-0000-000000000000","ts":%q}`, `{"telephony_id":"00000000-0000-0000-0000-000000000000","ts":%q}`,
-		`{"telephony_id":"` + one + `","ts":%q}`, `{"telephony_id":"` + one + `","ts":%q}`, `{"telephony_id":"` + strings.ToUpper(one) + `","ts":%q}`,
+		`{"telephony_id":0,"ts":%q}`, `{"telephony_id":0,"ts":%q,"n":2}`,
+		`{"telephony_id":7,"ts":%q}`, `{"telephony_id":7,"ts":%q,"n":2}`,
+		`{"telephony_id":" ","ts":%q}`, `{"telephony_id":" ","ts":%q,"n":2}`,
+		`{"telephony_id":"\u0041","ts":%q}`, `{"telephony_id":"\u0041","ts":%q,"n":2}`,
+		`{"telephony_id":[1],"ts":%q}`, `{"telephony_id":[1],"ts":%q,"n":2}`,
+		`{"telephony_id":null,"ts":%q}`, `{"telephony_id":null,"ts":%q,"n":2}`,
+		`{"telephony_id":"00000000-0000-0000-0000-000000000000","ts":%q}`, `{"telephony_id":"00000000-0000-0000-0000-000000000000","ts":%q,"n":2}`,
+		`{"telephony_id":"` + one + `","ts":%q}`, `{"telephony_id":"` + strings.ToUpper(one) + `","ts":%q}`,
+		`{"telephony_id":"` + one + `","ts":%q}`, `{"telephony_id":"two 2","ts":%q}`,
 	} {
-		events = append(events, event{at.Add(time.Duration(i) * time.Second), fmt.Sprintf(raw, ts(i))})
+		events = append(events, event{at.Add(time.Duration(i) * time.Second), fmt.Sprintf(raw, ts(i/2))})
 	}
 	twice := append(slices.Clone(events), events[0], events[len(events)-1]) // which is once
 	w := newWorld(t, afternoon, newAccount(twice...))
@@ -264,7 +270,7 @@ func TestForeign(t *testing.T) {
 			events := spread(4, afternoon.Add(-3*time.Hour), time.Minute)
 			w := newWorld(t, afternoon, newAccount(events...))
 			foreign := writer.Name{Stream: stream, From: afternoon.Add(-4 * time.Hour), To: afternoon.Add(-time.Hour), Page: 1, Gzip: true}
-			plant(w, foreign, strings.Join(lines(events[:3]), "\n")+"\n"+`{"telephony_id":"x1"}`+"\n")
+			plant(w, foreign, strings.Join(lines(events[:3]), "\n")+"\n"+`{"telephony_id":"x1"}`+"\n"+`{"telephony_id":"x1"}`+"\n")
 			w.put(4*time.Hour, time.Hour, 2, lines(events[2:])...)
 			ids := []string{}
 			for _, e := range events[:3] {
@@ -272,8 +278,8 @@ func TestForeign(t *testing.T) {
 			}
 			slices.Sort(ids)
 			r := w.audit(24*time.Hour, 0)
-			wantFaults(t, r, map[string][]string{"foreign": append(ids, "x1×1"), "doubled": {id(t, events[2].raw) + "×2"}, "unknown": {"x1×1"}})
-			if c := r.Foreign.Records[1].Copies[0]; c.Object != w.collector.Bucket.URI(foreign) || c.Line == 0 || r.Objects != 2 || r.Bucket != 6 {
+			wantFaults(t, r, map[string][]string{"foreign": append(ids, "x1×2"), "doubled": {id(t, events[2].raw) + "×2", "x1×2"}, "unknown": {"x1×2"}})
+			if c := r.Foreign.Records[1].Copies[0]; c.Object != w.collector.Bucket.URI(foreign) || c.Line == 0 || r.Objects != 2 || r.Bucket != 7 {
 				t.Errorf("%+v", r)
 			}
 			if r := w.audit(24*time.Hour, 5*time.Hour); !r.Exact() {
@@ -281,6 +287,30 @@ func TestForeign(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestExact is not content with a fault of any kind.
+func TestExact(t *testing.T) {
+	one := audit.Faults{Count: 1}
+	for _, r := range []audit.Report{{Missing: one}, {Doubled: one}, {Altered: one}, {Unknown: one}, {Foreign: one}} {
+		if r.Exact() {
+			t.Errorf("%+v is exact", r)
+		}
+	}
+}
+
+// TestStreams reads the objects of the live stream and of its backfills, and no
+// others.
+func TestStreams(t *testing.T) {
+	t.Parallel()
+	events := spread(4, afternoon.Add(-2*time.Hour), time.Minute)
+	w := newWorld(t, afternoon, newAccount(events...))
+	n := w.put(3*time.Hour, time.Hour, 1, lines(events[:2])...)
+	n.Stream = "telephony-backfill"
+	w.putAs(n, lines(events[2:])...)
+	n.Stream = "authentication"
+	w.putAs(n, lines(events)...)
+	wantFaults(t, w.audit(3*time.Hour, time.Hour), nil)
 }
 
 // TestMends has an audit find what is missing, and a backfill of the range that
@@ -326,6 +356,18 @@ func TestBackfillRange(t *testing.T) {
 		}
 		if b := r.Backfill; b == nil || !b.From.Equal(want.From) || !b.To.Equal(want.To) {
 			t.Errorf("of record %d: %v, want %v", i, b, want)
+		}
+	}
+	midnight := afternoon.Truncate(24 * time.Hour)
+	for _, indexed := range []time.Duration{-3 * time.Minute, 3 * time.Minute, -3 * time.Hour} { // shown with both days, or with one
+		for _, ts := range []time.Duration{-6 * time.Hour, 6 * time.Hour} {
+			e := plain("1", midnight.Add(ts))
+			e.at = midnight.Add(indexed)
+			w := newWorld(t, afternoon, newAccount(e))
+			r := w.audit(24*time.Hour, time.Hour)
+			if b := r.Backfill; !b.From.Equal(r.From) && (indexed > -time.Hour || ts > 0) {
+				t.Errorf("indexed %v, timed %v from midnight: %v", indexed, ts, b)
+			}
 		}
 	}
 	w := newWorld(t, afternoon, newAccount(spread(3, afternoon.Add(-3*time.Hour), time.Minute)...))
@@ -420,10 +462,21 @@ func TestBorders(t *testing.T) {
 	}
 	for from := 2 * time.Hour; from < 9*time.Hour; from += 20 * time.Minute {
 		for ms := time.Duration(-2); ms <= 2; ms++ {
-			if r := w.audit(from+ms*time.Millisecond, time.Hour); !r.Exact() {
-				t.Fatalf("from %s ago: %+v", from+ms*time.Millisecond, r)
+			r := w.audit(from+ms*time.Millisecond, time.Hour)
+			shown := 0
+			for _, e := range events {
+				if !e.at.Before(r.From) && e.at.Before(r.To) {
+					shown++
+				}
+			}
+			if !r.Exact() || r.Duo != shown {
+				t.Fatalf("from %s ago, %d shown: %+v", from+ms*time.Millisecond, shown, r)
 			}
 		}
+	}
+	w = newWorld(t, afternoon, newAccount(events...))
+	if r := w.audit(5*time.Hour, 4*time.Hour); r.Missing.Count != 5 {
+		t.Errorf("of an hour with five records, %d are missing", r.Missing.Count)
 	}
 }
 

@@ -34,7 +34,7 @@ type trail struct {
 	copies  uint32 // in the bucket
 	first   place
 	duo     word
-	odd     bool // Duo showed it only where its own time does not belong
+	odd     bool // Duo showed it where its own time does not belong
 	altered bool // at least one of the copies is
 	foreign bool // likewise
 }
@@ -88,7 +88,7 @@ func (a *auditor) lose() {
 // widened returns the range that a backfill has to cover to bring this one back
 // too: all of it where the record's own time does not tell.
 func (a *auditor) widened(s *store.Span, t trail) *store.Span {
-	if t.odd || t.at < a.from || t.at >= a.to {
+	if t.odd {
 		return &store.Span{From: a.report.From, To: a.report.To}
 	}
 	from, to := time.UnixMilli(t.at).UTC(), time.UnixMilli(t.at+1).UTC()

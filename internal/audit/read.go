@@ -82,7 +82,7 @@ func (a *auditor) settle(ctx context.Context, s span) error {
 // walk reads a span's pages up to the last one, the newest first. It returns
 // what leaves a doubt whether there are more records, "" if nothing does.
 func (a *auditor) walk(ctx context.Context, s span) (doubt string, err error) {
-	w := walk{asked: map[string]bool{}, total: -1}
+	w := walk{total: -1}
 	for {
 		page, err := a.session.Page(ctx, duo.Query{Min: time.UnixMilli(s.min), Max: time.UnixMilli(s.max), Offset: w.offset, Newest: true})
 		var refused *duo.Error
@@ -120,7 +120,7 @@ func (a *auditor) take(page duo.Page, s span) (fresh int) {
 		if here == within && t.duo != within {
 			a.report.Duo++
 		}
-		a.trails[r.key] = trail{at: r.at, sent: a.sum(shown.JSON), duo: max(t.duo, here), odd: odd && (t.odd || !known)}
+		a.trails[r.key] = trail{at: r.at, sent: a.sum(shown.JSON), duo: max(t.duo, here), odd: odd || t.odd}
 		if !odd {
 			a.reach(r.at)
 		}
@@ -137,13 +137,12 @@ func (a *auditor) keep(r record) {
 
 // walk is one through the pages of a span.
 type walk struct {
-	offset string          // of the next page
-	asked  map[string]bool // offsets that were gone on from
-	shown  int             // records so far
-	total  int             // most that Duo counted, -1 if it did not
-	stale  int             // pages in a row that brought nothing new
-	again  bool            // an empty page was asked for twice
-	last   string          // the last record of the last page
+	offset string // of the next page
+	shown  int    // records so far
+	total  int    // most that Duo counted, -1 if it did not
+	stale  int    // pages in a row that brought nothing new
+	again  bool   // an empty page was asked for twice
+	last   string // the last record of the last page
 }
 
 // count notes a page. Some Duos begin a page with the last record of the one
@@ -177,13 +176,13 @@ func (w *walk) goOn(page duo.Page, largest int) (more bool, doubt string) {
 		return true, ""
 	case next != "" && next == w.offset && len(page.Records) == 0:
 		next = "" // twice nothing, and nowhere to go
-	case next != "" && (next == w.offset || w.asked[next]):
-		return false, "its offset leads back to where it led before"
+	case next != "" && next == w.offset:
+		return false, "its offset leads nowhere"
 	case next != "" && w.stale > maxStale:
 		return false, "its offsets lead on and on, to nothing new"
 	}
 	if next != "" {
-		w.asked[next], w.offset, w.again = true, next, false
+		w.offset, w.again = next, false
 		return true, ""
 	}
 	if n := len(page.Records); n >= unlimited && n >= largest {

@@ -2,7 +2,10 @@ package audit_test
 
 import (
 	"fmt"
+	"math/rand/v2"
+	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -37,6 +40,7 @@ func TestPaging(t *testing.T) {
 		"empty pages between":               {400, between},
 		"an empty page, twice the offset":   {1000, func(q asked, p *answer) { stay(q, p) }},
 		"nothing once, and the same offset": {1000, hiccup},
+		"counted on the first page alone":   {400, func(q asked, p *answer) { second(q, p) }},
 		"the oldest first":                  {400, func(_ asked, p *answer) { slices.Reverse(p.items) }},
 		"a second page is refused":          {400, func(q asked, p *answer) { atEnd(p); refuse(q, p) }},
 		"an offset that stays":              {400, func(q asked, p *answer) { atEnd(p); again(q, p) }},
@@ -87,8 +91,16 @@ func stay(q asked, p *answer) {
 
 // hiccup gives an empty page in the place of the third one, once.
 func hiccup(q asked, p *answer) {
-	if q.n == 3 && q.offset != "" {
+	p.total = ""
+	if q.n == 3 {
 		p.items, p.next = nil, quote(q.offset)
+	}
+}
+
+// second cuts off what is not the first page, and counts no more.
+func second(q asked, p *answer) {
+	if q.offset != "" {
+		p.items, p.next, p.total = p.items[:min(300, len(p.items))], "null", ""
 	}
 }
 
@@ -125,7 +137,7 @@ func TestDoubt(t *testing.T) {
 		want  string
 	}{
 		"all offsets are refused":         {time.Second, refuse, "it refuses the offset"},
-		"an offset leads to itself":       {time.Second, func(_ asked, p *answer) { p.next = `"1,x"` }, "back to where it led"},
+		"an offset leads to itself":       {time.Second, func(_ asked, p *answer) { p.next = `"1,x"` }, "its offset leads nowhere"},
 		"offsets lead on and on":          {time.Second, func(q asked, p *answer) { p.items, p.next = nil, quote(fmt.Sprint(q.n)) }, "to nothing new"},
 		"a total that is too large":       {time.Second, func(_ asked, p *answer) { p.total = "9999" }, "it counts 9999 records and shows"},
 		"a page of one millisecond":       {0, func(_ asked, p *answer) { p.next = "null" }, "a page of 1000 records is as long as any"},
@@ -194,5 +206,88 @@ func TestSpans(t *testing.T) {
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("asked for %q", got)
+	}
+}
+
+// TestHabits draws what a Duo does with each answer. An audit may end with an
+// error; if it does not, it has seen every record.
+func TestHabits(t *testing.T) {
+	t.Parallel()
+	seed := uint64(time.Now().UnixNano())
+	if s := os.Getenv("AUDIT_SEED"); s != "" {
+		seed, _ = strconv.ParseUint(s, 10, 64)
+	}
+	errs := 0
+	for i := range uint64(200) {
+		r := rand.New(rand.NewPCG(seed+i, 0))
+		events := spread(100+r.IntN(1500), afternoon.Add(-20*time.Hour), time.Duration(r.IntN(40))*time.Second/4+time.Millisecond)
+		events = append(events, odd()...)
+		account := newAccount(events...)
+		account.limit = 120 + r.IntN(900)
+		account.habit = drawn(r)
+		w := newWorld(t, afternoon, account)
+		report, err := audit.Run(t.Context(), w.collector, afternoon.Add(-24*time.Hour), afternoon.Add(-time.Hour), nil)
+		if err != nil {
+			if !strings.Contains(err.Error(), "is not known") {
+				t.Fatalf("AUDIT_SEED=%d: %v", seed+i, err)
+			}
+			errs++
+			continue
+		}
+		if report.Duo != len(events) {
+			t.Fatalf("AUDIT_SEED=%d: %d records seen of %d, in %d requests", seed+i, report.Duo, len(events), len(account.requests()))
+		}
+	}
+	if errs > 100 {
+		t.Errorf("%d of 200 ended with an error", errs)
+	}
+}
+
+// drawn is a Duo of habits. It says of no page that cuts the log off that it is
+// the last one: then either an offset follows, or it is as long as any, or what
+// is counted tells.
+func drawn(r *rand.Rand) func(q asked, p *answer) {
+	var (
+		end     = r.IntN(2) == 0 // no offset with the last page
+		totals  = r.IntN(4)
+		without = r.IntN(3) == 0 // no offsets at all
+		faults  = r.IntN(5)      // of ten thousand answers so many hundred
+		mixed   = r.IntN(2) == 0 // out of order
+	)
+	return func(q asked, p *answer) {
+		if end {
+			atEnd(p)
+		}
+		if without {
+			p.next = "null"
+		}
+		switch totals {
+		case 0:
+			p.total = ""
+		case 1:
+			p.total = `{"relation":"gte","value":1}`
+		case 2:
+			p.total = quote(p.total)
+		}
+		if mixed {
+			r.Shuffle(len(p.items), func(i, j int) { p.items[i], p.items[j] = p.items[j], p.items[i] })
+		}
+		if r.IntN(100) >= faults {
+			return
+		}
+		switch r.IntN(5) {
+		case 0:
+			refuse(q, p)
+		case 1:
+			again(q, p)
+		case 2:
+			if q.offset != "" {
+				p.items, p.next = nil, quote(q.offset)
+			}
+		case 3:
+			p.total = "9999"
+		case 4:
+			p.next = `"past 0"`
+		}
 	}
 }

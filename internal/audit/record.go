@@ -51,7 +51,7 @@ func (a *auditor) parse(line []byte) record {
 // more than a blank, a dash, "N/A" or zeros.
 func says(id []byte) bool {
 	var s string
-	return len(id) > 0 && id[0] == '"' && json.Unmarshal(id, &s) == nil && strings.ContainsAny(s, "123456789")
+	return json.Unmarshal(id, &s) == nil && strings.ContainsAny(s, "123456789")
 }
 
 // shown is an id as people read it: a string without its quotes, or a number.
