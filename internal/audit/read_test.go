@@ -89,10 +89,10 @@ func stay(q asked, p *answer) {
 	}
 }
 
-// hiccup gives an empty page in the place of the third one, once.
+// hiccup gives an empty page in the place of the second one, once.
 func hiccup(q asked, p *answer) {
 	p.total = ""
-	if q.n == 3 {
+	if q.n == 2 {
 		p.items, p.next = nil, quote(q.offset)
 	}
 }
