@@ -56,8 +56,8 @@ var errNothing = errors.New("nothing is left of the range to compare")
 // again at any time, and it takes no lease. A record whose own time lies
 // elsewhere, or says nothing, is compared too if Duo shows it in the range.
 //
-// Of a record it keeps a hash and where it is, 130 bytes at most, and the id if
-// that is no UUID: a million records take 130 MB. Object by object, what a record
+// Of a record it keeps a hash and where it is, 140 bytes at most, and the id if
+// that is no UUID: a million records take 140 MB. Object by object, what a record
 // holds is read and forgotten.
 //
 // Of the range only that is compared which Duo still shows and which the live
