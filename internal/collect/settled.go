@@ -1,0 +1,31 @@
+package collect
+
+import (
+	"context"
+	"time"
+)
+
+// Settled is what of a stream can be compared with Duo's log at a moment.
+type Settled struct {
+	From time.Time     // Duo shows no older records
+	To   time.Time     // the live stream delivers no older records any more
+	Why  string        // what keeps To back
+	Pace time.Duration // least time between two requests that Duo has taught, or 0
+}
+
+// Settled reads where the live stream stands. It takes no lease: what is
+// settled stays so.
+func (c *Collector) Settled(ctx context.Context) (Settled, error) {
+	state, err := c.Store.Load(ctx, c.Stream)
+	if err != nil {
+		return Settled{}, err
+	}
+	s := Settled{
+		From: floor(state.Now.Add(-oldest)), To: floor(state.Now.Add(-c.Delay)), Why: "Duo holds newer records back (INGEST_DELAY)",
+		Pace: learned(state.Cursor.Pace, state.Now),
+	}
+	if to := c.settled(state.Cursor); !state.Cursor.Watermark.IsZero() && to.Before(s.To) {
+		s.To, s.Why = to, "later records the service has yet to deliver, or may (watermark - OVERLAP)"
+	}
+	return s, nil
+}
