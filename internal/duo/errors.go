@@ -118,6 +118,9 @@ func (c *call) refusal(resp *http.Response, e envelope) *Error {
 		Temporary: temporary(status),
 		Hint:      hint(status, code),
 	}
+	if err.Hint == hintKeys {
+		err.Hint = hintOf401(c.key)
+	}
 	if err.RateLimited() {
 		err.RetryAfter = retryAfter(resp.Header)
 	}
