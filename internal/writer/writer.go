@@ -34,6 +34,7 @@ type Meta struct {
 	// First and Last are the earliest and latest readable record times, to
 	// the millisecond; zero where no record has one.
 	First, Last time.Time
+	Untimed     int    // records without a readable time; -1 in objects of earlier versions
 	RunID       string // the run that wrote it
 	Token       int64  // that run's fencing token
 	Account     string // whose records these are; "" in objects of earlier versions
