@@ -1,9 +1,10 @@
-.PHONY: help run test crash bench lint check
+.PHONY: help run test crash histories bench lint check
 
 help:
 	@echo 'make run    the whole system on this machine, on a simulated Duo'
 	@echo 'make test   the tests    make lint   gofmt, go vet, staticcheck'
 	@echo 'make crash  kills, freezes and crowds for some minutes'
+	@echo 'make histories FOR=1h  random histories under whatever Duo may answer'
 	@echo 'make bench  the table of docs/performance.md, five minutes'
 	@echo 'make check  all that CI checks'
 
@@ -15,6 +16,10 @@ test:
 
 crash:
 	CRASH_KILLS=100 CROWD_SECONDS=60 CRASH_LONG=1 go test -count=1 -run 'Kill|Zombie|Crowd' -timeout 60m ./cmd/server
+
+FOR = 10m
+histories:
+	cd internal/collect && go test -count=1 -run '^TestHistories$$' -timeout 0 -for $(FOR)
 
 # The whole first, a time each; then the parts, for benchstat too.
 bench:

@@ -113,7 +113,7 @@ func TestSubstitutionsOutput(t *testing.T) {
 	}
 }
 
-// TestShell lets the shell read the steps. GCLOUD_LINES names a file to leave
+// TestShell lets the shell read the steps and what they run. GCLOUD_LINES names a file to leave
 // them in, for what knows gcloud's flags.
 func TestShell(t *testing.T) {
 	file := os.Getenv("GCLOUD_LINES")
@@ -125,6 +125,7 @@ func TestShell(t *testing.T) {
 	for _, id := range order {
 		text.WriteString("# " + id + "\n" + shells[id] + "\n")
 	}
+	text.WriteString(readFile(t, "invoker-check-off.sh"))
 	if err := os.WriteFile(file, []byte(text.String()), 0o644); err != nil {
 		t.Fatal(err)
 	}

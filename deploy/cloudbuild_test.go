@@ -158,7 +158,7 @@ func TestBuildOrder(t *testing.T) {
 		"test":  {"go test ./..."},
 		"build": {"docker build", "VERSION=", "--tag=us-central1-docker.pkg.dev/demo-project/duo-telephony/server:build-id"},
 		"push":  {"image=us-central1-docker.pkg.dev/demo-project/duo-telephony/server:build-id", "docker push", "RepoDigests", ">/workspace/digest"},
-		"deploy": {"verify) gcloud run services update duo-telephony-collector --region=us-central1 --no-invoker-iam-check ;;",
+		"deploy": {"verify) bash deploy/invoker-check-off.sh duo-telephony-collector us-central1 ;;",
 			"cloudrun-iam) gcloud run services update duo-telephony-collector --region=us-central1 --invoker-iam-check ;;", `--image="$(cat /workspace/digest)"`, "--no-traffic", "--update-tags=candidate=LATEST"},
 		"smoke":   {"/workspace/mode", "curl --fail", "https://candidate---$host/health"},
 		"traffic": {"update-traffic", "--to-latest"},

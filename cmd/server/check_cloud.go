@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strings"
 	"time"
@@ -18,9 +19,9 @@ const (
 	hintGoogle = "try again; if it lasts, check the way to Google's port 443"
 )
 
-// checkBucket lists the objects of today and asks what else is allowed. It
-// writes nothing: nobody here could delete it again, and the feed would take
-// it.
+// checkBucket lists the objects of today, reads one of any day, and asks what
+// else is allowed. It writes nothing: nobody here could delete it again, and the
+// feed would take it.
 func (c config) checkBucket(ctx context.Context) []finding {
 	const name = "bucket"
 	bucket, err := openBucket(ctx, c)
@@ -36,7 +37,16 @@ func (c config) checkBucket(ctx context.Context) []finding {
 			return []finding{failOf(name, notInTime(err), hintGoogle)}
 		}
 	}
-	return []finding{good(name, c.uri("")+" can be listed; this is the URI for the feed"), c.permissionFinding(ctx, bucket)}
+	read := "; nothing is there to be read"
+	uri, err := bucket.ReadOne(ctx)
+	switch {
+	case errors.Is(err, fs.ErrNotExist): // deleted since it was listed
+	case err != nil:
+		return []finding{failOf(name, notInTime(err), hintGoogle)}
+	case uri != "":
+		read = " and read"
+	}
+	return []finding{good(name, c.uri("")+" can be listed"+read+"; this is the URI for the feed"), c.permissionFinding(ctx, bucket)}
 }
 
 // uri is the address of a key below the prefix.

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -27,7 +28,7 @@ func TestCheckGood(t *testing.T) {
 	if diff := cmp.Diff(allGood, statusesOf(findings)); diff != "" {
 		t.Errorf("findings (-want +got):\n%s", diff)
 	}
-	wantFinding(t, findings, "bucket ok", "gs://bucket/duo-telephony/ can be listed", "the URI for the feed")
+	wantFinding(t, findings, "bucket ok", "gs://bucket/duo-telephony/ can be listed; nothing is there to be read", "the URI for the feed")
 	wantFinding(t, findings, "firestore ok", "database (default)", "there is no cursor yet")
 	if methods, left := c.sent(), c.collections(); len(left) > 0 || !slices.Equal(methods, []string{http.MethodGet}) {
 		t.Errorf("it sent %v to Cloud Storage, and left %v in Firestore", methods, left)
@@ -41,7 +42,7 @@ func TestCheckGood(t *testing.T) {
 	wantRun(t, a, http.StatusOK, collect.Complete)
 	before := p.status()
 	findings = c.check(map[string]string{"GCS_PREFIX": ""})
-	wantFinding(t, findings, "bucket ok", "gs://bucket/ can be listed")
+	wantFinding(t, findings, "bucket ok", "gs://bucket/ can be listed and read")
 	wantFinding(t, findings, "firestore ok", "the watermark is "+a.Watermark.Format(time.RFC3339))
 	after := p.status()
 	if diff := cmp.Diff(before.Runs, after.Runs); diff != "" || after.Lease != nil {
@@ -60,6 +61,36 @@ func TestCheckBucket(t *testing.T) {
 	wantFinding(t, c.check(nil), "permissions warn", "also deleted", "no more than")
 	c.grant()
 	wantFinding(t, c.check(nil), "permissions warn", "is not known", "roles/storage.objectCreator")
+}
+
+// What forbids every write shows without one, where it forbids listing or
+// reading too; a key that is off forbids no listing.
+func TestCheckBucketRefused(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t)
+	c.put("duo-telephony/x.ndjson", "{}\n")
+	any := func(*http.Request) bool { return true }
+	reading := func(r *http.Request) bool { return strings.HasSuffix(r.URL.Path, "/x.ndjson") }
+	for _, test := range []struct {
+		of            func(*http.Request) bool
+		code          int
+		message, hint string
+	}{
+		{any, 400, "Bucket is a requester pays bucket but no user project provided.", "turn Requester Pays off for bucket bucket"},
+		{any, 403, "The billing account for the owning project is disabled in state absent", "enable billing"},
+		{any, 403, "Request is prohibited by organization's policy. vpcServiceControlsUniqueIdentifier: a-b", "perimeter"},
+		{any, 403, "There is an IP filtering condition that is preventing access to the resource.", "the IP filter of bucket bucket"},
+		{reading, 400, "Cloud KMS error when decrypting: key version is not enabled, current state is: DISABLED", "enable the key"},
+		{reading, 403, "x does not have storage.objects.get access to the Google Cloud Storage object.", "roles/storage.objectViewer"},
+	} {
+		c.refusing(func(r *http.Request) (int, string) {
+			if !test.of(r) {
+				return 0, ""
+			}
+			return test.code, fmt.Sprintf(`{"error":{"code":%d,"message":%q}}`, test.code, test.message)
+		})
+		wantFinding(t, c.check(nil), "bucket fail", test.message, test.hint)
+	}
 }
 
 func TestCheckStateKey(t *testing.T) {

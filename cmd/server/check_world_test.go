@@ -27,13 +27,15 @@ type cloud struct {
 	*world
 
 	mu      sync.Mutex
-	granted []string // nil: no answer to that question, as an emulator's
+	granted []string                                    // nil: no answer to that question, as an emulator's
+	refuse  func(*http.Request) (code int, body string) // code 0 lets a request pass
 	methods map[string]bool
 }
 
 func newCloud(t *testing.T) *cloud {
 	t.Helper()
 	c := &cloud{world: newWorld(t, 60, time.Hour), methods: map[string]bool{}}
+	c.refusing(func(*http.Request) (int, string) { return 0, "" })
 	c.grant("storage.objects.create", "storage.objects.get", "storage.objects.list")
 	maps.Copy(c.env, map[string]string{
 		"STORAGE_EMULATOR_HOST": strings.TrimPrefix(c.serve(http.HandlerFunc(c.front)), "http://"), "FIRESTORE_EMULATOR_HOST": emulator.Firestore(t),
@@ -45,7 +47,12 @@ func newCloud(t *testing.T) *cloud {
 }
 
 func (c *cloud) front(w http.ResponseWriter, r *http.Request) {
-	granted := c.note(r)
+	granted, refuse := c.note(r)
+	if code, body := refuse(r); code != 0 {
+		w.WriteHeader(code)
+		fmt.Fprint(w, body)
+		return
+	}
 	if granted == nil || r.URL.Path != "/storage/v1/b/"+bucketName+"/iam/testPermissions" {
 		c.storage(w, r)
 		return
@@ -55,11 +62,18 @@ func (c *cloud) front(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprintf(w, `{"permissions":["%s"]}`, strings.Join(asked, `","`))
 }
 
-func (c *cloud) note(r *http.Request) (granted []string) {
+func (c *cloud) note(r *http.Request) (granted []string, refuse func(*http.Request) (int, string)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.methods[r.Method] = true
-	return c.granted
+	return c.granted, c.refuse
+}
+
+// refusing sets which requests Cloud Storage refuses from now on.
+func (c *cloud) refusing(refuse func(*http.Request) (code int, body string)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.refuse = refuse
 }
 
 // grant sets what is granted; without any the question is not answered.

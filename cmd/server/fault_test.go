@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -19,6 +20,11 @@ func storedThen(fault duosim.Fault) duosim.Fault {
 	}
 }
 
+// refusal is Cloud Storage's answer with a message.
+func refusal(code int, message string) duosim.Fault {
+	return duosim.Status(code, fmt.Sprintf(`{"error":{"code":%d,"message":%q}}`, code, message))
+}
+
 // Faults of Cloud Storage that leave it open whether the object was stored.
 func TestFaultUpload(t *testing.T) {
 	t.Parallel()
@@ -27,6 +33,7 @@ func TestFaultUpload(t *testing.T) {
 		"503 when stored":  storedThen(duosim.HTML(http.StatusServiceUnavailable)),
 		"drop":             duosim.Reset,
 		"drop when stored": storedThen(duosim.Reset),
+		"kept when stored": storedThen(refusal(http.StatusForbidden, "Object 'b/o' is subject to bucket's retention policy and cannot be deleted, overwritten or archived until 2026-12-05")),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -56,6 +63,32 @@ func TestFaultNoBucket(t *testing.T) {
 	line := p.runLines()[0]
 	if want := "create the bucket missing or correct GCS_BUCKET"; !strings.Contains(a.Reason, want) || line["reason"] != a.Reason || line["severity"] != "ERROR" {
 		t.Errorf("the reason is %q, want %q; the line is %v", a.Reason, want, line)
+	}
+}
+
+// A person must act, and the run after that collects what was outstanding.
+func TestFaultRefused(t *testing.T) {
+	t.Parallel()
+	for message, hint := range map[string]string{
+		"Bucket is a requester pays bucket but no user project provided.":                    "turn Requester Pays off",
+		"The billing account for the owning project is disabled in state absent":             "enable billing",
+		"A refusal that nobody has seen.":                                                    "is not known here",
+		"Request is prohibited by organization's policy. vpcServiceControlsUniqueIdentifier": "perimeter",
+	} {
+		t.Run(hint, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, 1300, time.Hour)
+			p := w.start(nil)
+			w.scriptUploads(refusal(http.StatusForbidden, message))
+			a := p.push()
+			wantRun(t, a, http.StatusInternalServerError, collect.Failed)
+			if !strings.Contains(a.Reason, message) || !strings.Contains(a.Reason, hint) {
+				t.Errorf("the reason is %q, want %q", a.Reason, hint)
+			}
+			next := p.push()
+			wantRun(t, next, http.StatusOK, collect.Complete)
+			w.wantLedger(next.sent, next.Watermark)
+		})
 	}
 }
 

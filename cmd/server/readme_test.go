@@ -33,6 +33,22 @@ func TestREADMEConfiguration(t *testing.T) {
 	}
 }
 
+// README.md must say of every variable what a change does.
+func TestREADMEChanges(t *testing.T) {
+	want, told := map[string]bool{}, map[string]bool{}
+	for name := range readmeVariables(t) {
+		want[name] = true
+	}
+	for _, row := range readmeTable(t, "Changing the configuration") {
+		for _, name := range quotedIn(row[1]) {
+			told[name] = true
+		}
+	}
+	if diff := cmp.Diff(want, told); diff != "" {
+		t.Errorf("variables (-configuration +changes):\n%s", diff)
+	}
+}
+
 // README.md's table must name every route, and no other.
 func TestREADMERoutes(t *testing.T) {
 	served := map[string]bool{}

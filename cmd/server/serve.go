@@ -76,7 +76,7 @@ func cloudRoutes(ctx context.Context, cfg config, log *slog.Logger) (http.Handle
 	if err != nil {
 		return nil, err
 	}
-	auth, err := handler.NewAuth(ctx, cfg.auth)
+	auth, err := handler.NewAuth(cfg.auth)
 	if err != nil {
 		return nil, err
 	}
@@ -105,8 +105,17 @@ func newStore(cfg config) *store.Store {
 	}, cfg.collection)
 }
 
-func newCollector(cfg config, s collect.Store, b collect.Bucket, log *slog.Logger) *collect.Collector {
-	return &collect.Collector{Duo: newDuo(cfg, log), Store: s, Bucket: b, Log: log, Config: cfg.collect}
+// placed is a bucket that leads to the places where earlier settings wrote.
+type placed[B any] interface {
+	collect.Bucket
+	At(writer.Place) B
+}
+
+func newCollector[B placed[B]](cfg config, s collect.Store, b B, log *slog.Logger) *collect.Collector {
+	return &collect.Collector{
+		Duo: newDuo(cfg, log), Store: s, Bucket: b, Log: log, Config: cfg.collect,
+		At: func(p writer.Place) collect.Bucket { return b.At(p) },
+	}
 }
 
 func newDuo(cfg config, log *slog.Logger) *duo.Client {

@@ -87,7 +87,7 @@ func linesOfEveryKind(t *testing.T) []map[string]any {
 	var b bytes.Buffer
 	log := newLog(&b, slog.LevelInfo)
 	w := newWorld(t, 0, time.Hour)
-	auth, err := handler.NewAuth(t.Context(), handler.AuthConfig{
+	auth, err := handler.NewAuth(handler.AuthConfig{
 		Mode: handler.ModeVerify, Audiences: []string{handlertest.Audience}, Callers: []string{handlertest.Email}, CertsURL: w.env["OIDC_CERTS_URL"],
 	})
 	if err != nil {

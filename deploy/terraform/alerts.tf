@@ -77,7 +77,7 @@ resource "google_monitoring_alert_policy" "act" {
     display_name = "An ERROR of the service"
     condition_matched_log {
       # A gap has an alert of its own.
-      filter = "${local.log} AND severity>=ERROR AND NOT jsonPayload.message=\"records lost: Duo no longer has them\""
+      filter = "${local.log} AND severity>=ERROR AND NOT jsonPayload.message=~\"^records lost:\""
     }
   }
   alert_strategy {

@@ -52,8 +52,8 @@ resource "google_cloud_run_v2_service" "this" {
   name                 = local.service
   location             = var.region
   ingress              = var.ingress == "internal" ? "INGRESS_TRAFFIC_INTERNAL_ONLY" : "INGRESS_TRAFFIC_ALL"
-  invoker_iam_disabled = var.auth_mode == "verify"
-  deletion_protection  = false # it keeps nothing
+  invoker_iam_disabled = var.auth_mode == "verify" # once, see lifecycle
+  deletion_protection  = false                     # it keeps nothing
 
   template {
     service_account = google_service_account.run.email
@@ -104,12 +104,19 @@ resource "google_cloud_run_v2_service" "this" {
 
   lifecycle {
     # What Cloud Build's deployments set: the image, and the secret key's mount,
-    # which Cloud Run refuses while the secret has no version.
+    # which Cloud Run refuses while the secret has no version. The invoker check
+    # too: only who sees which revisions can be reached may switch it off.
     ignore_changes = [
-      client, client_version, traffic,
+      client, client_version, traffic, invoker_iam_disabled,
       template[0].annotations, template[0].labels, template[0].volumes,
       template[0].containers[0].image, template[0].containers[0].volume_mounts,
     ]
+
+    # The plan knows how the check is: nothing here changes it.
+    postcondition {
+      condition     = var.auth_mode == "verify" || !self.invoker_iam_disabled
+      error_message = "With auth_mode = cloudrun-iam everybody would get in: Cloud Run's invoker check is off. Switch it on first: gcloud run services update ${local.service} --region=${var.region} --project=${var.project} --invoker-iam-check"
+    }
   }
 
   depends_on = [

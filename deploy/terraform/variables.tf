@@ -168,7 +168,7 @@ variable "settings" {
 }
 
 variable "auth_mode" {
-  description = "AUTH_MODE: verify checks id tokens in the service and turns Cloud Run's invoker check off; cloudrun-iam relies on that check."
+  description = "AUTH_MODE: verify checks id tokens in the service, made without Cloud Run's invoker check; cloudrun-iam relies on that check. To change it later see docs/operations.md, \"Who checks id tokens\"."
   type        = string
   default     = "verify"
   validation {

@@ -3,6 +3,8 @@ package collect
 import (
 	"bytes"
 	"iter"
+	"slices"
+	"time"
 
 	"duo-telephony-collector/internal/duo"
 	"duo-telephony-collector/internal/store"
@@ -11,135 +13,153 @@ import (
 
 // batch is what is to be delivered of a page, and where the page leads.
 type batch struct {
-	lines       []byte        // a newline after each; empty in one that was adopted
-	entries     []store.Entry // one for each line
-	first, last int64         // of the readable record times in lines, 0 if there are none
-	reached     int64         // time of the page's last record, in Duo's order; likewise
-	next        string        // offset of the next page, "" after the last
-	fetched     int           // records in the page
-	total       int           // total_objects, -1 if unknown
+	lines       []byte // a newline after each
+	records     int    // in lines
+	first, last int64  // of the readable record times in lines, 0 if there are none
 	duplicates  int
 	late        int
-	adopted     bool // an earlier attempt's object took its place
+
+	ids    []store.ID // that are in the bucket once the batch is written
+	latest int64      // of the record times in the window, 0 if there are none
+	passed int64      // how far the page brings the walk
+	shown  int        // records that no earlier page of this walk has shown
+	known  int        // records that were delivered before
+
+	window  store.Window // after the page, closed after the last one
+	rest    bool         // a part of the page is still to be delivered
+	gap     *store.Gap   // what Duo counted and did not show
+	failure error        // in place of a window: there is no way on
 }
 
-// add takes a record into the batch. A record without a readable time counts
-// at the window's end.
+// add takes a record into the batch.
 func (b *batch) add(r record, c *store.Cursor) {
-	at := r.at
-	if at == 0 {
-		at = c.Window.To.UnixMilli()
-	} else {
-		b.span(at)
+	if r.at != 0 {
+		if b.first == 0 {
+			b.first, b.last = r.at, r.at
+		}
+		b.first, b.last = min(b.first, r.at), max(b.last, r.at)
 	}
-	if at < c.Watermark.UnixMilli() {
+	if in(c.Window, r.at) && r.at < c.Watermark.UnixMilli() {
 		b.late++
 	}
-	b.entries = append(b.entries, store.Entry{At: at, ID: r.id})
+	b.lines = append(append(b.lines, r.line...), '\n')
+	b.records++
 }
 
-func (b *batch) span(at int64) {
-	if b.first == 0 {
-		b.first, b.last = at, at
-	}
-	b.first, b.last = min(b.first, at), max(b.last, at)
+// in reports whether a record time lies in the window. One that is unreadable or
+// lies elsewhere counts at the window's end: Duo showed the record for it, and
+// may know another time of it than it tells.
+func in(w store.Window, at int64) bool {
+	return at != 0 && w.From.UnixMilli() <= at && at < w.To.UnixMilli()
 }
 
-// memory is the identities of the cursor's Seen, to look up. It is kept from
-// page to page: made anew for each, every page would pay for the whole overlap.
-type memory map[store.ID]struct{}
+// borders reports whether a record belongs to another window: what is asked for
+// is wider than the window by the milliseconds at its borders.
+func borders(w store.Window, at int64) bool {
+	return at != 0 && (at == w.From.UnixMilli()-1 || at == w.To.UnixMilli())
+}
+
+// memory is the identities of the cursor's Seen, each with the number of the
+// page that last showed it. It is kept from page to page: made anew for each,
+// every page would pay for the whole overlap.
+type memory map[store.ID]int
 
 func remember(seen store.Seen) memory {
 	m := make(memory, seen.Len()+duo.PageSize)
 	for _, p := range seen {
-		for _, e := range p.Entries {
-			m[e.ID] = struct{}{}
+		for _, id := range p.IDs {
+			m[id] = 0
 		}
 	}
 	return m
 }
 
-// add reports whether the identity is new.
-func (m memory) add(id store.ID) bool {
-	n := len(m)
-	m[id] = struct{}{} // and not looked up before: that would cost as much again
-	return len(m) > n
-}
-
-// forget takes out what the next cursor remembers no longer of the last one's
-// and of the batch: all from before its reach, but for what is in parts that
-// stay.
-func (m memory) forget(last store.Seen, b batch, next store.Cursor) {
-	reach := next.Reach.UnixMilli()
-	forget := func(entries []store.Entry) {
-		for _, e := range entries {
-			if e.At < reach {
-				delete(m, e.ID)
+// follow takes out what the next Seen has no more of the last one, and takes in
+// what it has more.
+func (m memory) follow(last, next store.Seen) {
+	more := map[store.ID]bool{}
+	for _, p := range next.Without(last) {
+		for _, id := range p.IDs {
+			more[id] = true
+			m[id] += 0
+		}
+	}
+	for _, p := range last.Without(next) {
+		for _, id := range p.IDs {
+			if !more[id] {
+				delete(m, id)
 			}
 		}
 	}
-	for _, p := range last {
-		if !next.Seen.Has(p) {
-			forget(p.Entries)
-		}
-	}
-	forget(b.entries)
 }
 
-// pick returns what is to be delivered of a page: the records within the
-// window that were not delivered before and that the shelf does not hold. It
-// adds them to seen. The page's lines are used up: those that stay close up.
-func pick(p page, c store.Cursor, seen memory, held *shelf) batch {
-	all, lines := p.records.all, p.records.lines
-	b := batch{next: p.next, fetched: len(all), total: p.total, entries: make([]store.Entry, 0, len(all))}
-	window := boundsOf(c.Window)
-	from, to := 0, 0 // of the record's line
+// pick returns what is to be delivered of a page: all records that were not
+// delivered before and that the shelf does not hold. It adds them to seen, and
+// its lines to the buffer.
+func pick(p page, c store.Cursor, k walk, seen memory, held *shelf, buffer []byte) batch {
+	all := p.records.all
+	b := batch{lines: buffer[:0], ids: make([]store.ID, 0, len(all))}
+	times := make([]int64, 0, len(all))
 	for _, r := range all {
-		from, to = to, to+len(r.line)+1
-		if r.at != 0 {
-			b.reached = r.at
+		if borders(c.Window, r.at) {
+			if !k.earlier(k.borders[r.id]) {
+				b.shown++
+			}
+			k.borders[r.id] = k.page
+			continue
+		}
+		if in(c.Window, r.at) {
+			times = append(times, r.at)
+		}
+		page, known := seen[r.id]
+		seen[r.id] = k.page
+		if !k.earlier(page) {
+			b.shown++
 		}
 		switch {
-		case window.exclude(r):
-		case held.has(r.id) || !seen.add(r.id):
+		case known:
+			b.known++
 			b.duplicates++
+		case held.has(r.id):
+			b.known++
+			b.duplicates++
+			b.ids = append(b.ids, r.id)
 		default:
 			b.add(r, &c)
-			b.lines = keep(lines, len(b.lines), lines[from:to])
+			b.ids = append(b.ids, r.id)
 		}
+	}
+	b.passed = passed(times, c.Window.Anchor)
+	if len(times) > 0 {
+		b.latest = slices.Max(times)
 	}
 	return b
 }
 
-// keep returns the first n of all bytes and some of those that follow, which
-// move to there.
-func keep(all []byte, n int, some []byte) []byte {
-	if len(some) > 0 && &all[n] != &some[0] {
-		copy(all[n:], some)
-	}
-	return all[:n+len(some)]
-}
-
-// bounds is a window's, in milliseconds: from ≤ record time < to.
-type bounds struct{ from, to int64 }
-
-func boundsOf(w store.Window) bounds { return bounds{lower(w).UnixMilli(), w.To.UnixMilli()} }
-
-// exclude reports whether a record belongs to another window: the bounds asked
-// for are a millisecond wider than the window.
-func (w bounds) exclude(r record) bool { return r.at != 0 && (r.at < w.from || r.at >= w.to) }
-
 // adopt returns the batch that an object holds, in place of the one that was to
-// be written under its name.
+// be written under its name. Where the object lacks records of that one, the
+// walk stays where it is: they are the next object's.
 func adopt(o writer.Object, instead batch, c store.Cursor) batch {
-	b := batch{next: o.Meta.Next, fetched: instead.fetched, total: -1, duplicates: instead.duplicates, adopted: true}
+	b := batch{duplicates: instead.duplicates, latest: instead.latest}
+	has := map[store.ID]bool{}
 	for line := range lines(o.Data) {
 		r := parseRecord(line)
-		if r.at != 0 {
-			b.reached = r.at
-		}
 		b.add(r, &c)
+		if b.ids = append(b.ids, r.id); in(c.Window, r.at) {
+			b.latest = max(b.latest, r.at)
+		}
+		has[r.id] = true
 	}
+	for _, id := range instead.ids {
+		if !has[id] {
+			b.window = c.Window
+			b.window.Page++
+			b.window.Fresh += b.records
+			b.rest = true
+			return b
+		}
+	}
+	b.passed, b.shown, b.window, b.gap, b.failure = instead.passed, instead.shown, instead.window, instead.gap, instead.failure
 	return b
 }
 
@@ -152,4 +172,34 @@ func lines(data []byte) iter.Seq[[]byte] {
 			}
 		}
 	}
+}
+
+// advance returns the cursor after a batch: what was seen, where the walk goes
+// on and, after the last page, the new watermark.
+func advance(c store.Cursor, b batch, overlap time.Duration) store.Cursor {
+	to := c.Window.To
+	c.NotBefore = time.Time{} // Duo has answered
+	c.Totals.Pages++
+	c.Totals.Records += int64(b.records)
+	if b.records > 0 {
+		c.Totals.Objects++
+	}
+	c.Seen = c.Seen.With(b.ids, to.UnixMilli(), b.latest)
+	c.Window = b.window
+	if b.gap != nil {
+		c.Gap = b.gap
+	}
+	if !c.Window.Open() {
+		c.Watermark, c.Reach = to, latest(c.Reach, to.Add(-overlap))
+		c.Seen = c.Seen.Since(c.Reach.Add(-slack).UnixMilli())
+		if !c.Recheck.After(to) {
+			c.Recheck = time.Time{} // Seen has what the bucket was asked for
+		}
+	}
+	var since int64
+	var dropped bool
+	if c.Seen, since, dropped = c.Seen.Bounded(maxSeen); dropped {
+		c.Reach = latest(c.Reach, time.UnixMilli(since).UTC())
+	}
+	return c
 }

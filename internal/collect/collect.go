@@ -39,6 +39,7 @@ type Bucket interface {
 	Get(ctx context.Context, n writer.Name) (writer.Object, error)
 	List(ctx context.Context, from, to time.Time, reach time.Duration) iter.Seq2[writer.Info, error]
 	URI(n writer.Name) string
+	Place() writer.Place
 }
 
 // Collector collects one stream. It is safe for concurrent use: the lease sees
@@ -48,6 +49,8 @@ type Collector struct {
 	Store  Store
 	Bucket Bucket
 	Log    *slog.Logger
+	// At returns the bucket at a place where earlier settings had the objects go.
+	At func(writer.Place) Bucket
 	// Progress, unless it is nil, is told of each committed page.
 	Progress func(Progress)
 	Config
@@ -56,7 +59,7 @@ type Collector struct {
 // Config is how to collect.
 type Config struct {
 	Stream    string                                   // "telephony"
-	Host      string                                   // added to records as "host" when Enrich is set
+	Host      string                                   // Duo's API host, which is the account, and "host" in records when Enrich is set
 	Enrich    bool                                     // add "eventtype" and "host" where a record lacks them
 	Gzip      bool                                     // for objects of windows that are yet to be frozen
 	Budget    time.Duration                            // a run starts no page when it is near
@@ -87,11 +90,13 @@ type Report struct {
 //
 //  1. Acquire the lease. The same write freezes the next window, unless one is
 //     in progress: that one goes on.
-//  2. Fetch a page. The walk is one page ahead: the next page is fetched and
-//     read while this one is written and committed.
-//  3. Drop what is outside the window or was delivered before.
+//  2. Fetch a page.
+//  3. Drop what was delivered before. The page says, or leaves in doubt, whether
+//     there is more: then the next page is fetched while this one is written and
+//     committed.
 //  4. Write the object. If its name is taken, an earlier attempt wrote it and
-//     died before its commit: adopt its records and where they lead.
+//     died before its commit: adopt its records. What it lacks of the page goes
+//     into the next object.
 //  5. Commit the cursor after this page. No object of the next page is written
 //     before: that is what makes a paused twin harmless.
 //  6. After a window's last page the watermark is the window's end, and the
@@ -110,7 +115,7 @@ func (c *Collector) Run(ctx context.Context, job Job) Report {
 		if err != nil {
 			return r.end(delivering, err)
 		}
-		batch, err := r.drop(delivering, page) // 3
+		batch, err := r.drop(delivering, asking, page) // 3
 		if err != nil {
 			return r.end(delivering, err)
 		}

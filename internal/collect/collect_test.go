@@ -29,7 +29,7 @@ func TestCursors(t *testing.T) {
 				for name, step := range map[string]time.Duration{"spread": time.Second, "ties": 7 * time.Microsecond} {
 					t.Run(fmt.Sprintf("cursor %d/inclusive %v/%d/%s", cursor, inclusive, n, name), func(t *testing.T) {
 						t.Parallel()
-						w := newWorld(t, duosim.Config{Cursor: cursor, InclusiveCursor: inclusive})
+						w := newWorld(t, duosim.Config{Manners: duosim.Manners{Cursor: cursor, InclusiveCursor: inclusive}})
 						w.sim.Add(spread(n, w.start.Add(-3*time.Hour), step)...)
 						if r := w.complete(); r.Records != n {
 							t.Errorf("delivered %d of %d records", r.Records, n)

@@ -4,48 +4,137 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"slices"
 	"time"
 
 	"duo-telephony-collector/internal/store"
 	"duo-telephony-collector/internal/writer"
 )
 
-// drop reduces a page to what is to be delivered of it.
-func (r *run) drop(ctx context.Context, p page) (batch, error) {
+// drop reduces a page to what is to be delivered of it, and says where the page
+// leads. The page after it is asked for at once.
+func (r *run) drop(ctx, asking context.Context, p page) (batch, error) {
 	if err := r.consult(ctx, p.records.all); err != nil {
 		return batch{}, err
 	}
 	if r.seen == nil || len(r.seen) != r.cursor.Seen.Len() { // an object was adopted, or a range begun
 		r.seen = remember(r.cursor.Seen)
 	}
-	return pick(p, r.cursor, r.seen, r.shelf), nil
+	r.walk = r.walk.at(r.cursor.Window)
+	b := pick(p, r.cursor, r.walk, r.seen, r.shelf, r.buffer)
+	r.buffer = b.lines
+	if w := r.cursor.Window; w.Prove && w.Offset == "" && b.known == 0 {
+		return b, errUnproven
+	}
+	r.lead(&b, p)
+	r.walk.largest = max(r.walk.largest, len(p.records.all))
+	r.fetchAhead(asking, b)
+	return b, nil
+}
+
+// lead says in the batch where its page leads.
+func (r *run) lead(b *batch, p page) {
+	w := r.cursor.Window
+	if w.Offset == "" { // the walk begins
+		w.Total, w.Shown = p.total, 0
+	}
+	if b.records > 0 {
+		w.Page++
+	}
+	w.Shown += b.shown
+	w.Fresh += b.records
+	w.Last = latest(w.Last, timeOf(b.passed))
+	if w.Idle++; b.shown > 0 {
+		w.Idle = 0
+	}
+	next, err := step(w, r.walk, p)
+	if err != nil || next.Open() {
+		b.window, b.failure = next, err
+		return
+	}
+	again, missing := recount(w, r.cursor.Reach)
+	b.window = again
+	if missing > 0 {
+		b.gap = &store.Gap{From: w.From, To: w.To, RunID: r.report.ID, Missing: missing}
+	}
 }
 
 // consult opens the shelf at the records' place where only what the bucket does
 // not hold is to be written: in a backfill, and where Seen does not tell.
-func (r *run) consult(ctx context.Context, records []record) (err error) {
+func (r *run) consult(ctx context.Context, records []record) error {
 	asked := r.cursor.Backfill != nil && !r.cursor.Backfill.Redeliver
 	if !asked && !r.cursor.Window.From.Before(r.cursor.Recheck) {
 		return nil
 	}
 	if r.shelf == nil {
-		if r.shelf, err = openShelf(ctx, r.Bucket, r.cursor.Window, r.MaxWindow, r.Stream, BackfillStream(r.Stream)); err != nil {
+		if err := r.besideBackfill(ctx); err != nil {
 			return err
 		}
+		s, err := r.openShelf(ctx)
+		if err != nil {
+			return err
+		}
+		r.shelf = s
 	}
 	return r.shelf.turn(ctx, records)
 }
 
-// write makes the batch durable. No records, no object.
+// besideBackfill refuses a window that a backfill is writing to at this moment.
+// That can only be if somebody has moved the watermark back.
+func (r *run) besideBackfill(ctx context.Context) error {
+	if r.cursor.Backfill != nil || r.cursor.Totals.Pages == 0 {
+		return nil
+	}
+	s, err := r.Store.Load(ctx, BackfillStream(r.Stream))
+	if err != nil {
+		return err
+	}
+	if b := s.Cursor.Backfill; b != nil && s.Lease.Holder != "" && s.Now.Before(s.Lease.ExpiresAt()) && r.cursor.Window.From.Before(b.To) {
+		return errBackfill
+	}
+	return nil
+}
+
+// openShelf lists what the bucket holds around the window, at all places where
+// the stream's objects are.
+func (r *run) openShelf(ctx context.Context) (*shelf, error) {
+	places, widest := slices.Clone(r.cursor.Places), max(r.cursor.WidestMS, r.live.WidestMS)
+	for _, p := range r.live.Places {
+		if !slices.Contains(places, p) {
+			places = append(places, p)
+		}
+	}
+	var buckets []Bucket
+	for _, p := range places {
+		buckets = append(buckets, r.at(writer.Place(p)))
+	}
+	around := around{from: r.cursor.Window.From, to: r.cursor.Window.To, reach: max(r.MaxWindow, listReach, time.Duration(widest)*time.Millisecond), account: r.cursor.Account.Host}
+	s, err := openShelf(ctx, buckets, around, r.Stream, BackfillStream(r.Stream))
+	if err != nil {
+		return nil, err
+	}
+	// What an earlier attempt has written of the pages to come is adopted.
+	next := r.objectName()
+	s.objects = slices.DeleteFunc(s.objects, func(o *heldObject) bool {
+		return o.Name.Stream == next.Stream && o.Name.From.Equal(next.From) && o.Name.To.Equal(next.To) && o.Name.Page >= next.Page
+	})
+	return s, nil
+}
+
+// write makes the batch durable. No records, no object, and its name stays free:
+// an attempt that died may have written records under it that Duo shows on
+// another page now, or not at all.
 func (r *run) write(ctx context.Context, b batch) (batch, error) {
-	if len(b.entries) == 0 {
-		return b, nil
+	r.again = false
+	if b.records == 0 {
+		return r.takeOver(ctx, b)
 	}
 	name := r.objectName()
-	there, err := r.Bucket.Put(ctx, writer.Object{
+	there, err := r.bucket().Put(ctx, writer.Object{
 		Name: name,
 		Data: b.lines,
-		Meta: writer.Meta{Next: b.next, Records: len(b.entries), First: timeOf(b.first), Last: timeOf(b.last), RunID: r.report.ID, Token: r.lease.Token},
+		Meta: writer.Meta{Next: b.window.Offset, Records: b.records, First: timeOf(b.first), Last: timeOf(b.last), RunID: r.report.ID, Token: r.lease.Token, Account: r.cursor.Account.Host},
 	})
 	if err != nil {
 		return b, fmt.Errorf("writing page %d: %w", name.Page, err)
@@ -53,9 +142,35 @@ func (r *run) write(ctx context.Context, b batch) (batch, error) {
 	if there == nil {
 		return b, nil
 	}
-	r.Log.InfoContext(ctx, "object adopted", "object", r.Bucket.URI(name), "written_by", there.Meta.RunID)
-	r.seen = nil // it has what this fetch would have delivered
-	return adopt(*there, b, r.cursor), nil
+	return r.adopt(ctx, *there, b)
+}
+
+// takeOver adopts what an earlier attempt has left of a window that ends without
+// another object.
+func (r *run) takeOver(ctx context.Context, b batch) (batch, error) {
+	if !r.resumed || b.window.Open() {
+		return b, nil
+	}
+	there, err := r.bucket().Get(ctx, r.objectName())
+	if errors.Is(err, fs.ErrNotExist) {
+		return b, nil
+	}
+	if err != nil {
+		return b, fmt.Errorf("looking for an earlier attempt's object: %w", err)
+	}
+	return r.adopt(ctx, there, b)
+}
+
+// adopt takes an object that an earlier attempt has written for the batch.
+func (r *run) adopt(ctx context.Context, there writer.Object, b batch) (batch, error) {
+	uri := r.bucket().URI(there.Name)
+	if of := there.Meta.Account; of != "" && of != r.cursor.Account.Host {
+		return b, fmt.Errorf("%w: %s holds records of %s, and this service collects those of %s: give each account a GCS_PREFIX of its own", writer.ErrForeign, uri, of, r.cursor.Account)
+	}
+	r.Log.InfoContext(ctx, "object adopted", "object", uri, "written_by", there.Meta.RunID)
+	b = adopt(there, b, r.cursor)
+	r.again = b.rest
+	return b, nil
 }
 
 func (r *run) objectName() writer.Name {
@@ -64,69 +179,94 @@ func (r *run) objectName() writer.Name {
 }
 
 // commit saves the cursor after the batch. When nothing is left to ask for, or
-// asking shall go on no longer, the same commit ends the run.
+// asking shall go on no longer, the same commit ends the run. Only then the
+// report has the batch: a run that takes it up counts it, too.
 func (r *run) commit(ctx, asking context.Context, b batch) error {
-	r.count(ctx, b)
-	cursor, err := advance(r.cursor, b, r.Overlap)
+	if b.failure != nil {
+		return b.failure
+	}
+	after := advance(r.cursor, b, r.Overlap)
+	planned, err := r.plan.next(after, r.lease.AcquiredAt)
 	if err != nil {
 		return err
 	}
-	r.warnShortened(ctx, cursor)
-	planned, err := r.plan.next(cursor, r.lease.AcquiredAt)
+	before, report := r.cursor, r.report
+	r.report = r.counted(b)
+	switch stop := r.stopping(asking, 0); {
+	case !planned.Window.Open():
+		err = r.finish(ctx, planned, Complete, "")
+	case stop != nil:
+		err = r.finish(ctx, after, Partial, stop.Error())
+	default:
+		planned = r.paced(planned)
+		if err = r.Store.Commit(ctx, r.lease, planned); err == nil {
+			r.cursor = planned
+		}
+	}
 	if err != nil {
-		return err
-	}
-	if !planned.Window.Open() {
-		return r.finish(ctx, planned, Complete, "")
-	}
-	if stop := r.stopping(asking); stop != nil {
-		return r.finish(ctx, cursor, Partial, stop.Error())
-	}
-	if !cursor.Window.Open() {
-		r.shelf = nil
-	}
-	planned = r.paced(planned)
-	if err := r.Store.Commit(ctx, r.lease, planned); err != nil {
+		r.report = report
 		return fmt.Errorf("committing the cursor: %w", err)
 	}
-	r.seen.forget(r.cursor.Seen, b, planned)
-	r.tell(cursor)
-	r.cursor = planned
+	r.warn(ctx, before, after, b)
+	r.remember(before, b)
+	if !r.finished {
+		r.tell(before, after)
+	}
 	return nil
 }
 
+// remember brings what is in memory up to the committed cursor.
+func (r *run) remember(before store.Cursor, b batch) {
+	if r.again { // what the object lacks was picked in vain, and counted
+		r.seen, r.walk = nil, walk{page: r.walk.page, to: r.walk.to, largest: r.walk.largest}
+	}
+	if r.seen != nil {
+		r.seen.follow(before.Seen, r.cursor.Seen)
+	}
+	if !b.window.Open() {
+		r.shelf, r.resumed = nil, false
+	}
+}
+
 // tell says how far the run is in its window, or a backfill in its range.
-func (r *run) tell(after store.Cursor) {
+func (r *run) tell(before, after store.Cursor) {
 	if r.Progress == nil {
 		return
 	}
-	w := r.cursor.Window
+	w := before.Window
 	p := Progress{Stream: r.report.Stream, Records: r.report.Records, From: w.From, To: w.To, At: w.To}
 	if after.Window.Open() {
 		p.At = walked(after.Window)
 	}
-	if b := r.cursor.Backfill; b != nil {
+	if b := before.Backfill; b != nil {
 		p.From, p.To = b.From, b.To
 	}
 	r.Progress(p)
 }
 
-// warnShortened says so when more records lie within the overlap than the
-// cursor can hold.
-func (r *run) warnShortened(ctx context.Context, c store.Cursor) {
-	if len(c.Seen) > 0 && c.Reach.After(r.cursor.Reach) && c.Reach.After(latest(walked(c.Window), c.Watermark).Add(-r.Overlap)) {
-		r.Log.WarnContext(ctx, "overlap shortened: too many records to remember", "reaches_back_to", c.Reach)
+// warn says what an operator should know of a committed page.
+func (r *run) warn(ctx context.Context, before, after store.Cursor, b batch) {
+	w := before.Window
+	if after.Reach.After(before.Reach) && after.Reach.After(w.To.Add(-r.Overlap)) {
+		r.Log.WarnContext(ctx, "overlap shortened: too many records to remember", "reaches_back_to", after.Reach)
+	}
+	if b.window.Again && !w.Again {
+		r.Log.WarnContext(ctx, "Duo counts more records than it showed: the window is walked once more", "from", w.From, "to", w.To)
+	}
+	if b.gap != nil {
+		r.Log.ErrorContext(ctx, "records lost: Duo counts more than it shows", "missing", b.gap.Missing, "from", w.From, "to", w.To, "stream", r.report.Stream)
 	}
 }
 
-// stopping tells why no further page shall be asked for.
-func (r *run) stopping(asking context.Context) error {
+// stopping tells why, after so many more pages, no further one shall be asked
+// for.
+func (r *run) stopping(asking context.Context, pages int) error {
 	switch {
 	case errors.Is(asking.Err(), context.Canceled):
 		return errShutdown
 	case asking.Err() != nil:
 		return errBudget
-	case r.MaxPages > 0 && r.report.Pages >= r.MaxPages:
+	case r.MaxPages > 0 && r.report.Pages+pages >= r.MaxPages:
 		return errPages
 	}
 	return nil
@@ -134,7 +274,7 @@ func (r *run) stopping(asking context.Context) error {
 
 // finish commits the cursor, the run's record and the release at once.
 func (r *run) finish(ctx context.Context, c store.Cursor, outcome, reason string) error {
-	r.walk.end()
+	r.ahead.end()
 	c = r.handOver(c)
 	r.report.Outcome, r.report.Reason, r.report.Act, r.report.Gap = outcome, reason, false, c.Gap
 	if c.Gap != nil && c.Gap.RunID != r.report.ID && outcome == Complete {
@@ -142,30 +282,27 @@ func (r *run) finish(ctx context.Context, c store.Cursor, outcome, reason string
 	}
 	r.describe(c)
 	if err := r.Store.Finish(ctx, r.lease, c, r.report); err != nil {
-		return fmt.Errorf("committing the cursor: %w", err)
+		return err
 	}
 	r.cursor, r.finished, r.dirty = c, true, false
 	return nil
 }
 
-// count adds a batch to the report, before the cursor moves on.
-func (r *run) count(ctx context.Context, b batch) {
-	w := r.cursor.Window
-	r.report.Pages++
-	r.report.Records += len(b.entries)
-	r.report.Duplicates += b.duplicates
-	r.report.Late += b.late
-	if len(b.entries) > 0 && len(r.report.Objects) < maxListed && !r.job.DryRun {
-		r.report.Objects = append(r.report.Objects, r.Bucket.URI(r.objectName()))
+// counted is the report with a batch in it.
+func (r *run) counted(b batch) store.Run {
+	report, w := r.report, r.cursor.Window
+	report.Pages++
+	report.Records += b.records
+	report.Duplicates += b.duplicates
+	report.Late += b.late
+	if b.records > 0 && len(report.Objects) < maxListed && !r.job.DryRun {
+		report.Objects = append(report.Objects, r.bucket().URI(r.objectName()))
 	}
-	if r.report.Window == nil {
-		r.report.Window = &store.Span{From: w.From}
+	if report.Window == nil {
+		report.Window = &store.Span{From: w.From}
 	}
-	r.report.Window.To = w.To
-	if b.next == "" && b.total >= 0 && w.Fetched >= 0 && w.Fetched+b.fetched != b.total {
-		r.report.Unmatched += b.total - w.Fetched - b.fetched
-		r.Log.WarnContext(ctx, "Duo counts other records than it returned", "total_objects", b.total, "returned", w.Fetched+b.fetched, "window_from", w.From, "window_to", w.To)
-	}
+	report.Window = &store.Span{From: report.Window.From, To: w.To}
+	return report
 }
 
 // describe fills in where the stream stands at the cursor.

@@ -26,7 +26,7 @@ func TestDryRun(t *testing.T) {
 	}
 	state, objects := w.state(), w.objects()
 	r := w.collector().Run(t.Context(), collect.Job{DryRun: true})
-	if r.Outcome != collect.Complete || r.Records != 500 || r.Pages != 1 || len(r.Objects) != 0 {
+	if r.Outcome != collect.Complete || r.Records != 500 || r.Pages != 2 || len(r.Objects) != 0 {
 		t.Errorf("the dry run is %s with %d records in %d pages and %d objects", r.Outcome, r.Records, r.Pages, len(r.Objects))
 	}
 	r = w.collector().Run(t.Context(), collect.Job{DryRun: true, Backfill: &store.Backfill{From: w.start.Add(-3 * time.Hour), To: w.start}})

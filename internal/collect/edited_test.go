@@ -22,7 +22,7 @@ func TestDocumentDeleted(t *testing.T) {
 	if before.Outcome != collect.Partial {
 		t.Fatalf("the run before the deletion is %s: %s", before.Outcome, before.Reason)
 	}
-	w.forget()
+	w.forget(stream)
 	w.config.MaxPages = 0
 	r := w.complete()
 	if r.Token <= before.Token {

@@ -16,6 +16,7 @@ type Objects struct {
 	reader duo.Reader
 	page   records
 	seen   memory
+	buffer []byte
 }
 
 // Of returns the bytes of the object of a page's body, with the sum that the
@@ -30,7 +31,9 @@ func (o *Objects) Of(body []byte) (object []byte, sum uint32) {
 	if o.seen == nil {
 		o.seen = remember(nil)
 	}
-	b := pick(page{records: &o.page, next: p.Next}, store.Cursor{Window: store.Window{To: end}}, o.seen, nil)
-	o.seen.forget(nil, b, store.Cursor{Reach: end})
+	cursor := store.Cursor{Window: store.Window{To: end}}
+	b := pick(page{records: &o.page, next: p.Next}, cursor, walk{}.at(cursor.Window), o.seen, nil, o.buffer)
+	o.buffer = b.lines
+	clear(o.seen)
 	return b.lines, crc32.Checksum(b.lines, castagnoli)
 }

@@ -10,15 +10,24 @@ import (
 	"duo-telephony-collector/internal/store"
 )
 
-// fetch returns the next page of the window in progress. Where the walk leads
-// elsewhere than the last page said, because an object was adopted or an offset
-// refused, it begins anew at the cursor.
+// maxPause is how long a run waits for the time from when on Duo may be asked: as
+// long as Duo's limits by the minute can need. A longer pause ends it, instead of
+// holding the request of who has called it.
+const maxPause = 65 * time.Second
+
+// fetch returns the page that the window is at: the one in hand where an object
+// has delivered a part of it, else the one that Duo is asked for. An offset that
+// Duo refuses is done without.
 func (r *run) fetch(ctx context.Context) (page, error) {
+	if r.again {
+		return r.ahead.hand, nil
+	}
 	if err := r.coolDown(ctx); err != nil {
 		return page{}, err
 	}
 	for {
-		p, err := r.read(ctx)
+		r.ahead.ask(ctx, r.cursor.Window)
+		p, err := r.ahead.take()
 		var refused *duo.Error
 		if errors.As(err, &refused) && refused.OffsetRefused() {
 			if r.cursor.Window, err = reanchor(r.cursor.Window, r.cursor.Window.Offset); err == nil {
@@ -33,24 +42,21 @@ func (r *run) fetch(ctx context.Context) (page, error) {
 	}
 }
 
-// read continues the walk, or begins one at the cursor. The walk stops where
-// MAX_ITERATIONS does: a page that is fetched in vain counts at Duo.
-func (r *run) read(ctx context.Context) (page, error) {
-	w := r.cursor.Window
-	if !r.walk.at(w) {
-		r.walk.end()
-		r.walk = r.open(ctx, w, max(0, r.MaxPages-r.report.Pages))
+// fetchAhead asks for the page that follows a batch, unless the run ends before
+// it: a page that is fetched in vain counts at Duo.
+func (r *run) fetchAhead(ctx context.Context, b batch) {
+	if b.window.Open() && b.failure == nil && r.stopping(ctx, 1) == nil {
+		r.ahead.ask(ctx, b.window)
 	}
-	return r.walk.take()
 }
 
-// coolDown waits until Duo may be asked again.
+// coolDown waits until Duo may be asked again. A forced run asks at once.
 func (r *run) coolDown(ctx context.Context) error {
 	wait := r.cursor.NotBefore.Sub(r.lease.Now())
-	if wait <= 0 {
+	if wait <= 0 || r.job.Force {
 		return nil
 	}
-	if deadline, _ := ctx.Deadline(); time.Until(deadline) < wait {
+	if deadline, _ := ctx.Deadline(); wait > maxPause || time.Until(deadline) < wait {
 		return rateLimited(r.cursor.NotBefore)
 	}
 	select {
@@ -69,7 +75,7 @@ func (r *run) fetchError(err error) error {
 	switch {
 	case errors.Is(err, context.Canceled):
 		return errShutdown
-	case errors.Is(err, context.DeadlineExceeded) && r.report.Pages > 0:
+	case errors.Is(err, context.DeadlineExceeded) && (r.report.Pages > 0 || r.session.Stats().Pace > 0 || r.cursor.NotBefore.After(r.report.StartedAt)):
 		return errBudget
 	case errors.Is(err, context.DeadlineExceeded):
 		return errShort

@@ -26,6 +26,7 @@ func (s stop) Error() string { return string(s) }
 const (
 	errShutdown stop = "told to stop, by a shut-down or because the caller has gone; the next run goes on"
 	errBudget   stop = "RUN_BUDGET is used up; the next run goes on"
+	errBackfill stop = "a backfill is writing records of this time, because the watermark was set back: the first run after it goes on"
 	errPages    stop = "MAX_ITERATIONS is reached; the next run goes on"
 )
 
@@ -35,7 +36,6 @@ func rateLimited(until time.Time) error {
 
 var (
 	errShort  = errors.New("RUN_BUDGET ended before the first page was committed: raise it")
-	errEnded  = errors.New("the pages ended before the last one")
 	errNoLive = errors.New("nothing was collected yet, so there is no range to collect again: trigger an ordinary run first")
 )
 
@@ -50,7 +50,7 @@ func (r *run) end(ctx context.Context, err error) Report {
 
 // conclude sets the outcome that an error leads to.
 func (r *run) conclude(err error) {
-	r.walk.end()
+	r.ahead.end()
 	r.report.Reason, r.report.Act, r.failure = err.Error(), mustAct(err), nil
 	var s stop
 	switch {
@@ -98,7 +98,7 @@ func mustAct(err error) bool {
 	if errors.As(err, &duoErr) {
 		return !duoErr.Temporary
 	}
-	for _, e := range []error{store.ErrSetup, writer.ErrSetup, writer.ErrForeign, ErrImport, errFuture, errStuck, errShort, errNoLive} {
+	for _, e := range []error{store.ErrSetup, writer.ErrSetup, writer.ErrForeign, ErrImport, ErrAccount, errFuture, errStuck, errUnproven, errShort, errNoLive} {
 		if errors.Is(err, e) {
 			return true
 		}

@@ -13,43 +13,42 @@ import (
 func BenchmarkWindow(b *testing.B) {
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	plan := live{Config: Config{Lookback: 24 * time.Hour, Delay: 150 * time.Second, Overlap: 10 * time.Minute, MaxWindow: 24 * time.Hour}}
-	cursor := store.Cursor{Watermark: now.Add(-time.Hour), Reach: now.Add(-2 * time.Hour)}
+	cursor := store.Cursor{Totals: store.Totals{Pages: 1}, Watermark: now.Add(-time.Hour), Reach: now.Add(-2 * time.Hour)}
 	b.ReportAllocs()
 	for b.Loop() {
-		if c, err := plan.start(cursor, now); err != nil || !c.Window.Open() {
+		if c, err := plan.start(store.State{Cursor: cursor, Now: now}); err != nil || !c.Window.Open() {
 			b.Fatal(err)
 		}
 	}
 }
 
-// BenchmarkAdvance moves a cursor over a page, with so many identities in it.
+// BenchmarkAdvance moves a cursor with so many identities over a page, and the
+// memory of them there and back.
 func BenchmarkAdvance(b *testing.B) {
 	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	page := entries(1000, at)
 	for name, n := range map[string]int{"600": 600, "40000": maxSeen} {
 		b.Run(name, func(b *testing.B) {
-			c := store.Cursor{
-				Window: store.Window{From: at.Add(-time.Hour), To: at.Add(time.Hour)},
+			w := store.Window{From: at.Add(-time.Hour), To: at.Add(time.Hour)}
+			c := store.Cursor{Window: w}
+			for i := 0; i < n; i += 1000 {
+				c.Seen = c.Seen.With(identities(i, min(n, 1000)), w.To.UnixMilli(), 0)
 			}
-			for from := at.Add(-time.Duration(n) * time.Millisecond); from.Before(at); from = from.Add(time.Second) {
-				c.Seen = c.Seen.With(entries(min(n, 1000), from), 0)
-			}
+			seen, page := remember(c.Seen), identities(maxSeen, 1000)
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := advance(c, batch{entries: page, next: "1772366401000,x", reached: at.Add(time.Second).UnixMilli()}, 10*time.Minute); err != nil {
-					b.Fatal(err)
-				}
+				next := advance(c, batch{ids: page, window: w}, 10*time.Minute)
+				seen.follow(c.Seen, next.Seen)
+				seen.follow(next.Seen, c.Seen)
 			}
 		})
 	}
 }
 
-// entries are n records a millisecond apart.
-func entries(n int, from time.Time) []store.Entry {
-	out := make([]store.Entry, n)
+// identities are n, the first with the number from.
+func identities(from, n int) []store.ID {
+	out := make([]store.ID, n)
 	for i := range out {
-		out[i].At = from.UnixMilli() + int64(i)
-		binary.BigEndian.PutUint64(out[i].ID[8:], uint64(out[i].At)*0x9e3779b97f4a7c15)
+		binary.BigEndian.PutUint64(out[i][8:], uint64(from+i)*0x9e3779b97f4a7c15)
 	}
 	return out
 }

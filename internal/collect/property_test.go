@@ -2,9 +2,12 @@ package collect_test
 
 import (
 	"context"
+	"encoding/json"
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
+	"sync"
 	"testing"
 	"time"
 
@@ -14,108 +17,221 @@ import (
 
 var (
 	histories = flag.Int("histories", 100, "random histories to try")
+	period    = flag.Duration("for", 0, "try so many again and again for so long")
 	seed      = flag.Uint64("seed", 0, "try only the history of this seed")
 )
 
-// TestHistories lets random things happen to a stream in random order: records
-// arrive in time and late, runs break at any step, settings change, time
-// passes. After each run nothing is doubled and nothing lost that was shown in
-// time; in the end the late records are there too.
+// TestHistories lets random things happen to a stream in random order: Duo
+// answers in any of its manners and changes them, records have whatever they may
+// have and arrive in time and late, in the middle of a run too, runs break at any
+// step, settings change, time passes. A run may fail. After each one nothing is
+// doubled, and nothing lost that was shown in time; in the end, when Duo has
+// manners again, the stream catches up and the late records are there too.
 func TestHistories(t *testing.T) {
 	t.Parallel()
 	if *seed != 0 {
-		history(t, *seed)
+		try(t, *seed)
 		return
 	}
-	base := rand.Uint64()
-	for i := range *histories {
-		n := base + uint64(i)
-		t.Run(fmt.Sprint(n), func(t *testing.T) {
-			t.Parallel()
-			history(t, n)
+	first, start, n := rand.Uint64(), time.Now(), 0
+	for n == 0 || time.Since(start) < *period && !t.Failed() {
+		t.Run("", func(t *testing.T) {
+			for range *histories {
+				seed := first + uint64(n)
+				t.Run(fmt.Sprint(seed), func(t *testing.T) {
+					t.Parallel()
+					try(t, seed)
+				})
+				n++
+			}
 		})
+		if *period > 0 {
+			fmt.Printf("%s: %d histories, seeds from %d on\n", time.Since(start).Round(time.Second), n, first)
+		}
 	}
 }
 
-func history(t *testing.T, seed uint64) {
+func try(t *testing.T, seed uint64) {
+	h := newHistory(t, seed)
 	t.Cleanup(func() {
 		if t.Failed() {
-			t.Logf("again with: go test -run Histories ./internal/collect -seed %d", seed)
+			t.Logf("again with: go test -run Histories ./internal/collect -seed %d\n%+v\n%+v\n%s", seed, h.habits, h.manners, h.w.log)
 		}
 	})
-	h := &chance{rand.New(rand.NewPCG(seed, 0))}
-	w := newWorld(t, duosim.Config{
-		Cursor:          duosim.Cursor(h.IntN(3)),
-		InclusiveCursor: h.oneIn(3), ArrayCursor: h.oneIn(3), TotalAsObject: h.oneIn(3),
-	})
-	w.config.Lookback = h.between(10*time.Minute, 6*time.Hour)
-	w.config.FirstMark = func(context.Context) (time.Time, error) { return w.first(), nil } // also if the first runs break
 	for range 4 + h.IntN(8) {
-		h.settings(w)
-		h.arrivals(w)
-		h.run(w)
-		w.pass(h.between(time.Second, 8*time.Minute))
+		h.settings()
+		h.arrivals()
+		h.run()
+		h.w.pass(h.between(time.Second, 8*time.Minute))
 	}
-	w.config.MaxPages = 0
-	w.recover()
+	h.end()
+	h.w.config.MaxPages = 0
+	h.w.sim.Behave(duosim.Manners{})
+	h.w.recover()
 }
 
-// chance is a source of decisions.
-type chance struct{ *rand.Rand }
+// history is a source of decisions, and what they are about.
+type history struct {
+	*rand.Rand
+	w *world
+	habits
+	manners []duosim.Manners
+	records int
+	ids     []string        // of use, that were given
+	written map[string]bool // ids of use with their times
 
-func (h *chance) oneIn(n int) bool { return h.IntN(n) == 0 }
+	mu   sync.Mutex
+	over bool
+}
+
+// habits are how many records, one in so many, show another time than that of
+// Duo's index, have an id of no use, the id of another one, or are edited; 0 is
+// none.
+type habits struct{ untimed, nameless, namesake, edited int }
+
+func newHistory(t *testing.T, seed uint64) *history {
+	h := &history{Rand: rand.New(rand.NewPCG(seed, 0)), w: newWorld(t, duosim.Config{}), written: map[string]bool{}}
+	for _, habit := range []*int{&h.untimed, &h.nameless, &h.namesake, &h.edited} {
+		if h.oneIn(2) {
+			*habit = 2 + h.IntN(20)
+		}
+	}
+	h.behave()
+	h.w.config.Lookback = h.between(10*time.Minute, 6*time.Hour)
+	h.w.config.FirstMark = func(context.Context) (time.Time, error) { return h.w.first(), nil } // also if the first runs break
+	return h
+}
+
+func (h *history) oneIn(n int) bool { return n > 0 && h.IntN(n) == 0 }
 
 // between returns whole milliseconds.
-func (h *chance) between(least, most time.Duration) time.Duration {
+func (h *history) between(least, most time.Duration) time.Duration {
 	return (least + h.duration(most-least)).Truncate(time.Millisecond)
 }
 
-func (h *chance) duration(most time.Duration) time.Duration {
+func (h *history) duration(most time.Duration) time.Duration {
 	return time.Duration(h.Int64N(int64(most)))
 }
 
 // settings change between two runs, as a new revision would change them. The
 // overlap only grows: late records of before are owed as far as it reached.
-func (h *chance) settings(w *world) {
-	w.config.MaxWindow = h.between(20*time.Minute, 3*time.Hour)
-	w.config.MaxPages = h.IntN(4)
+func (h *history) settings() {
+	c := &h.w.config
+	c.MaxWindow = h.between(20*time.Minute, 3*time.Hour)
+	c.MaxPages = h.IntN(4)
 	if h.oneIn(4) {
-		w.config.Overlap += h.between(0, 5*time.Minute)
+		c.Overlap += h.between(0, 5*time.Minute)
+	}
+	if h.oneIn(8) {
+		h.behave()
 	}
 }
 
+// behave gives Duo other manners. A walk in progress goes on with these.
+func (h *history) behave() {
+	m := duosim.Random(h.Rand)
+	h.manners = append(h.manners, m)
+	h.w.sim.Behave(m)
+}
+
 // arrivals adds records of the time that is not collected yet, and late ones.
-func (h *chance) arrivals(w *world) {
+func (h *history) arrivals() {
 	n := h.IntN(12)
-	if h.oneIn(60) {
+	if h.oneIn(40) {
 		n = 900 + h.IntN(1300) // more than a page
 	}
-	now, from := w.clock(), w.first()
-	if c := w.state().Cursor; c.Window.Open() {
+	now, from := h.w.clock(), h.w.first()
+	if c := h.w.state().Cursor; c.Window.Open() {
 		from = c.Window.To
 	} else if !c.Watermark.IsZero() {
 		from = c.Watermark
 	}
-	var records []duosim.Record
 	at := from.Add(h.duration(now.Sub(from)))
 	for range n {
 		if !h.oneIn(3) { // one in three shares the time of the one before
 			at = from.Add(h.duration(now.Sub(from)))
 		}
-		records = append(records, plain(uuid(h.Int(), at), at))
+		h.w.sim.Add(h.record(at))
 	}
 	for range h.IntN(4) {
-		if at := now.Add(-h.duration(9 * time.Minute)); at.After(w.first()) {
-			late := plain(uuid(h.Int(), at), at)
-			late.VisibleAt = now
-			records = append(records, late)
+		h.late(now, h.age())
+	}
+	h.meanwhile()
+}
+
+// age is how late a record is: within the overlap's reach, which is owed, or
+// later than any overlap reaches. Then it may come or not, but once.
+func (h *history) age() time.Duration {
+	if h.oneIn(6) {
+		return 80*time.Minute + h.duration(3*time.Hour)
+	}
+	return h.duration(9 * time.Minute)
+}
+
+func (h *history) late(now time.Time, age time.Duration) {
+	at := now.Add(-age)
+	if !at.After(h.w.first()) {
+		return
+	}
+	r := h.record(at)
+	r.VisibleAt = now
+	h.w.sim.Add(r)
+}
+
+// meanwhile has a late record appear before one of the next requests, which may
+// have passed its place already.
+func (h *history) meanwhile() {
+	if !h.oneIn(3) {
+		return
+	}
+	now, age, before := h.w.clock(), h.age(), h.w.first()
+	r := h.record(now.Add(-age))
+	var appears duosim.Fault = func(w http.ResponseWriter, req *http.Request, next http.Handler) {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		if r.VisibleAt = h.w.clock(); !h.over && r.TS.After(before) {
+			h.w.sim.Add(r)
+		}
+		next.ServeHTTP(w, req)
+	}
+	h.w.sim.Script(append(passing(h.IntN(4)), appears)...)
+}
+
+// end lets nothing appear any more.
+func (h *history) end() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.over = true
+}
+
+// record returns one that Duo's index has at that time, and that is another one
+// than all before, for whoever compares ids with times, and bytes.
+func (h *history) record(at time.Time) duosim.Record {
+	h.records++
+	ts := stamp(at)
+	if all := strangeTimes(at); h.oneIn(h.untimed) {
+		ts = all[h.IntN(len(all))]
+	}
+	if h.oneIn(h.nameless) {
+		return shown(at, strangeIDs[h.IntN(len(strangeIDs))], ts, h.records)
+	}
+	id := `"` + uuid(h.Int(), at) + `"`
+	if len(h.ids) > 0 && h.oneIn(h.namesake) {
+		if other := h.ids[h.IntN(len(h.ids))]; !h.written[other+ts] {
+			id = other
 		}
 	}
-	w.sim.Add(records...)
+	h.ids, h.written[id+ts] = append(h.ids, id), true
+	r := shown(at, id, ts, h.records)
+	for n := 0; n < 2 && h.oneIn(h.edited); n++ {
+		r.Edits = append(r.Edits, json.RawMessage(string(shown(at, id, ts, h.records).Raw[:len(r.Raw)-1])+fmt.Sprintf(`,"edit":%d}`, n)))
+	}
+	return r
 }
 
 // run does a run, of which one in three breaks.
-func (h *chance) run(w *world) {
+func (h *history) run() {
+	w := h.w
 	switch {
 	case h.oneIn(3):
 		w.breakRun(breakage{at: h.IntN(12), how: breaks[h.IntN(len(breaks))]})

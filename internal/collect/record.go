@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"slices"
-	"strconv"
 	"time"
 
 	"duo-telephony-collector/internal/duo"
@@ -65,7 +64,7 @@ func appendRecord(dst []byte, r duo.Record, extra []field) ([]byte, record) {
 	if r.IsObject() {
 		line = enrich(line, extra, r)
 	}
-	return line, recordOf(r, line[len(dst):len(line):len(line)])
+	return line, record{line: line[len(dst):len(line):len(line)], at: parseTime(r.Time), id: identity(r)}
 }
 
 // parseRecord reads a record back from a line of an object. What is no JSON, in
@@ -73,14 +72,9 @@ func appendRecord(dst []byte, r duo.Record, extra []field) ([]byte, record) {
 func parseRecord(line []byte) record {
 	r, ok := duo.ReadRecord(bytes.Clone(line))
 	if !ok {
-		return recordOf(duo.Record{}, line)
+		return record{line: line, id: hash("line", line)}
 	}
-	return recordOf(r, r.JSON)
-}
-
-// recordOf is the record r, written as a line.
-func recordOf(r duo.Record, line []byte) record {
-	return record{line: line, at: parseTime(r.Time), id: identity(r.ID, line)}
+	return record{line: r.JSON, at: parseTime(r.Time), id: identity(r)}
 }
 
 // parseTime reads a JSON string with RFC 3339 in it, and cuts it to
@@ -145,57 +139,25 @@ func number(digits []byte) (n int64) {
 	return n
 }
 
-// identity is what makes two records the same one: the id if it is a UUID,
-// else its hash, and without an id the hash of the line as it is written.
-func identity(value, line []byte) store.ID {
-	if id, ok := parseUUID(between(value)); ok {
-		return id
+// identity is what makes two records the same one: id and time as Duo wrote
+// them, and all of its bytes where the id says nothing. What is added to a line
+// does not count, so it may change.
+func identity(r duo.Record) store.ID {
+	if bytes.ContainsAny(duo.Text(r.ID), "123456789") {
+		return hash("id", r.ID, r.Time)
 	}
-	s := duo.Text(value)
-	if s == nil && string(value) != "null" {
-		s = value // an id that is no string
-	}
-	if len(s) == 0 {
-		return hash("line", line)
-	}
-	if id, ok := parseUUID(s); ok {
-		return id
-	}
-	return hash("id", s)
+	return hash("line", plain(r.JSON))
 }
 
-func hash(kind string, b []byte) store.ID {
-	sum := sha256.Sum256(append([]byte(kind+"\x00"), b...))
+// hash is that of the parts. None of them, being JSON, holds the zero byte that
+// follows it.
+func hash(kind string, parts ...[]byte) store.ID {
+	b := append([]byte(kind), 0)
+	for _, p := range parts {
+		b = append(append(b, p...), 0)
+	}
+	sum := sha256.Sum256(b)
 	return store.ID(sum[:16])
-}
-
-// pairs is where a UUID's pairs of digits are, and digit what a digit is worth,
-// 16 if it is none.
-var (
-	pairs = [16]uint8{0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34}
-	digit = func() (worth [256]uint8) {
-		for c := range worth {
-			n, err := strconv.ParseUint(string(rune(c)), 16, 4)
-			if worth[c] = uint8(n); err != nil {
-				worth[c] = 16
-			}
-		}
-		return worth
-	}()
-)
-
-// parseUUID reads a UUID with its hyphens.
-func parseUUID(s []byte) (id store.ID, ok bool) {
-	if len(s) != 36 || s[8] != '-' || s[13] != '-' || s[18] != '-' || s[23] != '-' {
-		return id, false
-	}
-	var all uint8
-	for i, at := range pairs {
-		high, low := digit[s[at]], digit[s[at+1]]
-		all |= high | low
-		id[i] = high<<4 | low
-	}
-	return id, all < 16
 }
 
 // field is a member to add to records, as it is written with a comma before.
@@ -227,4 +189,24 @@ func enrich(line []byte, extra []field, r duo.Record) []byte {
 		line = append(line, f.json...)
 	}
 	return append(line, '}')
+}
+
+// plain returns a record's JSON without the fields that enrich may have appended
+// to it, whatever the host was. The last bracket is missing then.
+func plain(line []byte) []byte {
+	if len(line) == 0 || line[0] != '{' {
+		return line
+	}
+	line = line[:len(line)-1]
+	for {
+		const host, event = `"host":"`, `"eventtype":"telephony"`
+		rest := bytes.TrimSuffix(line, []byte(event))
+		if i := bytes.LastIndex(line, []byte(host)); i > 0 && bytes.IndexByte(line[i+len(host):], '"') == len(line)-i-len(host)-1 {
+			rest = line[:i]
+		}
+		if len(rest) == len(line) {
+			return line
+		}
+		line = bytes.TrimSuffix(rest, []byte(","))
+	}
 }

@@ -58,30 +58,54 @@ func TestEnrich(t *testing.T) {
 func TestIdentity(t *testing.T) {
 	t.Parallel()
 	const id = `"60799fee-f08f-4ba8-971f-4e53b3473e9a"`
+	const nil0 = `"00000000-0000-0000-0000-000000000000"`
 	for _, test := range []struct {
 		name, a, b string
 		same       bool
 	}{
 		{"an id, all else differs", `{"telephony_id":` + id + `,"a":1}`, `{"b":2,"telephony_id":` + id + `}`, true},
+		{"an id at one time", `{"telephony_id":` + id + `,"ts":"x","a":1}`, `{"ts":"x","telephony_id":` + id + `}`, true},
+		{"an id at two times", `{"telephony_id":` + id + `,"ts":"x"}`, `{"telephony_id":` + id + `,"ts":"y"}`, false},
+		{"an id, a time or none", `{"telephony_id":` + id + `,"ts":null}`, `{"telephony_id":` + id + `}`, false},
 		{"an escaped key", `{"telephony_\u0069d":` + id + `,"a":1}`, `{"telephony_id":` + id + `}`, true},
-		{"an escaped id", `{"telephony_id":"\u0078","a":1}`, `{"telephony_id":"x"}`, true},
-		{"an id in a nested object", `{"a":{"telephony_id":"x"},"n":[{"telephony_id":"y"}]}`, `{"telephony_id":"x"}`, false},
+		{"an id in a nested object", `{"a":{"telephony_id":"x1"},"n":[{"telephony_id":"y2"}]}`, `{"telephony_id":"x1"}`, false},
 		{"quotes and brackets in strings", `{"a":"\\","b":"}\"]","telephony_id":` + id + `}`, `{"telephony_id":` + id + `,"c":["]",{"}":"{"}]}`, true},
-		{"letter case", `{"telephony_id":` + id + `}`, `{"telephony_id":` + strings.ToUpper(id) + `}`, true},
+		{"letter case", `{"telephony_id":` + id + `}`, `{"telephony_id":` + strings.ToUpper(id) + `}`, false},
 		{"the last of two ids", `{"telephony_id":"x","telephony_id":` + id + `}`, `{"telephony_id":` + id + `}`, true},
 		{"other key's case", `{"telephony_id":` + id + `}`, `{"TELEPHONY_ID":` + id + `}`, false},
-		{"no UUID", `{"telephony_id":"x","a":1}`, `{"telephony_id":"x","a":2}`, true},
-		{"a number", `{"telephony_id":7,"a":1}`, `{"telephony_id":7,"a":2}`, true},
-		{"a number is no string", `{"telephony_id":7}`, `{"telephony_id":"8"}`, false},
+		{"no UUID", `{"telephony_id":"x1","a":1}`, `{"telephony_id":"x1","a":2}`, true},
+		{"not available", `{"telephony_id":"N/A","a":1}`, `{"telephony_id":"N/A","a":2}`, false},
+		{"blank", `{"telephony_id":" ","a":1}`, `{"telephony_id":" ","a":2}`, false},
+		{"the nil UUID", `{"telephony_id":` + nil0 + `,"a":1}`, `{"telephony_id":` + nil0 + `,"a":2}`, false},
+		{"a number", `{"telephony_id":7,"a":1}`, `{"telephony_id":7,"a":2}`, false},
+		{"a list", `{"telephony_id":["7"],"a":1}`, `{"telephony_id":["7"],"a":2}`, false},
+		{"false", `{"telephony_id":false,"a":1}`, `{"telephony_id":false,"a":2}`, false},
+		{"nothing, the same bytes", `{"telephony_id":"N/A","a":1}`, `{ "telephony_id" : "N/A" , "a" : 1 }`, true},
 		{"no id", `{"a":1}`, `{ "a" : 1 }`, true},
 		{"no id, other bytes", `{"a":1}`, `{"a":2}`, false},
 		{"null and empty are no ids", `{"telephony_id":null}`, `{"telephony_id":""}`, false},
-		{"the form of a UUID only", `{"telephony_id":"6079gfee-f08f-4ba8-971f-4e53b3473e9a"}`, `{"telephony_id":"6079hfee-f08f-4ba8-971f-4e53b3473e9a"}`, false},
-		{"no hyphens", `{"telephony_id":` + id + `}`, `{"telephony_id":"60799feef08f4ba8971f4e53b3473e9a"}`, false},
 	} {
 		a, b := newRecord(test.a, extra), newRecord(test.b, extra)
 		if (a.id == b.id) != test.same {
 			t.Errorf("%s: the same is %v", test.name, a.id == b.id)
+		}
+	}
+}
+
+// TestIdentityEnriched: what is added to a line changes no identity, with any
+// host, and a record that has some of it by itself is the same one, too.
+func TestIdentityEnriched(t *testing.T) {
+	t.Parallel()
+	other := Config{Enrich: true, Host: "api-y.duosecurity.com"}.extraFields()
+	for _, raw := range []string{
+		`{}`, `{"a":1}`, `{"host":"own"}`, `{"eventtype":"telephony"}`, `{"a":1,"host":"own","eventtype":"telephony"}`, `{"a":1,"host":"own"}`,
+		`{"a":{"host":"x"}}`, `{"a":"\"host\":\"x"}`, `{"host":7}`, `[]`, `"host"`, `{"telephony_id":"x1"}`,
+	} {
+		plain := newRecord(raw, nil)
+		for _, fields := range [][]field{nil, extra, other} {
+			if r := newRecord(raw, fields); r.id != plain.id || parseRecord(r.line).id != plain.id {
+				t.Errorf("%s, written as %s, is another record", raw, r.line)
+			}
 		}
 	}
 }

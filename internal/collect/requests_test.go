@@ -129,10 +129,11 @@ func TestRequests(t *testing.T) {
 		"full pages, nothing at end": {duosim.AbsentAtEnd, 2000, 2},
 	} {
 		t.Run(name, func(t *testing.T) { // one at a time: a cold emulator is slow
-			w, m := metered(t, duosim.Config{Cursor: tt.cursor})
+			w, m := metered(t, duosim.Config{Manners: duosim.Manners{Cursor: tt.cursor}})
 			w.config.Delay = 2 * time.Minute
-			// The first run finds no document and looks for a history, once.
-			m.want(w, traffic{Duo: 1, Commits: 2, Writes: 3, Reads: 2})
+			// The first run finds no document and looks for a history, and for
+			// objects, once.
+			m.want(w, traffic{Duo: 1, Storage: 1, Commits: 2, Writes: 3, Reads: 2})
 			m.want(w, traffic{Duo: 1, Commits: 2, Writes: 3, Reads: 1})
 			w.sim.Add(spread(tt.records, w.clock().Add(-5*time.Minute), time.Millisecond)...)
 			m.want(w, traffic{Duo: tt.pages, Storage: tt.pages, Commits: tt.pages + 1, Writes: tt.pages + 2, Reads: 1})

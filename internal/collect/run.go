@@ -7,6 +7,7 @@ import (
 
 	"duo-telephony-collector/internal/duo"
 	"duo-telephony-collector/internal/store"
+	"duo-telephony-collector/internal/writer"
 )
 
 const (
@@ -28,12 +29,17 @@ type run struct {
 	plan    planner
 	started time.Time
 	session *duo.Session
-	walk    walk
+	ahead   *ahead
 
 	lease    *store.Lease
 	cursor   store.Cursor // as last committed, or about to be
 	seen     memory       // of the cursor
-	shelf    *shelf       // of the window in progress, in a backfill
+	walk     walk         // that the window in progress is in
+	again    bool         // the page in hand is to be delivered again: a part of it was
+	buffer   []byte       // of the batch's lines
+	shelf    *shelf       // of the window in progress, where the bucket is asked
+	resumed  bool         // another run may have begun the window in progress
+	live     store.Cursor // the live stream's, in a backfill
 	dirty    bool         // the cursor holds something for the next run that no commit saved
 	finished bool         // lease given back, nothing left to do
 	report   store.Run
@@ -42,6 +48,7 @@ type run struct {
 
 func (c *Collector) begin(job Job) *run {
 	r := &run{Collector: c, job: job, started: time.Now(), session: c.Duo.Session(0)}
+	r.ahead = newAhead(r.session, c.extraFields())
 	r.report = store.Run{
 		ID: rand.Text(), Stream: c.Stream, StartedAt: r.started.UTC(), Objects: []string{},
 		Outcome: Failed, Reason: "the run crashed; its stack is in the log", Act: true, // what a panic leaves to the history
@@ -52,6 +59,7 @@ func (c *Collector) begin(job Job) *run {
 	if job.DryRun {
 		dry := *c
 		dry.Store, dry.Bucket = dryStore{c.Store}, dryBucket{c.Bucket}
+		dry.At = func(p writer.Place) Bucket { return dryBucket{c.at(p)} }
 		r.Collector = &dry
 	}
 	return r
@@ -75,7 +83,7 @@ func (r *run) bounds(ctx context.Context) (asking, delivering context.Context, c
 		stop()
 		cancelAsking()
 		cancelDelivering()
-		r.walk.end()
+		r.ahead.end()
 	}
 }
 
@@ -89,13 +97,18 @@ func (r *run) acquire(ctx context.Context) error {
 		Holder: r.report.ID,
 		TTL:    r.Budget + leaseMargin,
 		Force:  r.job.Force,
-		Next:   func(_ context.Context, s store.State) (store.Cursor, error) { return r.plan.start(s.Cursor, s.Now) },
+		Next: func(_ context.Context, s store.State) (store.Cursor, error) {
+			r.resumed = s.Cursor.Window.Open()
+			return r.plan.start(s)
+		},
 	})
 	if err != nil {
 		return err
 	}
 	r.lease, r.cursor = lease, cursor
 	r.session = r.Duo.Session(learned(cursor.Pace, lease.Now()))
+	r.session.MaxWait = maxPause
+	r.ahead = newAhead(r.session, r.extraFields())
 	r.started = time.Now() // a report covers the time that the lease was held
 	r.report.Token, r.report.StartedAt = lease.Token, lease.Now()
 	if g := cursor.Gap; g != nil && g.RunID == r.report.ID {
@@ -112,13 +125,13 @@ func (r *run) choosePlan(ctx context.Context) error {
 	if r.job.Backfill != nil {
 		return r.planBackfill(ctx, *r.job.Backfill)
 	}
-	p := live{Config: r.Config, runID: r.report.ID}
+	p := live{Config: r.Config, owner: r.owner(), runID: r.report.ID}
 	if r.FirstMark != nil {
 		s, err := r.Store.Load(ctx, r.Stream)
 		if err != nil {
 			return err
 		}
-		if s.Cursor.Watermark.IsZero() {
+		if s.Cursor.Watermark.IsZero() || reopens(s) {
 			if p.first, err = r.FirstMark(ctx); err != nil {
 				return err
 			}
@@ -139,8 +152,25 @@ func (r *run) planBackfill(ctx context.Context, want store.Backfill) error {
 		return errNoLive
 	}
 	want.From, want.To = floor(want.From), earliest(floor(want.To), r.settled(c))
-	r.plan = backfill{Config: r.Config, want: want}
+	r.plan = backfill{Config: r.Config, owner: r.owner(), want: want}
+	r.live = c
 	return nil
+}
+
+func (r *run) owner() owner {
+	return owner{account: store.Account{Host: r.Host}, log: r.Stream, place: store.Place(r.Bucket.Place())}
+}
+
+// bucket is where the objects of the window in progress go: where it began,
+// whatever the settings say now.
+func (r *run) bucket() Bucket { return r.at(writer.Place(r.cursor.Window.Place)) }
+
+// at returns the bucket at a place.
+func (c *Collector) at(p writer.Place) Bucket {
+	if p == c.Bucket.Place() {
+		return c.Bucket
+	}
+	return c.At(p)
 }
 
 // settled is what the live stream will not touch again: all before that time.

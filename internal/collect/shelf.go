@@ -17,89 +17,89 @@ import (
 const listReach = 31 * 24 * time.Hour
 
 // shelf knows which records of a window the bucket holds. It loads an object
-// when the walk gets to its records and forgets it when the walk has passed
-// them, so memory does not grow with the range.
+// when the walk gets to its records and forgets it when the walk is elsewhere, so
+// memory does not grow with the range.
 type shelf struct {
-	bucket  Bucket
-	objects []writer.Info // not loaded yet
-	loaded  []heldObject
+	objects []*heldObject
 }
 
 type heldObject struct {
-	last time.Time // zero: unknown, never forgotten
-	ids  map[store.ID]bool
+	writer.Info
+	bucket Bucket
+	ids    map[store.ID]bool // nil while it is not loaded
 }
 
-// openShelf lists the objects of the streams that can hold records of the window.
-func openShelf(ctx context.Context, b Bucket, w store.Window, reach time.Duration, streams ...string) (*shelf, error) {
-	s := &shelf{bucket: b}
-	for info, err := range b.List(ctx, w.From, w.To, max(reach, listReach)) {
-		if err != nil {
-			return nil, fmt.Errorf("listing what the bucket holds: %w", err)
-		}
-		if slices.Contains(streams, info.Name.Stream) {
-			s.objects = append(s.objects, info)
+// around is which objects a shelf lists.
+type around struct {
+	from, to time.Time
+	reach    time.Duration // how much older than from their windows may begin
+	account  string        // another one's are not listed
+}
+
+// openShelf lists the objects of the streams that can hold records of a time.
+func openShelf(ctx context.Context, buckets []Bucket, a around, streams ...string) (*shelf, error) {
+	s := &shelf{}
+	for _, b := range buckets {
+		for info, err := range b.List(ctx, a.from, a.to, a.reach) {
+			if err != nil {
+				return nil, fmt.Errorf("listing what the bucket holds: %w", err)
+			}
+			if slices.Contains(streams, info.Name.Stream) && (info.Meta.Account == "" || info.Meta.Account == a.account) {
+				s.objects = append(s.objects, &heldObject{Info: info, bucket: b})
+			}
 		}
 	}
 	return s, nil
 }
 
 // turn loads the objects that can hold the records, which are a page's, and
-// forgets those that lie behind. Without a time a record can be anywhere.
+// forgets the others. Without a time a record can be anywhere.
 func (s *shelf) turn(ctx context.Context, records []record) error {
-	from, to := span(records)
-	s.loaded = slices.DeleteFunc(s.loaded, func(h heldObject) bool {
-		return !h.last.IsZero() && h.last.UnixMilli() < from
-	})
-	var rest []writer.Info
-	for _, info := range s.objects {
-		if m := info.Meta; !m.First.IsZero() && to != 0 && (m.First.UnixMilli() > to || m.Last.UnixMilli() < from) {
-			rest = append(rest, info)
+	times := make([]int64, 0, len(records))
+	for _, r := range records {
+		times = append(times, r.at)
+	}
+	slices.Sort(times)
+	untimed := slices.Contains(times, 0)
+	for _, o := range s.objects {
+		if !untimed && !o.mayHold(times) {
+			o.ids = nil
 			continue
 		}
-		if err := s.load(ctx, info); err != nil {
+		if err := o.load(ctx); err != nil {
 			return err
 		}
 	}
-	s.objects = rest
 	return nil
 }
 
-func (s *shelf) load(ctx context.Context, info writer.Info) error {
-	o, err := s.bucket.Get(ctx, info.Name)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil // a feed deleted it since it was listed
+// mayHold reports whether one of the times, which are sorted, is among the
+// object's. It can be where the object does not tell.
+func (o *heldObject) mayHold(times []int64) bool {
+	if o.Meta.First.IsZero() {
+		return true
 	}
-	if err != nil {
+	i, _ := slices.BinarySearch(times, o.Meta.First.UnixMilli())
+	return i < len(times) && times[i] <= o.Meta.Last.UnixMilli()
+}
+
+func (o *heldObject) load(ctx context.Context) error {
+	if o.ids != nil {
+		return nil
+	}
+	object, err := o.bucket.Get(ctx, o.Name)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) { // a feed may have deleted it since it was listed
 		return fmt.Errorf("reading what the bucket holds: %w", err)
 	}
-	h := heldObject{last: info.Meta.Last, ids: make(map[store.ID]bool, info.Meta.Records)}
-	for line := range lines(o.Data) {
-		h.ids[parseRecord(line).id] = true
+	o.ids = make(map[store.ID]bool, o.Meta.Records)
+	for line := range lines(object.Data) {
+		o.ids[parseRecord(line).id] = true
 	}
-	s.loaded = append(s.loaded, h)
 	return nil
-}
-
-// span is the range of the records' times; 0, 0 if one has none.
-func span(records []record) (from, to int64) {
-	for i, r := range records {
-		if r.at == 0 {
-			return 0, 0
-		}
-		if i == 0 {
-			from = r.at
-		}
-		from, to = min(from, r.at), max(to, r.at)
-	}
-	return from, to
 }
 
 // has reports whether an object that is loaded holds the record. A nil shelf
 // holds nothing.
 func (s *shelf) has(id store.ID) bool {
-	if s == nil {
-		return false
-	}
-	return slices.ContainsFunc(s.loaded, func(h heldObject) bool { return h.ids[id] })
+	return s != nil && slices.ContainsFunc(s.objects, func(o *heldObject) bool { return o.ids[id] })
 }

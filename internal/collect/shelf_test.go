@@ -20,20 +20,20 @@ func TestShelfBorders(t *testing.T) {
 		at := noon.Add(offset)
 		if _, err := dir.Put(t.Context(), writer.Object{
 			Name: writer.Name{Stream: "s", From: window.From, To: window.To, Page: 1},
-			Data: []byte(`{"telephony_id":"x"}` + "\n"),
+			Data: []byte(`{"telephony_id":"x1"}` + "\n"),
 			Meta: writer.Meta{Records: 1, First: at, Last: at, RunID: "r", Token: 1},
 		}); err != nil {
 			t.Fatal(err)
 		}
 		for ms, want := range map[int64]bool{3: false, 4: false, 5: true, 6: false, 7: false} {
-			s, err := openShelf(t.Context(), dir, window, time.Hour, "s")
+			s, err := openShelf(t.Context(), []Bucket{dir}, around{from: window.From, to: window.To, reach: time.Hour}, "s")
 			if err != nil {
 				t.Fatal(err)
 			}
 			if err := s.turn(t.Context(), []record{{at: noon.UnixMilli() + ms}}); err != nil {
 				t.Fatal(err)
 			}
-			if got := s.has(hash("id", []byte("x"))); got != want {
+			if got := s.has(parseRecord([]byte(`{"telephony_id":"x1"}`)).id); got != want {
 				t.Errorf("an object of %s, a page of %d ms: held is %t", offset, ms, got)
 			}
 		}

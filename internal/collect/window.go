@@ -2,8 +2,8 @@ package collect
 
 import (
 	"errors"
-	"strconv"
-	"strings"
+	"fmt"
+	"slices"
 	"time"
 
 	"duo-telephony-collector/internal/store"
@@ -15,51 +15,124 @@ const (
 	maxAge = 179 * 24 * time.Hour
 	// oldest is what a window in progress or a backfill may still ask for.
 	oldest = 180*24*time.Hour - time.Hour
-	// maxSeen entries keep the document below Firestore's 1 MiB.
+	// maxSeen identities keep the document below Firestore's 1 MiB.
 	maxSeen = 40_000
+	// slack is for how much longer than the overlap reaches a record is
+	// remembered: Duo may look in whole seconds or minutes for a range that was
+	// asked for in milliseconds.
+	slack = time.Minute
+	// stale is from what lag on the bucket is asked what it holds: the cursor
+	// may be a new one, or an old one that was restored.
+	stale = time.Hour
 )
 
-var (
-	errFuture = errors.New("the watermark lies in the future: was the cursor edited by hand? Set cursor.watermark to a time before now")
-	errStuck  = errors.New("paging does not get past this point a second time: the next run tries again; if it stays, ask Duo Support about next_offset")
-)
+// ErrAccount means that a document belongs to another account or log.
+var ErrAccount = errors.New("the document is another stream's")
+
+var errFuture = errors.New("the watermark lies in the future: was the cursor edited by hand? Set cursor.watermark to a time before now")
 
 // planner decides what a stream asks for. Both methods return the cursor with
 // a window frozen in it, or with none if there is nothing to ask for, and leave
 // a window in progress as it is.
 type planner interface {
 	// start plans what a run begins with.
-	start(c store.Cursor, now time.Time) (store.Cursor, error)
+	start(s store.State) (store.Cursor, error)
 	// next plans what follows a finished window.
 	next(c store.Cursor, now time.Time) (store.Cursor, error)
+}
+
+// owner is whose the plans are, and where objects go now.
+type owner struct {
+	account store.Account
+	log     string
+	place   store.Place
+}
+
+// claim returns the cursor with the owner's name in it, or an error if it has
+// another one's. Documents of schema 2 had none.
+func (o owner) claim(c store.Cursor) (store.Cursor, error) {
+	if c.Account.Host != "" && c.Account != o.account || c.Log != "" && c.Log != o.log {
+		return c, fmt.Errorf("%w: it has the %s log of %s, and this service is set to the %s log of %s: give each account a FIRESTORE_COLLECTION of its own; if the account was replaced for good, see \"another account\" in docs/operations.md; nothing was changed",
+			ErrAccount, c.Log, c.Account, o.log, o.account)
+	}
+	c.Account, c.Log = o.account, o.log
+	if c.Window.Open() && c.Window.Place == (store.Place{}) {
+		return o.settle(c), nil
+	}
+	if len(c.Places) == 0 {
+		c.Places = []store.Place{o.place}
+	}
+	return c, nil
+}
+
+// settle notes where the objects of the window go, and how wide it is.
+func (o owner) settle(c store.Cursor) store.Cursor {
+	w := &c.Window
+	w.Place = o.place
+	c.Places = append(slices.DeleteFunc(slices.Clone(c.Places), func(p store.Place) bool { return p == o.place }), o.place)
+	c.WidestMS = max(c.WidestMS, w.To.Sub(w.From).Milliseconds())
+	return c
 }
 
 // live plans the windows that follow the clock.
 type live struct {
 	Config
+	owner
 	runID string
 	first time.Time // where a stream without a cursor starts; zero: Lookback
 }
 
-func (p live) start(c store.Cursor, now time.Time) (store.Cursor, error) {
-	if c.Watermark.IsZero() {
-		c.Watermark = floor(now.Add(-p.Lookback))
-		if !p.first.IsZero() {
-			c.Watermark = floor(p.first)
-		}
-		c.Reach = c.Watermark // the overlap never reaches before it
+func (p live) start(s store.State) (store.Cursor, error) {
+	c, now := s.Cursor, s.Now
+	if c.Watermark.IsZero() || reopens(s) {
+		c = p.open(c, now)
+	}
+	c, err := p.claim(c)
+	if err != nil {
+		return c, err
 	}
 	if c.Watermark.After(now) {
 		return c, errFuture
 	}
+	if now.Sub(c.Watermark) > stale {
+		c.Recheck = shown(now)
+	}
 	return p.next(p.giveUp(p.distrust(c, now), now), now)
 }
+
+// open starts a stream, from the first mark or Lookback before its first run. If
+// it has started there already, the cursor stays as it is.
+func (p live) open(c store.Cursor, now time.Time) store.Cursor {
+	if c.Begun.IsZero() {
+		c.Begun = now
+	}
+	at := floor(c.Begun.Add(-p.Lookback))
+	if !p.first.IsZero() {
+		at = floor(p.first)
+	}
+	if at.Equal(c.Watermark) {
+		return c
+	}
+	// The overlap never reaches before the first mark, and the bucket may hold
+	// more than this cursor, a new one, tells.
+	return store.Cursor{Begun: c.Begun, Watermark: at, Reach: at, Recheck: shown(now), NotBefore: c.NotBefore, Pace: c.Pace}
+}
+
+// reopens reports whether the stream's start may still be moved by a setting: its
+// first page is not committed, and no run that has not given its lease back can
+// still write it.
+func reopens(s store.State) bool {
+	return s.Cursor.Totals.Pages == 0 && s.Cursor.Window.Open() && s.Lease.Holder == ""
+}
+
+// shown is up to when Duo shows records: no window has ever ended later.
+func shown(now time.Time) time.Time { return floor(now.Add(-2 * time.Minute)) }
 
 // distrust has the windows up to now held against the bucket where Seen does
 // not belong to the watermark: the document was deleted, or somebody moved the
 // watermark back. A window in progress is given up, its objects count too.
 func (p live) distrust(c store.Cursor, now time.Time) store.Cursor {
-	covered := c.Reach // in a window Seen moves on with the walk
+	covered := c.Reach // in a window it can move on with the walk
 	if c.Window.Open() {
 		covered = c.Window.From
 	}
@@ -67,7 +140,7 @@ func (p live) distrust(c store.Cursor, now time.Time) store.Cursor {
 		return c
 	}
 	c.Watermark = floor(c.Watermark)
-	c.Reach, c.Recheck, c.Window = c.Watermark.Add(-p.Overlap), now, store.Window{}
+	c.Reach, c.Recheck, c.Window = c.Watermark.Add(-p.Overlap), shown(now), store.Window{}
 	return c
 }
 
@@ -76,6 +149,7 @@ func (p live) next(c store.Cursor, now time.Time) (store.Cursor, error) {
 	if !c.Window.Open() && to.After(c.Watermark) {
 		from := latest(latest(c.Watermark.Add(-p.Overlap), c.Reach), floor(now.Add(-oldest)))
 		c.Window = store.Window{From: from, To: to, Gzip: p.Gzip}
+		c = p.settle(c)
 	}
 	return c, nil
 }
@@ -99,17 +173,11 @@ func (p live) giveUp(c store.Cursor, now time.Time) store.Cursor {
 	return c
 }
 
-// walked is how far a window in progress has come.
-func walked(w store.Window) time.Time { return latest(lower(w), w.Last) }
-
-// lower is the earliest record time that the window still takes.
-func lower(w store.Window) time.Time { return latest(w.From, w.Anchor) }
-
 // ageWindow has the walk go on no earlier than from limit, which is as far back
 // as Duo answers.
 func ageWindow(w store.Window, limit time.Time) store.Window {
 	if lower(w).Before(limit) {
-		w.Anchor, w.Offset, w.Fetched = latest(walked(w), limit), "", -1
+		w.Anchor, w.Offset, w.Prove = latest(walked(w), limit), "", false
 	}
 	return w
 }
@@ -119,10 +187,16 @@ func ageWindow(w store.Window, limit time.Time) store.Window {
 // frozen is always finished, so that no paused twin's object goes unseen.
 type backfill struct {
 	Config
+	owner
 	want store.Backfill
 }
 
-func (p backfill) start(c store.Cursor, now time.Time) (store.Cursor, error) {
+func (p backfill) start(s store.State) (store.Cursor, error) {
+	now := s.Now
+	c, err := p.claim(s.Cursor)
+	if err != nil {
+		return c, err
+	}
 	if limit := floor(now.Add(-oldest)); c.Window.To.After(limit) {
 		c.Window = ageWindow(c.Window, limit)
 		return c, nil
@@ -144,11 +218,13 @@ func (p backfill) next(c store.Cursor, now time.Time) (store.Cursor, error) {
 		c.Watermark, c.Reach, c.Seen = p.want.From, time.Time{}, nil
 	}
 	c.Backfill, c.Watermark = &p.want, latest(c.Watermark, floor(now.Add(-oldest)))
-	to := earliest(c.Watermark.Add(p.MaxWindow), p.want.To)
+	to := earliest(c.Watermark.Add(min(p.MaxWindow, listReach)), p.want.To)
 	if to.After(c.Watermark) {
-		// Page numbers go on from the last backfill's, so that no two windows
-		// of one range ever share a name.
-		c.Window = store.Window{From: c.Watermark, To: to, Gzip: p.Gzip, Page: int(c.Totals.Pages)}
+		// Page numbers begin at the time and go on with every page, so that no
+		// two windows of one range ever share a name, even if the document or
+		// the objects are deleted.
+		c.Window = store.Window{From: c.Watermark, To: to, Gzip: p.Gzip, Page: int(now.UnixMilli() + c.Totals.Pages)}
+		c = p.settle(c)
 	}
 	return c, nil
 }
@@ -157,82 +233,6 @@ func (p backfill) next(c store.Cursor, now time.Time) (store.Cursor, error) {
 // moved on: it is cut to a limit that does.
 func (p backfill) continues(b *store.Backfill) bool {
 	return b != nil && b.From.Equal(p.want.From) && b.Redeliver == p.want.Redeliver && !p.want.To.Before(b.To)
-}
-
-// advance returns the cursor after a page: what was seen, where the walk goes
-// on and, after the last page, the new watermark.
-func advance(c store.Cursor, b batch, overlap time.Duration) (store.Cursor, error) {
-	w := c.Window
-	c.NotBefore = time.Time{} // Duo has answered
-	w.Page++
-	w.Last = earliest(latest(w.Last, timeOf(b.reached)), w.To)
-	if w.Fetched >= 0 {
-		w.Fetched += b.fetched
-	}
-	if b.adopted {
-		w.Fetched = -1
-	}
-	c.Totals.Pages++
-	c.Totals.Records += int64(len(b.entries))
-	if len(b.entries) > 0 {
-		c.Totals.Objects++
-	}
-	reached := walked(w)
-	if b.next == "" {
-		reached = w.To
-	}
-	c.Reach = latest(c.Reach, reached.Add(-overlap))
-	c.Seen, c.Reach = bounded(c.Seen.With(b.entries, c.Reach.UnixMilli()), c.Reach)
-	if b.next == "" {
-		c.Watermark, c.Window = w.To, store.Window{}
-		return c, nil
-	}
-	if leads(w, b.next) {
-		w.Offset = b.next
-		c.Window = w
-		return c, nil
-	}
-	var err error
-	c.Window, err = reanchor(w, b.next)
-	return c, err
-}
-
-// bounded drops the oldest entries beyond maxSeen, and returns from where on the
-// rest is complete.
-func bounded(s store.Seen, reach time.Time) (store.Seen, time.Time) {
-	s, since, dropped := s.Bounded(maxSeen)
-	if dropped {
-		reach = latest(reach, time.UnixMilli(since).UTC())
-	}
-	return s, reach
-}
-
-// leads reports whether the offset leads further than the last record. Duo's
-// offsets are "milliseconds,id" of it; of one in another form only a repetition
-// can be told.
-func leads(w store.Window, next string) bool {
-	if next == w.Offset || next == w.Refused {
-		return false
-	}
-	to, ok := offsetTime(next)
-	return !ok || !to.Before(w.Last)
-}
-
-func offsetTime(offset string) (time.Time, bool) {
-	ms, _, ok := strings.Cut(offset, ",")
-	n, err := strconv.ParseInt(ms, 10, 64)
-	return time.UnixMilli(n).UTC(), ok && err == nil
-}
-
-// reanchor has the walk go on without the offset that Duo refuses, from the
-// millisecond of the last record; that millisecond's identities are in Seen.
-func reanchor(w store.Window, refused string) (store.Window, error) {
-	at := walked(w)
-	if w.Refused != "" && w.Anchor.Equal(at) {
-		return w, errStuck
-	}
-	w.Anchor, w.Refused, w.Offset, w.Fetched = at, refused, "", -1
-	return w, nil
 }
 
 func earliest(a, b time.Time) time.Time {

@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -23,6 +24,7 @@ import (
 	"cloud.google.com/go/firestore"
 	"cloud.google.com/go/storage"
 	"github.com/fsouza/fake-gcs-server/fakestorage"
+	"go.etcd.io/bbolt"
 	"google.golang.org/api/option"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
@@ -57,9 +59,11 @@ type world struct {
 	start    time.Time
 	emulated bool // Firestore's clock is the real one, and so is everybody's
 
-	known   map[string]string        // lines by their records
-	objects func() map[string][]byte // all stored objects, unpacked
-	forget  func()                   // deletes the stream's document, where that can be done
+	at      func(writer.Place) collect.Bucket // where earlier settings wrote
+	known   map[string]string                 // lines by their records
+	objects func() map[string][]byte          // all stored objects, unpacked
+	age     func()                            // makes the document one of schema 2
+	forget  func(stream string)               // deletes a stream's document
 	reports []collect.Report
 }
 
@@ -76,8 +80,52 @@ func newWorld(t *testing.T, cfg duosim.Config) *world {
 	w.simulate(cfg)
 	w.store = store.NewBolt(filepath.Join(dir, "state.db"), w.clock)
 	w.bucket = writer.NewDir(dir, "duo")
+	w.at = func(p writer.Place) collect.Bucket { return writer.NewDir(dir, p.Prefix) }
 	w.objects = func() map[string][]byte { return readObjects(t, filepath.Join(dir, "bucket")) }
+	change := func(f func(*bbolt.Tx) error) { changeBolt(t, filepath.Join(dir, "state.db"), f) }
+	w.forget = func(stream string) {
+		change(func(tx *bbolt.Tx) error { return tx.Bucket([]byte(stream)).Delete([]byte("state")) })
+	}
+	w.age = func() { change(func(tx *bbolt.Tx) error { return toSchema2(tx.Bucket([]byte(stream))) }) }
 	return w
+}
+
+func changeBolt(t *testing.T, file string, f func(*bbolt.Tx) error) {
+	t.Helper()
+	db, err := bbolt.Open(file, 0o600, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if err := db.Update(f); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// toSchema2 makes a stream's document one of schema 2, which knew of no owner
+// and packed what was seen in another way.
+func toSchema2(b *bbolt.Bucket) error {
+	var doc map[string]any
+	if err := json.Unmarshal(b.Get([]byte("state")), &doc); err != nil {
+		return err
+	}
+	doc["schema"] = 2
+	cursor := doc["cursor"].(map[string]any)
+	for _, name := range []string{"account", "log", "places", "widest_ms", "begun"} {
+		delete(cursor, name)
+	}
+	window := cursor["window"].(map[string]any)
+	for _, name := range []string{"place", "prove", "total", "shown", "fresh", "idle", "again"} {
+		delete(window, name)
+	}
+	window["fetched"] = 7
+	raw, err := json.Marshal(doc)
+	if err != nil {
+		return err
+	}
+	seen := b.Bucket([]byte("seen"))
+	err = seen.ForEach(func(number, _ []byte) error { return seen.Put(number, append([]byte{2}, make([]byte, 16)...)) })
+	return errors.Join(err, b.Put([]byte("state"), raw))
 }
 
 // bubble calls f with a world on the embedded store in which waiting takes no
@@ -109,7 +157,7 @@ func emulated(t *testing.T) *world {
 	t.Cleanup(func() { documents.Close() })
 	collection := "c" + strings.ToLower(rand.Text())
 	w.store = store.NewFirestore(made(documents), collection)
-	w.forget = func() {
+	w.forget = func(stream string) {
 		if _, err := documents.Collection(collection).Doc(stream).Delete(context.Background()); err != nil {
 			t.Fatal(err)
 		}
@@ -135,6 +183,7 @@ func (w *world) useGCS() {
 	}
 	w.t.Cleanup(func() { client.Close() })
 	w.bucket = writer.NewGCS(client, name, "duo")
+	w.at = func(p writer.Place) collect.Bucket { return writer.NewGCS(client, p.Bucket, p.Prefix) }
 	w.objects = func() map[string][]byte { return listObjects(w.t, fake, name) }
 }
 
@@ -211,7 +260,7 @@ func (w *world) pass(d time.Duration) {
 func (w *world) logger() *slog.Logger { return slog.New(slog.NewTextHandler(w.log, nil)) }
 
 func (w *world) collector() *collect.Collector {
-	return &collect.Collector{Duo: w.duo, Store: w.store, Bucket: w.bucket, Log: w.logger(), Config: w.config}
+	return &collect.Collector{Duo: w.duo, Store: w.store, Bucket: w.bucket, At: w.at, Log: w.logger(), Config: w.config}
 }
 
 // run runs once and checks what must hold after every run.
@@ -242,16 +291,25 @@ func (w *world) state() store.State {
 	return s
 }
 
-// check holds the bucket against what Duo shows: every line once, nothing that
-// Duo does not show, and everything from the stream's first watermark up to the
-// last one that was shown in time. It returns what is delivered.
+// check holds the bucket against what Duo shows: every line once, one version of
+// each record, nothing that Duo does not show, and everything from the stream's
+// first watermark up to the last one that was shown in time. It returns what is
+// delivered.
 func (w *world) check() map[string]bool {
 	w.t.Helper()
 	delivered := map[string]bool{}
 	lines := w.lines()
 	want := map[string]bool{}
 	for _, r := range w.sim.Visible(w.start.Add(-w.config.Lookback-24*time.Hour), w.clock()) {
-		want[w.line(r.Raw)] = true
+		there := 0
+		for _, raw := range versions(r) {
+			line := w.line(raw)
+			want[line] = true
+			there += min(1, len(lines[line]))
+		}
+		if there > 1 {
+			w.t.Fatalf("%d versions of a record are there: %s", there, r.Raw)
+		}
 	}
 	for line, object := range lines {
 		if len(object) > 1 {
@@ -283,11 +341,14 @@ func (w *world) missing(delivered map[string]bool, counts func(duosim.Record) bo
 		return
 	}
 	for _, r := range w.sim.Visible(w.first(), mark) {
-		if counts(r) && !delivered[w.line(r.Raw)] {
-			w.t.Fatalf("lost: %s, before the watermark %s", r.TS, mark)
+		if counts(r) && !slices.ContainsFunc(versions(r), func(raw json.RawMessage) bool { return delivered[w.line(raw)] }) {
+			w.t.Fatalf("lost: %s of %s, before the watermark %s", r.Raw, r.TS.UTC(), mark)
 		}
 	}
 }
+
+// versions are what a record is shown as. Whichever is delivered first counts.
+func versions(r duosim.Record) []json.RawMessage { return append([]json.RawMessage{r.Raw}, r.Edits...) }
 
 // first is the stream's first watermark, unless a gap moved it up.
 func (w *world) first() time.Time {

@@ -26,13 +26,13 @@ func TestPages(t *testing.T) {
 	}
 	for cursor, want := range requests {
 		for records, want := range want {
-			for _, cfg := range []duosim.Config{
+			for _, m := range []duosim.Manners{
 				{Cursor: cursor},
-				{Cursor: cursor, ArrayCursor: true, TotalAsObject: true},
+				{Cursor: cursor, Offset: duosim.ListOffset, TotalAs: duosim.Object},
 				{Cursor: cursor, InclusiveCursor: true},
 			} {
-				t.Run(fmt.Sprintf("%d/%d/%t/%t", cursor, records, cfg.InclusiveCursor, cfg.ArrayCursor), func(t *testing.T) {
-					sim := newSim(cfg, records)
+				t.Run(fmt.Sprintf("%d/%d/%t/%d", cursor, records, m.InclusiveCursor, m.Offset), func(t *testing.T) {
+					sim := newSim(duosim.Config{Manners: m}, records)
 					session := serve(t, sim, duo.Config{}).Session(0)
 					got, err := read(t.Context(), session, lastDay())
 					if err != nil {

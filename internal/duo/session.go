@@ -23,6 +23,10 @@ const (
 // Session is the requests of one run. It keeps their pace and counts them.
 // Pages are for one goroutine at a time, [Session.Stats] is for all.
 type Session struct {
+	// MaxWait is how long a retry is waited for, 0 for any time. Where it had to
+	// be longer, the call ends with what it was to be retried after.
+	MaxWait time.Duration
+
 	client *Client
 	reader Reader
 
@@ -75,7 +79,7 @@ type Page struct {
 
 // Page returns one page, after as many attempts as can help. The error is an
 // [*Error] or the context's. Where the context's deadline would pass during a
-// wait it returns at once: with the error that the wait was for, or with
+// wait, or MaxWait, it returns at once: with the error that the wait was for, or with
 // [context.DeadlineExceeded] where it only keeps the pace.
 func (s *Session) Page(ctx context.Context, q Query) (Page, error) {
 	key, failure := s.client.secret("")
@@ -152,14 +156,14 @@ func (s *Session) forget() {
 }
 
 // hold keeps the next request, which is a retry, back for d from now. It
-// reports whether the context lasts that long.
+// reports whether that is no longer than it may be and than the context lasts.
 func (s *Session) hold(ctx context.Context, d time.Duration) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if next := time.Now().Add(d); next.After(s.stats.Next) {
 		s.stats.Next = next
 	}
-	if !s.lasts(ctx) {
+	if s.MaxWait > 0 && d > s.MaxWait || !s.lasts(ctx) {
 		return false
 	}
 	s.stats.Retries++

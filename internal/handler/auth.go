@@ -2,16 +2,12 @@ package handler
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
 	"time"
-
-	"google.golang.org/api/idtoken"
-	"google.golang.org/api/option"
 )
 
 // Mode says who checks the signature of an id token.
@@ -22,8 +18,9 @@ const (
 	// is checked here, with Google's certificates.
 	ModeVerify Mode = "verify"
 	// ModeCloudRunIAM is for a service whose invoker check is on: Cloud Run
-	// has checked the signature and may have taken it off. Anywhere else it
-	// lets everybody in who can write JSON.
+	// has checked the signature and put its placeholder there. Only that is
+	// taken without a check; anywhere else it lets everybody in who can write
+	// JSON.
 	ModeCloudRunIAM Mode = "cloudrun-iam"
 )
 
@@ -54,15 +51,15 @@ type AuthConfig struct {
 // Auth decides who may call. In this order it checks that there is one bearer
 // token of the right shape (401), that Google issued it for one of our
 // audiences and that it is in time (401), that its signature is good (401, or
-// 503 where the certificates cannot be fetched; not in [ModeCloudRunIAM]), and
-// that it names a caller on the list (403).
+// 503 where the certificates cannot be fetched; in [ModeCloudRunIAM] Cloud Run's
+// placeholder is as good), and that it names a caller on the list (403).
 //
 // What costs nothing is checked first: only a token that names our audience
 // can cause a fetch of the certificates, which are then kept for as long as
 // Google says. An Auth is safe for concurrent use.
 type Auth struct {
-	cfg       AuthConfig
-	validator *idtoken.Validator
+	cfg   AuthConfig
+	certs *certs
 }
 
 // Refused is why a request was turned away. The caller is told the Status and
@@ -81,21 +78,11 @@ func refuse(status int, format string, args ...any) error {
 }
 
 // NewAuth returns an Auth. It makes no request and needs no credentials.
-func NewAuth(ctx context.Context, cfg AuthConfig) (*Auth, error) {
-	var fetch certs
-	if cfg.CertsURL != "" {
-		u, err := url.Parse(cfg.CertsURL)
-		if err != nil {
-			return nil, fmt.Errorf("reading the URL of the certificates: %w", err)
-		}
-		fetch.url = u
+func NewAuth(cfg AuthConfig) (*Auth, error) {
+	if _, err := url.Parse(cfg.CertsURL); err != nil {
+		return nil, fmt.Errorf("reading the URL of the certificates: %w", err)
 	}
-	client := &http.Client{Transport: fetch, Timeout: certsTimeout}
-	validator, err := idtoken.NewValidator(ctx, option.WithHTTPClient(client))
-	if err != nil {
-		return nil, fmt.Errorf("setting up the id token check: %w", err)
-	}
-	return &Auth{cfg: cfg, validator: validator}, nil
+	return &Auth{cfg: cfg, certs: newCerts(cfg.CertsURL)}, nil
 }
 
 // Caller checks the request's id token and returns the e-mail address of who
@@ -105,17 +92,15 @@ func (a *Auth) Caller(r *http.Request) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	c, err := precheck(token)
+	kid, c, err := precheck(token)
 	if err != nil {
 		return "", err
 	}
 	if err := a.checkClaims(c); err != nil {
 		return "", err
 	}
-	if a.cfg.Mode != ModeCloudRunIAM {
-		if err := a.checkSignature(r.Context(), token, c.Audience); err != nil {
-			return "", err
-		}
+	if err := a.checkSignature(r.Context(), token, kid, c.Audience); err != nil {
+		return "", err
 	}
 	if err := a.checkCaller(c); err != nil {
 		return "", err
@@ -148,7 +133,7 @@ func (a *Auth) bearer(h http.Header) (string, error) {
 // one would pass. There is no limit on a token's age but its own: Pub/Sub sends
 // tokens that are up to an hour old.
 func (a *Auth) checkClaims(c claims) error {
-	now := time.Now()
+	now := float64(time.Now().UnixNano()) / 1e9
 	switch {
 	case !slices.Contains(issuers, c.Issuer):
 		return refuse(http.StatusUnauthorized, "the id token is not issued by Google: get one from Pub/Sub or gcloud")
@@ -156,9 +141,9 @@ func (a *Auth) checkClaims(c claims) error {
 		return refuse(http.StatusUnauthorized, "the id token's audience is not in PUSH_AUDIENCE: "+
 			"set it as the subscription's push auth token audience; "+
 			"a person adds --impersonate-service-account and --audiences to gcloud auth print-identity-token")
-	case now.Unix() >= c.Expires:
+	case now >= c.Expires:
 		return refuse(http.StatusUnauthorized, "the id token has expired: get a new one")
-	case max(c.IssuedAt, c.NotBefore) > now.Add(maxSkew).Unix():
+	case max(c.IssuedAt, c.NotBefore) > now+maxSkew.Seconds():
 		return refuse(http.StatusUnauthorized, "the id token is from the future: set this machine's clock")
 	}
 	return nil
@@ -166,17 +151,20 @@ func (a *Auth) checkClaims(c claims) error {
 
 // checkSignature relies on an audience that is on the list: given an empty one
 // the library would accept any.
-func (a *Auth) checkSignature(ctx context.Context, token, audience string) error {
-	if strings.HasSuffix(token, stripped) {
+func (a *Auth) checkSignature(ctx context.Context, token, kid, audience string) error {
+	switch removed := strings.HasSuffix(token, stripped); {
+	case removed && a.cfg.Mode == ModeCloudRunIAM:
+		return nil
+	case removed:
 		return refuse(http.StatusUnauthorized, "Cloud Run has taken the signature off the id token: "+
 			"deploy with --no-invoker-iam-check, or leave the check to it with AUTH_MODE=%s", ModeCloudRunIAM)
 	}
-	_, err := a.validator.Validate(ctx, token, audience)
-	if fetch, ok := errors.AsType[*url.Error](err); ok {
-		return refuse(http.StatusServiceUnavailable, "fetching the certificates for id tokens: %v; "+
-			"the service must be able to reach www.googleapis.com", fetch.Err)
-	}
+	set, err := a.certs.get(ctx, kid)
 	if err != nil {
+		return refuse(http.StatusServiceUnavailable, "fetching the certificates for id tokens: %v; "+
+			"the service must be able to reach www.googleapis.com", err)
+	}
+	if err := set.check(ctx, token, kid, audience); err != nil {
 		return refuse(http.StatusUnauthorized, "the id token's signature is not Google's: %v", err)
 	}
 	return nil

@@ -1,6 +1,7 @@
 package handler_test
 
 import (
+	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
@@ -26,7 +27,7 @@ type claims = map[string]any
 // let nobody in.
 func newAuth(t testing.TB, mode handler.Mode, certsURL string) *handler.Auth {
 	t.Helper()
-	auth, err := handler.NewAuth(t.Context(), handler.AuthConfig{
+	auth, err := handler.NewAuth(handler.AuthConfig{
 		Mode:      mode,
 		Audiences: []string{handlertest.Audience, otherAudience, ""},
 		Callers:   []string{handlertest.Email, otherCaller, ""},
@@ -119,6 +120,8 @@ func TestCallerAdmits(t *testing.T) {
 		{"upper case scheme", nil, "BEARER ", handlertest.Email},
 		{"spaces around", nil, "  Bearer ", handlertest.Email},
 		{"an hour old", claims{"iat": now.Unix() - 3540, "exp": now.Unix() + 60}, "Bearer ", handlertest.Email},
+		{"times with a fraction", claims{"iat": float64(now.Unix()) + 0.25, "nbf": float64(now.Unix()) + 0.25, "exp": float64(now.Unix()) + 60.75}, "Bearer ", handlertest.Email},
+		{"exp as 1e10", claims{"exp": json.Number("1e10")}, "Bearer ", handlertest.Email},
 		{"clock a little behind", claims{"iat": now.Unix() + 240, "nbf": now.Unix() + 240}, "Bearer ", handlertest.Email},
 	}
 	for _, mode := range modes {

@@ -2,37 +2,112 @@ package handler
 
 import (
 	"bytes"
+	"cmp"
+	"context"
+	"crypto"
+	"crypto/rsa"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"math/big"
 	"net/http"
 	"net/url"
+	"strconv"
+	"strings"
+	"sync"
 	"time"
+
+	"google.golang.org/api/idtoken"
+	"google.golang.org/api/option"
 )
 
 const (
-	// certsTimeout is for a whole fetch; the library itself sets no limit.
+	// googleCerts is where Google publishes the keys of its id tokens.
+	googleCerts = "https://www.googleapis.com/oauth2/v3/certs"
+	// certsTimeout is for a whole fetch.
 	certsTimeout = 5 * time.Second
 	// maxCerts is in bytes; Google's key set has about 2 KiB.
 	maxCerts = 1 << 20
+	// minCertsAge is how long a set is kept at least, and how long an unknown
+	// key id waits for the next fetch: strangers can make up key ids.
+	minCertsAge = time.Minute
+	// maxCertsAge is how long a set is kept at most. Google says some hours.
+	maxCertsAge = 24 * time.Hour
 )
 
-// certs fetches the key set for the library, whose URL is a constant. Left to
-// itself the library reports a bad status or body as plain text, no different
-// from a bad token. Here both are errors of the transport, which http.Client
-// wraps in a *url.Error: by that [Auth] tells a token that is bad from one that
-// nobody can check just now.
+// certs keeps Google's certificates for as long as Google says, and fetches
+// them again before that where a token names a key that is not among them:
+// Google may change its keys unannounced. The library's own cache never does.
 type certs struct {
-	url *url.URL // where to fetch, nil for where the library says
+	url    string
+	client *http.Client
+
+	fetching sync.Mutex // held by who fetches; who waits shares the outcome
+
+	mu    sync.Mutex // guards what follows
+	set   *certSet   // the latest, nil before the first
+	tried time.Time  // when the last fetch ended
+	err   error      // how it ended
 }
 
-func (c certs) RoundTrip(r *http.Request) (*http.Response, error) {
-	if c.url != nil {
-		r = r.Clone(r.Context())
-		r.URL, r.Host = c.url, c.url.Host
+func newCerts(from string) *certs {
+	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &certs{url: cmp.Or(from, googleCerts), client: &http.Client{Timeout: certsTimeout, CheckRedirect: stay}}
+}
+
+// get returns the set in which to look for a key. An error means that nobody can
+// tell just now whether there is such a key.
+func (c *certs) get(ctx context.Context, kid string) (*certSet, error) {
+	asked := time.Now()
+	if set, settled, err := c.settled(kid, asked); settled {
+		return set, err
 	}
-	resp, err := http.DefaultTransport.RoundTrip(r)
+	c.fetching.Lock()
+	defer c.fetching.Unlock()
+	if set, settled, err := c.settled(kid, asked); settled {
+		return set, err
+	}
+	// A caller who goes away must not fail those who wait.
+	set, err := c.fetch(context.WithoutCancel(ctx))
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.tried, c.err = time.Now(), err
+	if err != nil {
+		return nil, err
+	}
+	c.set = set
+	return set, nil
+}
+
+// settled tells whether the question of one who asked then needs no fetch.
+func (c *certs) settled(kid string, asked time.Time) (set *certSet, settled bool, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := time.Now()
+	switch fresh := c.set != nil && now.Before(c.set.until); {
+	case fresh && c.set.has(kid):
+		return c.set, true, nil
+	case fresh && now.Sub(c.tried) < minCertsAge, c.tried.After(asked):
+		if c.err != nil {
+			return nil, true, c.err
+		}
+		return c.set, true, nil
+	}
+	return nil, false, nil
+}
+
+func (c *certs) fetch(ctx context.Context) (*certSet, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.url, nil)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := c.client.Do(req)
+	if failed, ok := errors.AsType[*url.Error](err); ok {
+		return nil, failed.Err
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -44,12 +119,94 @@ func (c certs) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	var set struct {
-		Keys []struct{ Kid string }
+	return newCertSet(ctx, body, time.Now().Add(certsAge(resp.Header)))
+}
+
+// certsAge is how long the answer may be kept.
+func certsAge(h http.Header) time.Duration {
+	var seconds int
+	for directive := range strings.SplitSeq(h.Get("Cache-Control"), ",") {
+		name, value, _ := strings.Cut(strings.TrimSpace(directive), "=")
+		if strings.EqualFold(name, "max-age") {
+			seconds, _ = strconv.Atoi(value) // 0 if it is no number
+		}
 	}
-	if err := json.Unmarshal(body, &set); err != nil || len(set.Keys) == 0 {
+	age, _ := strconv.Atoi(h.Get("Age"))
+	seconds = min(seconds-max(age, 0), int(maxCertsAge/time.Second))
+	return max(time.Duration(seconds)*time.Second, minCertsAge)
+}
+
+// certSet is one answer with certificates. It never changes.
+type certSet struct {
+	keys      map[string]*rsa.PublicKey // by key id; nil for a key that is not RSA's
+	validator *idtoken.Validator        // knows this answer and no other
+	until     time.Time
+}
+
+func newCertSet(ctx context.Context, body []byte, until time.Time) (*certSet, error) {
+	var answer struct {
+		Keys []struct{ Kid, N, E string }
+	}
+	if err := json.Unmarshal(body, &answer); err != nil || len(answer.Keys) == 0 {
 		return nil, errors.New("the answer holds no keys")
 	}
-	resp.Body = io.NopCloser(bytes.NewReader(body))
-	return resp, nil
+	set := &certSet{keys: map[string]*rsa.PublicKey{}, until: until}
+	for _, key := range answer.Keys {
+		set.keys[key.Kid] = rsaKey(key.N, key.E)
+	}
+	var err error
+	set.validator, err = idtoken.NewValidator(ctx, option.WithHTTPClient(&http.Client{Transport: served(body)}))
+	if err != nil {
+		return nil, fmt.Errorf("setting up the id token check: %w", err)
+	}
+	return set, nil
+}
+
+// rsaKey returns nil for what is no RSA key.
+func rsaKey(n, e string) *rsa.PublicKey {
+	modulus, badN := base64.RawURLEncoding.DecodeString(n)
+	exponent, badE := base64.RawURLEncoding.DecodeString(e)
+	if errors.Join(badN, badE) != nil || len(modulus) == 0 || len(exponent) == 0 || len(exponent) > 4 {
+		return nil
+	}
+	return &rsa.PublicKey{N: new(big.Int).SetBytes(modulus), E: int(new(big.Int).SetBytes(exponent).Int64())}
+}
+
+func (s *certSet) has(kid string) bool {
+	_, found := s.keys[kid]
+	return found
+}
+
+// check tells what is wrong with the token's signature. The library does it, but
+// for a token that it cannot read: it takes no fraction in exp and iat, which
+// RFC 7519 allows.
+func (s *certSet) check(ctx context.Context, token, kid, audience string) error {
+	if _, unread := idtoken.ParsePayload(token); unread == nil {
+		_, err := s.validator.Validate(ctx, token, audience)
+		return err
+	}
+	key := s.keys[kid]
+	if key == nil {
+		return errors.New("no certificate has its keyId")
+	}
+	signed, encoded := token[:strings.LastIndexByte(token, '.')], token[strings.LastIndexByte(token, '.')+1:]
+	signature, err := base64.RawURLEncoding.DecodeString(encoded)
+	if err != nil {
+		return err
+	}
+	digest := sha256.Sum256([]byte(signed))
+	return rsa.VerifyPKCS1v15(key, crypto.SHA256, digest[:], signature)
+}
+
+// served answers every request with itself: the library asks for certificates,
+// and these have been fetched.
+type served []byte
+
+func (s served) RoundTrip(r *http.Request) (*http.Response, error) {
+	return &http.Response{
+		StatusCode: http.StatusOK,
+		Header:     http.Header{"Cache-Control": {fmt.Sprintf("max-age=%d", int(maxCertsAge/time.Second))}},
+		Body:       io.NopCloser(bytes.NewReader(s)),
+		Request:    r,
+	}, nil
 }

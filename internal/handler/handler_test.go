@@ -198,7 +198,7 @@ func TestReport(t *testing.T) {
 		"outcome": "string", "run_id": "string", "stream": "string", "reason": "string", "act": "bool", "pages": "float64", "records": "float64",
 		"duplicates": "float64", "late": "float64", "objects": "[]interface {}", "window": "map[from to]", "watermark": "string",
 		"lag_seconds": "float64", "duration_ms": "float64", "duo_requests": "float64", "retries": "float64", "gap": "<nil>",
-		"unmatched": "float64", "overlap_seconds": "float64", "token": "float64", "started_at": "string",
+		"overlap_seconds": "float64", "token": "float64", "started_at": "string",
 	}
 	for range 2 { // the second one finds nothing to do
 		var fields map[string]any

@@ -71,7 +71,6 @@ func reportAttrs(r collect.Report) []slog.Attr {
 		slog.Int64("duration_ms", r.DurationMS),
 		slog.Int("duo_requests", r.Requests),
 		slog.Int("retries", r.Retries),
-		slog.Int("unmatched", r.Unmatched),
 		slog.Int64("overlap_seconds", r.OverlapSeconds),
 		slog.Int64("token", r.Token),
 		slog.Time("started_at", r.StartedAt),
@@ -83,7 +82,7 @@ func reportAttrs(r collect.Report) []slog.Attr {
 		attrs = append(attrs, slog.Time("watermark", *r.Watermark))
 	}
 	if r.Gap != nil {
-		attrs = append(attrs, slog.Time("gap_from", r.Gap.From), slog.Time("gap_to", r.Gap.To))
+		attrs = append(attrs, slog.Time("gap_from", r.Gap.From), slog.Time("gap_to", r.Gap.To), slog.Int("gap_missing", r.Gap.Missing))
 	}
 	return attrs
 }

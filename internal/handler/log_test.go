@@ -115,6 +115,9 @@ func TestRunLine(t *testing.T) {
 				t.Fatalf("%s: no %s in the report", path, key)
 			}
 			want[key+"_from"], want[key+"_to"] = span["from"], span["to"]
+			if missing, ok := span["missing"]; ok {
+				want[key+"_missing"] = missing
+			}
 			delete(want, key)
 		}
 		maps.Copy(want, more)

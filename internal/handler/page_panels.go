@@ -113,8 +113,11 @@ func gapsOf(s collect.Status) []store.Gap {
 	var gaps []store.Gap
 	known := map[store.Gap]bool{}
 	add := func(g *store.Gap) {
-		if g != nil && !known[store.Gap{From: g.From.UTC(), To: g.To.UTC()}] {
-			known[store.Gap{From: g.From.UTC(), To: g.To.UTC()}] = true
+		if g == nil {
+			return
+		}
+		if key := (store.Gap{From: g.From.UTC(), To: g.To.UTC(), Missing: g.Missing}); !known[key] {
+			known[key] = true
 			gaps = append(gaps, *g)
 		}
 	}
@@ -129,7 +132,11 @@ func gapPanel(s collect.Status) panel {
 	p := panel{Title: "Gaps"}
 	for _, g := range gapsOf(s) {
 		p.Alarm = true
-		p.Facts = append(p.Facts, fact{"Lost", say(s.Now, g.From, " to ", g.To), say(s.Now, "Duo no longer had it when run ", name(g.RunID), " began")})
+		why := say(s.Now, "Duo no longer had it when run ", name(g.RunID), " began")
+		if g.Missing > 0 {
+			why = say(s.Now, "Duo counted ", count(g.Missing), " more records than it showed run ", name(g.RunID), ", twice")
+		}
+		p.Facts = append(p.Facts, fact{"Lost", say(s.Now, g.From, " to ", g.To), why})
 	}
 	if len(p.Facts) == 0 {
 		p.Facts = []fact{{"Lost", say(s.Now, "nothing"), say(s.Now, "as far as the last runs tell")}}

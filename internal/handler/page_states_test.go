@@ -110,11 +110,11 @@ func (w *world) finish(r store.Run, cursor *store.Cursor) {
 		cursor.Watermark, cursor.Reach, cursor.Totals.Pages = to, to.Add(-10*time.Minute), cursor.Totals.Pages+1
 		cursor.Totals.Objects, cursor.Totals.Records = cursor.Totals.Pages, cursor.Totals.Records+int64(r.Records)
 		r.Window = &store.Span{From: from, To: to}
-		var seen []store.Entry
+		var seen []store.ID
 		for i := range r.Records + r.Duplicates {
-			seen = append(seen, store.Entry{At: cursor.Reach.Add(time.Duration(i) * time.Second).UnixMilli(), ID: store.ID{byte(i), byte(i >> 8)}})
+			seen = append(seen, store.ID{byte(i), byte(i >> 8)})
 		}
-		cursor.Seen = store.Seen(nil).With(seen, 0)
+		cursor.Seen = store.Seen(nil).With(seen, to.UnixMilli(), 0)
 	}
 	mark := cursor.Watermark
 	r.ID, r.Stream, r.StartedAt, r.Watermark, r.LagSeconds = crand.Text(), stream, w.now, &mark, int64(w.now.Sub(mark).Seconds())

@@ -14,44 +14,47 @@ const maxToken = 8 << 10
 // claims is what an id token says. A claim of another type is a malformed
 // token; an audience that is a list is one, Google issues none.
 type claims struct {
-	Issuer    string `json:"iss"`
-	Audience  string `json:"aud"`
-	Expires   int64  `json:"exp"`
-	IssuedAt  int64  `json:"iat"`
-	NotBefore int64  `json:"nbf"`
-	Email     string `json:"email"`
+	Issuer   string `json:"iss"`
+	Audience string `json:"aud"`
+	// Seconds since 1970, which RFC 7519 allows to have a fraction.
+	Expires   float64 `json:"exp"`
+	IssuedAt  float64 `json:"iat"`
+	NotBefore float64 `json:"nbf"`
+	Email     string  `json:"email"`
 	// Verified has any type so that all but true is an unverified address.
 	Verified any `json:"email_verified"`
 }
 
-// precheck reads a token that nobody has checked yet. It lets nothing but RS256
+// precheck reads a token that nobody has checked yet: the id of the key that is
+// said to have signed it, "" if there is none, and the claims. It lets nothing but RS256
 // through to the library, which panics on a short ES256 signature
 // (https://github.com/googleapis/google-api-go-client/pull/3668) and takes the
 // keys for that from Google's IAP, which answers for other tokens. The header
 // is decoded just as the library does it, so that a repeated or oddly written
 // alg cannot mean one thing here and another there.
-func precheck(token string) (claims, error) {
+func precheck(token string) (kid string, c claims, err error) {
 	if len(token) > maxToken {
-		return claims{}, refuse(http.StatusUnauthorized, "the id token is longer than %d bytes", maxToken)
+		return "", claims{}, refuse(http.StatusUnauthorized, "the id token is longer than %d bytes", maxToken)
 	}
 	parts := strings.Split(token, ".")
 	if len(parts) != 3 || slices.Contains(parts, "") {
-		return claims{}, refuse(http.StatusUnauthorized, "the token does not have the three parts of an id token; an access token will not do")
+		return "", claims{}, refuse(http.StatusUnauthorized, "the token does not have the three parts of an id token; an access token will not do")
 	}
 	var header struct {
 		Algorithm string `json:"alg"`
+		KeyID     any    `json:"kid"`
 	}
 	if err := decodePart(parts[0], &header); err != nil || header.Algorithm != "RS256" {
-		return claims{}, refuse(http.StatusUnauthorized, "the id token's header does not say RS256, as all of Google's do")
+		return "", claims{}, refuse(http.StatusUnauthorized, "the id token's header does not say RS256, as all of Google's do")
 	}
 	if _, err := base64.RawURLEncoding.DecodeString(parts[2]); err != nil {
-		return claims{}, refuse(http.StatusUnauthorized, "the id token's signature is not base64url")
+		return "", claims{}, refuse(http.StatusUnauthorized, "the id token's signature is not base64url")
 	}
-	var c claims
 	if err := decodePart(parts[1], &c); err != nil {
-		return claims{}, refuse(http.StatusUnauthorized, "the id token's claims are no JSON or of other types than Google's")
+		return "", claims{}, refuse(http.StatusUnauthorized, "the id token's claims are no JSON or of other types than Google's")
 	}
-	return c, nil
+	kid, _ = header.KeyID.(string)
+	return kid, c, nil
 }
 
 func decodePart(part string, v any) error {

@@ -99,7 +99,9 @@ func TestCallerRefusesClaims(t *testing.T) {
 		{"expired", token(claims{"exp": now - 1}), "expired"},
 		{"exp missing", token(claims{"exp": nil}), "expired"},
 		{"exp a string", token(claims{"exp": "9999999999"}), "claims"},
-		{"exp with a fraction", token(claims{"exp": 9999999999.5}), "claims"},
+		{"exp with a fraction, past", token(claims{"exp": float64(now) - 0.5}), "expired"},
+		{"exp beyond numbers", issuer.Sign(t, handlertest.Header, strings.Replace(handlertest.Claims(t, claims{"exp": 12345}), "12345", "1e999", 1)), "claims"},
+		{"iat with a fraction, in the future", token(claims{"iat": float64(now) + 600.5}), "clock"},
 		{"iat in the future", token(claims{"iat": now + 600}), "clock"},
 		{"nbf in the future", token(claims{"nbf": now + 600}), "clock"},
 		{"email a list", token(claims{"email": []string{handlertest.Email}}), "claims"},
@@ -134,6 +136,7 @@ func FuzzPrecheck(f *testing.F) {
 	f.Add(handlertest.Header, text, []byte("signature"))
 	f.Add(`{"alg":"RS256","ALG":"ES256","kid":"ec"}`, text, []byte("short"))
 	f.Add(`{"alg":"ES256","kid":"ec"}`, text, []byte(""))
+	f.Add(handlertest.Header, strings.Replace(text, "1099511627776", "1099511627776.5", 1), []byte("signature"))
 	f.Add(`null`, `null`, []byte("x"))
 	f.Add(`[]`, `[]`, []byte("."))
 	verify := newAuth(f, handler.ModeVerify, issuer.CertsURL())
@@ -149,7 +152,12 @@ func FuzzPrecheck(f *testing.F) {
 				t.Errorf("a token that nobody signed was admitted: %q", token)
 			}
 			if _, err := iam.Caller(r); err == nil {
-				checkAdmitted(t, token)
+				t.Errorf("a token that nobody signed was admitted where Cloud Run checks: %q", token)
+			}
+			placeholder := token[:strings.LastIndex(token, ".")] + ".SIGNATURE_REMOVED_BY_GOOGLE"
+			r.Header = bearer(placeholder)
+			if _, err := iam.Caller(r); err == nil {
+				checkAdmitted(t, placeholder)
 			}
 		}
 	})
@@ -168,7 +176,7 @@ func checkAdmitted(t *testing.T, token string) {
 	}
 	payload, err := idtoken.ParsePayload(token)
 	if err != nil {
-		t.Fatal(err)
+		return // a time with a fraction: the library reads none
 	}
 	if len(part) != 3 || !slices.Contains([]string{handlertest.Audience, otherAudience}, payload.Audience) {
 		t.Errorf("%d parts for audience %q were admitted", len(part), payload.Audience)

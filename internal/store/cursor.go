@@ -1,15 +1,20 @@
 package store
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // Cursor is where the next run starts. All times are whole milliseconds.
 type Cursor struct {
 	// Watermark: everything before it is delivered. Zero before the first run.
 	Watermark time.Time `firestore:"watermark" json:"watermark"`
-	// Reach is how far back Seen is complete: no window starts before it.
+	// Reach is how far back Seen is complete: no window starts before it. Seen
+	// also has all else of the windows that end later, and somewhat earlier.
 	Reach time.Time `firestore:"reach" json:"reach"`
 	// Recheck: a window that begins before it is held against the bucket,
-	// because Seen does not cover what was delivered of its time.
+	// because Seen does not cover what was delivered of its time. Zero once
+	// such windows have passed it.
 	Recheck time.Time `firestore:"recheck" json:"recheck"`
 	// Window is the one in progress; its To is zero between windows.
 	Window Window `firestore:"window" json:"window"`
@@ -19,33 +24,71 @@ type Cursor struct {
 	NotBefore time.Time `firestore:"not_before" json:"not_before"`
 	// Pace is what Duo's refusals have taught about its limit.
 	Pace Pace `firestore:"pace" json:"pace"`
-	// Gap is the range last lost because it had grown too old for Duo.
+	// Gap is the range last lost.
 	Gap *Gap `firestore:"gap" json:"gap"`
 	// Backfill is the range being collected; nil in a live stream.
 	Backfill *Backfill `firestore:"backfill" json:"backfill"`
+	// Begun is when the stream's first run was.
+	Begun time.Time `firestore:"begun" json:"begun"`
+	// Account and Log are what the cursor is about: Duo's API host and, where it
+	// is known, the account's id; "telephony".
+	Account Account `firestore:"account" json:"account"`
+	Log     string  `firestore:"log" json:"log"`
+	// Places are where the stream's objects went, the present one last.
+	Places []Place `firestore:"places" json:"places"`
+	// WidestMS is the length of the widest window that there ever was.
+	WidestMS int64 `firestore:"widest_ms" json:"widest_ms"`
 	// Totals count what was committed since the stream's first run.
 	Totals Totals `firestore:"totals" json:"totals"`
 }
 
+// Account is one Duo account.
+type Account struct {
+	Host string `firestore:"host" json:"host"`
+	ID   string `firestore:"id" json:"id"`
+}
+
+// String is the host, and the id where it is known.
+func (a Account) String() string { return strings.TrimSpace(a.Host + " " + a.ID) }
+
+// Place is a bucket and a prefix in it.
+type Place struct {
+	Bucket string `firestore:"bucket" json:"bucket"`
+	Prefix string `firestore:"prefix" json:"prefix"`
+}
+
 // Window is a range of record times, From ≤ ts < To, that is being collected.
-// From, To and Gzip are frozen before the first request: they name its objects.
+// From, To, Gzip and Place are frozen before the first request: they name its
+// objects.
 type Window struct {
-	From time.Time `firestore:"from" json:"from"`
-	To   time.Time `firestore:"to" json:"to"`
-	Gzip bool      `firestore:"gzip" json:"gzip"`
-	// Page is the number of the last committed page.
+	From  time.Time `firestore:"from" json:"from"`
+	To    time.Time `firestore:"to" json:"to"`
+	Gzip  bool      `firestore:"gzip" json:"gzip"`
+	Place Place     `firestore:"place" json:"place"`
+	// Page is the number of the last committed object.
 	Page int `firestore:"page" json:"page"`
 	// Offset is where the next page starts; "" asks from From, or from Anchor.
 	Offset string `firestore:"offset" json:"offset"`
-	// Last is the time of the last record of the last committed page.
+	// Last is from when on the walk could go on without an offset: what Duo's
+	// order has before it is delivered.
 	Last time.Time `firestore:"last" json:"last"`
-	// Anchor is where the walk went on without an offset when Refused, an
-	// offset, was refused by Duo or led nowhere.
+	// Anchor is where the walk went on without an offset when there was none,
+	// or when Refused, an offset, was refused by Duo or led nowhere.
 	Anchor  time.Time `firestore:"anchor" json:"anchor"`
 	Refused string    `firestore:"refused" json:"refused"`
-	// Fetched counts the records that Duo returned for the window; -1 when
-	// pages were adopted or walked again, so that the count says nothing.
-	Fetched int `firestore:"fetched" json:"fetched"`
+	// Prove: the page asked from Anchor on has to show a delivered record.
+	// Otherwise it is not certain that nothing lies between.
+	Prove bool `firestore:"prove" json:"prove"`
+	// Total is how many records Duo counted from From or Anchor on when the
+	// walk began there, -1 if it did not say; Shown is how many it has shown
+	// since, and Fresh how many of these were delivered by this walk.
+	Total int `firestore:"total" json:"total"`
+	Shown int `firestore:"shown" json:"shown"`
+	Fresh int `firestore:"fresh" json:"fresh"`
+	// Idle is how many pages in a row have shown nothing new.
+	Idle int `firestore:"idle" json:"idle"`
+	// Again: Duo counted more than it showed, so this is the second walk.
+	Again bool `firestore:"again" json:"again"`
 }
 
 // Open reports whether a window is in progress.
@@ -58,11 +101,15 @@ type Pace struct {
 	LearnedAt  time.Time `firestore:"learned_at" json:"learned_at"`
 }
 
-// Gap is a range of record times that is lost, and the run that found it.
+// Gap is a range of record times of which records are lost, and the run that
+// found it.
 type Gap struct {
 	From  time.Time `firestore:"from" json:"from"`
 	To    time.Time `firestore:"to" json:"to"`
 	RunID string    `firestore:"run_id" json:"run_id"`
+	// Missing is how many records Duo counted there and did not show, 0 where
+	// the range had grown too old to ask for.
+	Missing int `firestore:"missing" json:"missing"`
 }
 
 // Backfill is a range that somebody asked for.
@@ -104,8 +151,6 @@ type Run struct {
 	DurationMS int64      `firestore:"duration_ms" json:"duration_ms"`
 	Requests   int        `firestore:"duo_requests" json:"duo_requests"`
 	Retries    int        `firestore:"retries" json:"retries"`
-	// Unmatched is how many more records Duo counted than it returned.
-	Unmatched int `firestore:"unmatched" json:"unmatched"`
 	// OverlapSeconds is how far the next window reaches back.
 	OverlapSeconds int64     `firestore:"overlap_seconds" json:"overlap_seconds"`
 	Gap            *Gap      `firestore:"gap" json:"gap"`

@@ -10,7 +10,7 @@ import (
 
 // document is what is stored for a stream:
 //
-//	schema  2
+//	schema  3
 //	seq     the last write's number; each is greater than the one before
 //	lease   {holder, token, acquired_at, ttl_ms}; holder is empty when released
 //	cursor  see Cursor
@@ -25,6 +25,8 @@ type document struct {
 	Lease  leaseFields       `firestore:"lease" json:"lease"`
 	Cursor Cursor            `firestore:"cursor" json:"cursor"`
 	Seen   map[string][]byte `firestore:"seen" json:"-"`
+
+	stored Seen // what Seen was
 }
 
 type leaseFields struct {
@@ -37,7 +39,7 @@ type leaseFields struct {
 func (d document) lease(stream string) Lease {
 	return Lease{
 		Stream: stream, Holder: d.Lease.Holder, Token: d.Lease.Token, AcquiredAt: d.Lease.AcquiredAt,
-		TTL: time.Duration(d.Lease.TTLMillis) * time.Millisecond, seq: d.Seq, seen: d.Cursor.Seen,
+		TTL: time.Duration(d.Lease.TTLMillis) * time.Millisecond, seq: d.Seq, seen: d.stored,
 	}
 }
 
@@ -55,20 +57,47 @@ func (d *document) unpack(where string) error {
 		if err != nil {
 			return unreadable(where, errPacked)
 		}
-		part, err := unpack(number, packed)
-		if err != nil {
-			return unreadable(where, err)
+		part := Part{Number: number}
+		if d.Schema == Schema {
+			if part, err = unpack(number, packed); err != nil {
+				return unreadable(where, err)
+			}
 		}
-		d.Cursor.Seen = append(d.Cursor.Seen, part)
+		d.stored = append(d.stored, part)
 	}
-	slices.SortFunc(d.Cursor.Seen, func(a, b Part) int { return cmp.Compare(a.Number, b.Number) })
+	slices.SortFunc(d.stored, func(a, b Part) int { return cmp.Compare(a.Number, b.Number) })
 	d.Seen = nil
+	if d.Schema == Schema {
+		d.Cursor.Seen = d.stored
+	} else {
+		d.Cursor = d.Cursor.migrated()
+	}
 	return nil
 }
 
-// checkSchema refuses a document of another version before it is decoded.
+// migrated is a cursor of schema 2, whose identities were made in another way
+// and say nothing any more: the bucket tells what was delivered of the window in
+// progress, which is walked from its start, and of the overlap. A redelivery
+// does not ask it and goes on.
+func (c Cursor) migrated() Cursor {
+	if c.Backfill != nil && c.Backfill.Redeliver {
+		return c
+	}
+	covered := c.Watermark
+	if w := c.Window; w.Open() {
+		covered = w.To
+		c.Window = Window{From: w.From, To: w.To, Gzip: w.Gzip, Page: w.Page}
+	}
+	if c.Recheck.Before(covered) {
+		c.Recheck = covered
+	}
+	return c
+}
+
+// checkSchema refuses a document of a version that can't be read before it is
+// decoded.
 func checkSchema(where string, schema int64) error {
-	if schema == Schema {
+	if schema == Schema || schema == 2 {
 		return nil
 	}
 	return &SetupError{fmt.Errorf("%s has schema %d and this version reads %d", where, schema, Schema),

@@ -137,7 +137,7 @@ func updates(c change) []firestore.Update {
 		{Path: "lease", Value: fieldsOf(c.lease)},
 	}
 	if c.cursor != nil {
-		u = append(u, firestore.Update{Path: "cursor", Value: *c.cursor})
+		u = append(u, firestore.Update{Path: "schema", Value: Schema}, firestore.Update{Path: "cursor", Value: *c.cursor})
 	}
 	more, gone := c.parts()
 	for _, p := range more {

@@ -176,7 +176,8 @@ func TestCommitSize(t *testing.T) {
 	l := ownLease(t, w)
 	var c store.Cursor
 	size := func() int {
-		c.Seen = c.Seen.With(minute(int64(len(c.Seen)), 1000), noon+60_000*int64(len(c.Seen)-39))
+		c.Seen = c.Seen.With(ids(len(c.Seen), 1000), noon, 0)
+		c.Seen, _, _ = c.Seen.Bounded(40_000)
 		if err := w.broken.Commit(t.Context(), l, c); err != nil {
 			t.Fatal(err)
 		}

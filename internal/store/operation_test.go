@@ -22,7 +22,7 @@ func claim(holder string, pages int64) store.Claim {
 func cursor(pages int64) store.Cursor {
 	c := store.Cursor{Totals: store.Totals{Pages: pages}}
 	for n := range pages {
-		c.Seen = append(c.Seen, store.Part{Number: n, Entries: []store.Entry{{At: n, ID: store.ID{byte(pages)}}}})
+		c.Seen = append(c.Seen, store.Part{Number: n, Until: n, IDs: []store.ID{{byte(pages)}}})
 	}
 	return c
 }

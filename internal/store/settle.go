@@ -52,7 +52,7 @@ func (s *Store) settle(ctx context.Context, l *Lease, c change) (bool, error) {
 	if doc.Lease.Token != l.Token || doc.Lease.Holder != l.Holder {
 		return s.recorded(ctx, l, c)
 	}
-	l.seen = doc.Cursor.Seen
+	l.seen = doc.stored
 	l.stampAt(at)
 	return doc.Seq == c.seq, nil
 }

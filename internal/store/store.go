@@ -43,9 +43,9 @@ import (
 	"time"
 )
 
-// Schema is the version of the document that this code reads and writes.
-// A document with another one is refused and left as it is.
-const Schema = 2
+// Schema is the version of the document that this code writes. It reads the one
+// before, too. A document with another one is refused and left as it is.
+const Schema = 3
 
 // HistoryLimit is the number of runs that the history shows.
 const HistoryLimit = 50
@@ -117,8 +117,7 @@ type change struct {
 }
 
 // parts returns the parts of Seen that the document lacks, and the numbers of
-// those that it holds in vain. Every part that is not the very one that was
-// stored is written, so a number that is used again does no harm.
+// those that it holds in vain.
 func (c change) parts() (more []Part, gone []int64) {
 	if c.cursor == nil {
 		return nil, nil
@@ -128,12 +127,7 @@ func (c change) parts() (more []Part, gone []int64) {
 			gone = append(gone, p.Number)
 		}
 	}
-	for _, p := range c.cursor.Seen {
-		if !c.stored.Has(p) {
-			more = append(more, p)
-		}
-	}
-	return more, gone
+	return c.cursor.Seen.Without(c.stored), gone
 }
 
 const (

@@ -1,38 +1,62 @@
 package writer
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/http"
 	"strings"
 	"sync/atomic"
 	"time"
 
 	"cloud.google.com/go/storage"
-	"google.golang.org/api/googleapi"
+	"github.com/googleapis/gax-go/v2"
 )
 
-// callTimeout bounds one call with all its retries. The library has no bound:
-// it repeats an upload until the context ends, whatever WithMaxAttempts says.
-const callTimeout = 60 * time.Second
+const (
+	// callTimeout bounds one call with all its retries.
+	callTimeout = 60 * time.Second
+	// callPause is the longest pause before the first repeat; it doubles.
+	callPause = time.Second
+	// maxFailures is how many requests of one operation may fail. The library
+	// has no such bound for uploads, whatever WithMaxAttempts says: it repeats
+	// them until the context ends.
+	maxFailures = 5
+)
 
-// call runs do with a time-out of its own. Where that ends it, the error tells
-// the last answer that the library had retried; the library itself would only
-// tell that time is up. The end of the caller's own context is returned as such.
+// failures counts the requests of one operation that failed, in all its calls.
+type failures struct{ atomic.Int32 }
+
+// failuresKey is where a context carries the operation's *failures.
+type failuresKey struct{}
+
+// oneOperation makes all calls with the context that it returns count together.
+func oneOperation(ctx context.Context) context.Context {
+	if ctx.Value(failuresKey{}) != nil {
+		return ctx
+	}
+	return context.WithValue(ctx, failuresKey{}, new(failures))
+}
+
+// call runs do with a time-out of its own, and lets the library repeat what may
+// heal. Where the time-out ends it, the error tells the last answer that the
+// library had retried; the library itself would only tell that time is up. The
+// end of the caller's own context is returned as such.
 func (g *GCS) call(ctx context.Context, do func(context.Context, *storage.BucketHandle) error) error {
+	ctx = oneOperation(ctx)
+	failed := ctx.Value(failuresKey{}).(*failures)
 	limited, cancel := context.WithTimeout(ctx, g.timeout)
 	defer cancel()
 	var last atomic.Pointer[error]
-	bucket := g.client.Bucket(g.bucket).Retryer(storage.WithErrorFunc(func(err error) bool {
-		if limited.Err() != nil || !storage.ShouldRetry(err) {
-			return false
-		}
-		last.Store(&err)
-		return true
-	}))
+	bucket := g.client.Bucket(g.bucket).Retryer(
+		storage.WithBackoff(gax.Backoff{Initial: g.pause, Max: 8 * g.pause, Multiplier: 2}),
+		storage.WithErrorFunc(func(err error) bool {
+			if failed.Add(1) >= maxFailures || limited.Err() != nil || !storage.ShouldRetry(err) {
+				return false
+			}
+			last.Store(&err)
+			return true
+		}))
 	err := do(limited, bucket)
 	if limited.Err() == nil || !errors.Is(err, limited.Err()) {
 		return err
@@ -47,35 +71,16 @@ func (g *GCS) call(ctx context.Context, do func(context.Context, *storage.Bucket
 	return fmt.Errorf("no success within %s: %v", g.timeout, cause)
 }
 
-// nameTaken tells whether a create was refused because the name is taken. An
-// account that can only create may be told that it lacks the permission to
-// delete what is there; nothing but the text tells that 403 from others.
-func nameTaken(err error) bool {
-	answer, ok := errors.AsType[*googleapi.Error](err)
-	if !ok {
-		return false
-	}
-	return answer.Code == http.StatusPreconditionFailed ||
-		answer.Code == http.StatusForbidden && strings.Contains(answer.Message, "storage.objects.delete")
-}
-
-// explain says what an error answer of Cloud Storage means to an operator,
-// without the answer's body. Other errors pass.
+// explain says what an error answer of Cloud Storage means to an operator. Other
+// errors pass. The library takes every 404 for an object that does not exist,
+// also where the bucket does not.
 func (g *GCS) explain(err error) error {
-	if errors.Is(err, storage.ErrObjectNotExist) {
+	r, ok := refusalOf(err)
+	switch {
+	case errors.Is(err, storage.ErrObjectNotExist) && !strings.Contains(r.text, "bucket does not exist"):
 		return fs.ErrNotExist
+	case ok:
+		return r.explain(g.bucket)
 	}
-	answer, ok := errors.AsType[*googleapi.Error](err)
-	if !ok {
-		return err
-	}
-	message := cmp.Or(answer.Message, http.StatusText(answer.Code))
-	told := fmt.Sprintf("Cloud Storage answered %d %s", answer.Code, message)
-	switch answer.Code {
-	case http.StatusNotFound:
-		return &SetupError{told, fmt.Sprintf("create the bucket %s or correct GCS_BUCKET", g.bucket)}
-	case http.StatusUnauthorized, http.StatusForbidden:
-		return &SetupError{told, fmt.Sprintf("grant the service account roles/storage.objectCreator and roles/storage.objectViewer on bucket %s", g.bucket)}
-	}
-	return errors.New(told)
+	return err
 }

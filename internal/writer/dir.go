@@ -33,6 +33,12 @@ func NewDir(dir, prefix string) *Dir {
 	return &Dir{dir: dir, prefix: cleanPrefix(prefix)}
 }
 
+// Place is where d's objects are.
+func (d *Dir) Place() Place { return Place{Prefix: d.prefix} }
+
+// At returns the objects of another place, in the same directory.
+func (d *Dir) At(p Place) *Dir { return NewDir(d.dir, p.Prefix) }
+
 // URI is the path of the object's file.
 func (d *Dir) URI(name Name) string { return d.path(name.String()) }
 
@@ -59,7 +65,7 @@ func (d *Dir) Put(ctx context.Context, o Object) (*Object, error) {
 	}
 	there, err := d.Get(ctx, o.Name)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, goneError(d.URI(o.Name))
+		return nil, goneError(d.URI(o.Name), fs.ErrExist)
 	}
 	if err != nil {
 		return nil, err

@@ -7,3 +7,6 @@ func SetLink(f func(oldname, newname string) error) { link = f }
 
 // SetTimeout replaces the time-out of a call.
 func (g *GCS) SetTimeout(d time.Duration) { g.timeout = d }
+
+// SetPause replaces the first pause between a call's repeats.
+func (g *GCS) SetPause(d time.Duration) { g.pause = d }

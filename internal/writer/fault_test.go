@@ -101,7 +101,7 @@ func TestGCSFails(t *testing.T) {
 		{"no answer", hang, false, "no success within 1s: no answer"},
 		{"altered on the way", flip, false, "Cloud Storage answered 400"},
 		{"forbidden", answer(403, "x does not have storage.objects.create access"), true, grant},
-		{"unauthorized", answer(401, "Invalid Credentials"), true, grant},
+		{"unauthorized", answer(401, "Invalid Credentials"), true, "see that the service account exists and is enabled"},
 		{"no bucket", answer(404, "The specified bucket does not exist."), true, "create the bucket bucket or correct GCS_BUCKET"},
 		{"a page in place of an answer", answer(400, ""), false, "Cloud Storage answered 400 Bad Request"},
 	} {

@@ -55,6 +55,13 @@ type traffic struct {
 	reads   int
 }
 
+// requests counts all so far; a lost connection's handler may still be at work.
+func (s *traffic) requests() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.uploads) + s.reads
+}
+
 type upload struct {
 	query url.Values
 	head  http.Header

@@ -7,6 +7,7 @@ import (
 	"hash/crc32"
 	"io/fs"
 	"iter"
+	"net/http"
 	"path"
 	"strings"
 	"time"
@@ -29,18 +30,28 @@ type GCS struct {
 	bucket  string
 	prefix  string
 	timeout time.Duration
+	pause   time.Duration
 }
 
 // NewGCS returns the bucket's objects below prefix, the bucket's root if that
 // is empty.
 func NewGCS(client *storage.Client, bucket, prefix string) *GCS {
-	return &GCS{client: client, bucket: bucket, prefix: cleanPrefix(prefix), timeout: callTimeout}
+	return &GCS{client: client, bucket: bucket, prefix: cleanPrefix(prefix), timeout: callTimeout, pause: callPause}
 }
+
+// Place is where g's objects are.
+func (g *GCS) Place() Place { return Place{g.bucket, g.prefix} }
+
+// At returns the objects of another place, by the same client.
+func (g *GCS) At(p Place) *GCS { return NewGCS(g.client, p.Bucket, p.Prefix) }
 
 // URI is the object's gs:// address.
 func (g *GCS) URI(name Name) string { return g.uri(g.key(name)) }
 
 func (g *GCS) uri(key string) string { return "gs://" + g.bucket + "/" + key }
+
+// below is what the key of everything below the prefix begins with.
+func (g *GCS) below() string { return strings.TrimPrefix(g.prefix+"/", "/") }
 
 func (g *GCS) key(name Name) string { return path.Join(g.prefix, name.String()) }
 
@@ -48,7 +59,12 @@ func (g *GCS) key(name Name) string { return path.Join(g.prefix, name.String()) 
 // attempt has taken the name, nothing is written and the object that is there
 // is returned, as it is there; nil, nil if it is the one that Put was given.
 // ErrForeign if the object there is not ours.
+//
+// Cloud Storage does not always say that the name is taken: a retention policy,
+// a hold or a missing right may be named in its place. So whatever refuses the
+// create, it is looked whether our object is there.
 func (g *GCS) Put(ctx context.Context, o Object) (*Object, error) {
+	ctx = oneOperation(ctx)
 	stored := pack(o)
 	err := g.call(ctx, func(ctx context.Context, b *storage.BucketHandle) error {
 		return g.upload(ctx, b, o, stored)
@@ -56,14 +72,31 @@ func (g *GCS) Put(ctx context.Context, o Object) (*Object, error) {
 	if err == nil {
 		return nil, nil
 	}
-	if !nameTaken(err) {
+	refused, ok := refusalOf(err)
+	if !ok || !refused.final() {
 		return nil, fmt.Errorf("writing object %s: %w", g.URI(o.Name), g.explain(err))
 	}
 	there, err := g.existing(ctx, o, stored)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, goneError(g.URI(o.Name))
+	if err == nil || errors.Is(err, ErrForeign) {
+		return there, err
 	}
-	return there, err
+	return nil, g.refusedPut(o.Name, refused, err)
+}
+
+// refusedPut is the error of a create that was refused, where looking for the
+// object ended in an error too; that is fs.ErrNotExist if none is there.
+func (g *GCS) refusedPut(name Name, refused refusal, looked error) error {
+	told := refused.explain(g.bucket)
+	// Without the bucket nothing is there.
+	switch gone := errors.Is(looked, fs.ErrNotExist) || refused.code == http.StatusNotFound; {
+	case gone && (unmet.of(refused) || overwrite.of(refused)):
+		return goneError(g.URI(name), told)
+	case gone:
+		return fmt.Errorf("writing object %s: %w", g.URI(name), told)
+	case refused.taken():
+		return looked
+	}
+	return fmt.Errorf("writing object %s: %w (whether it is there is not known: %v)", g.URI(name), told, looked)
 }
 
 // upload sends stored as one request that only creates.
@@ -184,7 +217,7 @@ func download(ctx context.Context, o *storage.ObjectHandle, limit int64) ([]byte
 // the listing.
 func (g *GCS) List(ctx context.Context, from, to time.Time, reach time.Duration) iter.Seq2[Info, error] {
 	query := &storage.Query{
-		Prefix:      strings.TrimPrefix(g.prefix+"/", "/"),
+		Prefix:      g.below(),
 		StartOffset: path.Join(g.prefix, folder(from.Add(-reach))),
 		EndOffset:   path.Join(g.prefix, folder(to.Add(day))),
 		Projection:  storage.ProjectionNoACL,

@@ -17,6 +17,7 @@ const (
 	keyLast    = "last"
 	keyRunID   = "run-id"
 	keyToken   = "token"
+	keyAccount = "account"
 )
 
 // service is the value of keyWriter that makes an object ours.
@@ -33,6 +34,7 @@ func (m Meta) encode() map[string]string {
 		keyLast:    formatTime(m.Last),
 		keyRunID:   m.RunID,
 		keyToken:   strconv.FormatInt(m.Token, 10),
+		keyAccount: m.Account,
 	}
 	maps.DeleteFunc(kv, func(_, v string) bool { return v == "" })
 	return kv
@@ -55,6 +57,7 @@ func decodeMeta(kv map[string]string) (Meta, bool) {
 		Last:    last,
 		RunID:   kv[keyRunID],
 		Token:   token,
+		Account: kv[keyAccount],
 	}, true
 }
 

@@ -46,7 +46,7 @@ func ParseName(s string) (Name, bool) {
 	}
 	from, badFrom := time.Parse(timeLayout, parts[1])
 	to, badTo := time.Parse(timeLayout, parts[2])
-	page, badPage := strconv.ParseUint(parts[3], 10, 31)
+	page, badPage := strconv.ParseUint(parts[3], 10, 63)
 	n := Name{Stream: parts[0], From: from, To: to, Page: int(page), Gzip: gzip}
 	if errors.Join(badFrom, badTo, badPage) != nil || n.String() != s {
 		return Name{}, false

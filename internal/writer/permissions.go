@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"cloud.google.com/go/storage"
+	"google.golang.org/api/iterator"
 )
 
 // Permissions returns those of the wanted permissions that the service account
@@ -19,4 +20,36 @@ func (g *GCS) Permissions(ctx context.Context, wanted ...string) (granted []stri
 		return nil, fmt.Errorf("asking for permissions on bucket %s: %w", g.bucket, g.explain(err))
 	}
 	return granted, nil
+}
+
+// ReadOne reads a byte of the first object below the prefix, ours or not, and
+// returns its address, "" if there is none or nothing is in it. A key that is
+// off, for one, shows only where bytes are asked for.
+func (g *GCS) ReadOne(ctx context.Context) (uri string, err error) {
+	query := &storage.Query{Prefix: g.below(), Projection: storage.ProjectionNoACL}
+	// No error can come of it: both names exist.
+	_ = query.SetAttrSelection([]string{"Name", "Size"})
+	var first []*storage.ObjectAttrs
+	err = g.call(ctx, func(ctx context.Context, b *storage.BucketHandle) error {
+		_, err := iterator.NewPager(b.Objects(ctx, query), 1, "").NextPage(&first)
+		return err
+	})
+	if err != nil {
+		return "", fmt.Errorf("listing %s: %w", g.uri(query.Prefix), g.explain(err))
+	}
+	if len(first) == 0 || first[0].Size == 0 {
+		return "", nil
+	}
+	uri = g.uri(first[0].Name)
+	err = g.call(ctx, func(ctx context.Context, b *storage.BucketHandle) error {
+		r, err := b.Object(first[0].Name).NewRangeReader(ctx, 0, 1)
+		if err != nil {
+			return err
+		}
+		return r.Close()
+	})
+	if err != nil {
+		return "", fmt.Errorf("reading object %s: %w", uri, g.explain(err))
+	}
+	return uri, nil
 }

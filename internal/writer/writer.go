@@ -36,7 +36,12 @@ type Meta struct {
 	First, Last time.Time
 	RunID       string // the run that wrote it
 	Token       int64  // that run's fencing token
+	Account     string // whose records these are; "" in objects of earlier versions
 }
+
+// Place is where objects are: a bucket, "" for a directory's, and the prefix in
+// it.
+type Place struct{ Bucket, Prefix string }
 
 // Info is an object as a listing shows it.
 type Info struct {
@@ -72,9 +77,10 @@ func foreignError(uri string) error {
 }
 
 // goneError is for a name that was taken when the object was sent and free when
-// it was read back: a feed may delete what it has read.
-func goneError(uri string) error {
-	return fmt.Errorf("writing object %s: the object that had this name was deleted just now; run again", uri)
+// it was looked for: a feed may delete what it has read. Where it comes again
+// and again, what refused the create was something else.
+func goneError(uri string, refused error) error {
+	return fmt.Errorf("writing object %s: the name was taken, and no object has it now (%w); run again, and if it lasts look at the policies of the bucket", uri, refused)
 }
 
 // sameWalk tells whether an object with the same bytes and either metadata

@@ -11,7 +11,6 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -48,13 +47,20 @@ func (s *Sim) respond(h http.Header, r *http.Request) (string, *refusal) {
 	if refused != nil {
 		return "", refused
 	}
-	records, more := s.page(q, now)
-	items := make([][]byte, len(records))
-	for i, r := range records {
-		items[i] = r.raw()
+	p := s.page(q, now)
+	items := make([][]byte, len(p.records))
+	for i, r := range p.records {
+		items[i] = s.show(r)
 	}
-	return fmt.Sprintf(`{"stat":"OK","response":{"items":[%s],"metadata":{%s"total_objects":%s}}}`,
-		bytes.Join(items, []byte(",")), s.nextOffset(records, more), s.totalObjects(q, now)), nil
+	metadata := `,"metadata":` + s.metadata(q, p, now)
+	within, beside := metadata, metadata
+	switch s.cfg.Metadata {
+	case InResponse:
+		beside = ""
+	case Beside:
+		within = ""
+	}
+	return fmt.Sprintf(`{"stat":"OK","response":{"items":[%s]%s}%s}`, bytes.Join(items, []byte(",")), within, beside), nil
 }
 
 // admit checks a request in Duo's order, and returns what it asks for.
@@ -79,8 +85,11 @@ func (s *Sim) admit(h http.Header, r *http.Request, now time.Time) (query, *refu
 
 // limit returns how long a request comes too early, or counts it.
 func (s *Sim) limit(now time.Time) time.Duration {
+	if s.cfg.RateLimit == 0 {
+		return 0
+	}
 	s.admitted = slices.DeleteFunc(s.admitted, func(t time.Time) bool { return now.Sub(t) >= time.Minute })
-	if s.cfg.RateLimit > 0 && len(s.admitted) >= s.cfg.RateLimit {
+	if len(s.admitted) >= s.cfg.RateLimit {
 		return s.admitted[0].Add(time.Minute).Sub(now)
 	}
 	s.admitted = append(s.admitted, now)
@@ -110,7 +119,14 @@ func (s *Sim) parse(params url.Values, now time.Time) (query, *refusal) {
 	if q.min < now.Add(-Retention).UnixMilli() {
 		return q, invalid("mintime must be within the past 180 days")
 	}
-	return s.parsePaging(q, params, now)
+	q, refused := s.parsePaging(q, params, now)
+	if s.cfg.ExclusiveMin {
+		q.min++
+	}
+	if s.cfg.ExclusiveMax {
+		q.max--
+	}
+	return q, refused
 }
 
 func (s *Sim) parsePaging(q query, params url.Values, now time.Time) (query, *refusal) {
@@ -130,10 +146,8 @@ func (s *Sim) parsePaging(q query, params url.Values, now time.Time) (query, *re
 		q.limit = min(n, 1000)
 	}
 	if value := params.Get("next_offset"); value != "" {
-		stamp, id, _ := strings.Cut(value, ",")
-		ms, ok := millis(stamp)
-		q.after = &Record{TS: time.UnixMilli(ms), ID: id}
-		if !ok || !s.knows(q.after, now) {
+		after, ok := readOffset(value)
+		if q.after = after; !ok || !s.knows(q.after, now) || s.chance(s.cfg.RefusedOneIn) {
 			return q, invalid("'next_offset' is invalid")
 		}
 	}
@@ -149,35 +163,6 @@ func millis(s string) (int64, bool) {
 	}
 	ms, err := strconv.ParseInt(s, 10, 64)
 	return ms, err == nil
-}
-
-// nextOffset returns the key with its value and a comma, or nothing.
-func (s *Sim) nextOffset(records []Record, more bool) string {
-	if s.cfg.Cursor == AbsentAtEnd && !more {
-		return ""
-	}
-	if len(records) == 0 || s.cfg.Cursor == NullAtEnd && !more {
-		return `"next_offset":null,`
-	}
-	last := records[len(records)-1]
-	ms := strconv.FormatInt(last.TS.UnixMilli(), 10)
-	var offset any = ms + "," + last.ID
-	if s.cfg.ArrayCursor {
-		offset = []string{ms, last.ID}
-	}
-	value, err := json.Marshal(offset)
-	if err != nil {
-		panic(err) // unreachable: strings
-	}
-	return `"next_offset":` + string(value) + `,`
-}
-
-func (s *Sim) totalObjects(q query, now time.Time) string {
-	total := strconv.Itoa(s.total(q, now))
-	if s.cfg.TotalAsObject {
-		return `{"relation":"eq","value":` + total + `}`
-	}
-	return total
 }
 
 func refuse(w http.ResponseWriter, r *refusal) {

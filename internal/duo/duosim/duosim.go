@@ -1,6 +1,6 @@
 // Package duosim imitates the telephony log of Duo's Admin API, faithfully
 // enough to develop and test a collector against: it checks signatures and
-// parameters, pages with the cursors that Duo is known or thought to use,
+// parameters, pages with all the manners that Duo is known or thought to have,
 // holds records back as Duo does, and misbehaves on demand.
 //
 // It shares no code with the client, so a fault in one of them shows:
@@ -11,6 +11,7 @@
 package duosim
 
 import (
+	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"slices"
@@ -25,28 +26,14 @@ const (
 	Retention = 180 * 24 * time.Hour
 )
 
-// Cursor says which pages come with a next_offset. Duo documents none of it.
-type Cursor int
-
-const (
-	EveryPage   Cursor = iota // every page with records; null on an empty one
-	NullAtEnd                 // null on the last page
-	AbsentAtEnd               // no next_offset on the last page
-)
-
-// Config is an account and its habits. The zero value of each habit is what
-// Duo most likely does.
+// Config is an account.
 type Config struct {
 	// IKey, SKey and Host are what requests must be signed with and for.
 	IKey, SKey, Host string
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
-	// Cursor, InclusiveCursor and ArrayCursor shape next_offset. With an
-	// inclusive cursor a page begins with the last record of the one before.
-	Cursor                       Cursor
-	InclusiveCursor, ArrayCursor bool
-	// TotalAsObject sends total_objects as {"relation":"eq","value":n}.
-	TotalAsObject bool
+	// Manners are how it answers, [Sim.Behave] changes them.
+	Manners
 	// Generate adds endless records to those of [Sim.Add].
 	Generate Generator
 	// RateLimit is how many requests are answered a minute, 0 for all.
@@ -64,6 +51,8 @@ type Sim struct {
 	faults   []Fault
 	requests []Request
 	admitted []time.Time // requests of the last minute
+	showings map[showing]int
+	random   *rand.Rand // decides with the manners' seed
 }
 
 // Request is a request as it came, whatever became of it.
@@ -78,8 +67,21 @@ func New(cfg Config) *Sim {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	return &Sim{cfg: cfg}
+	s := &Sim{cfg: cfg, showings: map[showing]int{}}
+	s.Behave(cfg.Manners)
+	return s
 }
+
+// Behave changes the manners. What was shown stays as it is, and offsets stay
+// good.
+func (s *Sim) Behave(m Manners) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.cfg.Manners, s.random = m, rand.New(rand.NewPCG(m.Seed, 0))
+}
+
+// chance decides about what happens one time in so many.
+func (s *Sim) chance(oneIn int) bool { return oneIn > 0 && s.random.IntN(oneIn) == 0 }
 
 // Add puts records into the log, in any order.
 func (s *Sim) Add(records ...Record) {
@@ -104,12 +106,12 @@ func (s *Sim) Requests() []Request {
 }
 
 // Visible returns the records with from ≤ TS < to that are shown now, in
-// order, each with its Raw.
+// order, each with its Raw. It is the truth about the log whatever the manners.
 func (s *Sim) Visible(from, to time.Time) []Record {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var visible []Record
-	for r := range s.shown(from.UnixMilli(), to.UnixMilli(), s.cfg.Now()) {
+	for r := range s.shown(from.UnixMilli(), to.UnixMilli(), s.cfg.Now(), false) {
 		if r.TS.Before(from) || !r.TS.Before(to) {
 			continue
 		}

@@ -106,22 +106,22 @@ func TestCursor(t *testing.T) {
 	null := `{"next_offset":null,"total_objects":3}`
 	full := func(offset string) string { return `{"next_offset":"` + offset + `","total_objects":3}` }
 	tests := map[string]struct {
-		cfg             duosim.Config
+		manners         duosim.Manners
 		second          []string // ids of the page after a and b
 		first, atSecond string   // metadata
 	}{
-		"every page":    {duosim.Config{}, []string{"c"}, full(b), full(c)},
-		"null at end":   {duosim.Config{Cursor: duosim.NullAtEnd}, []string{"c"}, full(b), null},
-		"absent at end": {duosim.Config{Cursor: duosim.AbsentAtEnd}, []string{"c"}, full(b), `{"total_objects":3}`},
-		"inclusive":     {duosim.Config{InclusiveCursor: true}, []string{"b", "c"}, full(b), full(c)},
-		"array": {duosim.Config{ArrayCursor: true, Cursor: duosim.NullAtEnd}, []string{"c"},
+		"every page":    {duosim.Manners{}, []string{"c"}, full(b), full(c)},
+		"null at end":   {duosim.Manners{Cursor: duosim.NullAtEnd}, []string{"c"}, full(b), null},
+		"absent at end": {duosim.Manners{Cursor: duosim.AbsentAtEnd}, []string{"c"}, full(b), `{"total_objects":3}`},
+		"inclusive":     {duosim.Manners{InclusiveCursor: true}, []string{"b", "c"}, full(b), full(c)},
+		"array": {duosim.Manners{Offset: duosim.ListOffset, Cursor: duosim.NullAtEnd}, []string{"c"},
 			`{"next_offset":["` + strings.ReplaceAll(b, ",", `","`) + `"],"total_objects":3}`, null},
-		"total object": {duosim.Config{TotalAsObject: true, Cursor: duosim.AbsentAtEnd}, []string{"c"},
+		"total object": {duosim.Manners{TotalAs: duosim.Object, Cursor: duosim.AbsentAtEnd}, []string{"c"},
 			`{"next_offset":"` + b + `","total_objects":{"relation":"eq","value":3}}`, `{"total_objects":{"relation":"eq","value":3}}`},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			sim := newSim(tt.cfg)
+			sim := newSim(duosim.Config{Manners: tt.manners})
 			sim.Add(abc()...)
 			_, page := do(t, sim, request(sim, noon, "limit=2"))
 			if diff := cmp.Diff([]string{"a", "b"}, page.ids(t)); diff != "" || string(page.Response.Metadata) != tt.first {

@@ -133,7 +133,7 @@ func TestTotal(t *testing.T) {
 
 // A walk over generated and added records in pages shows each once.
 func TestWalk(t *testing.T) {
-	sim := newSim(duosim.Config{Generate: duosim.Generator{PerHour: 300}, Cursor: duosim.NullAtEnd})
+	sim := newSim(duosim.Config{Generate: duosim.Generator{PerHour: 300}, Manners: duosim.Manners{Cursor: duosim.NullAtEnd}})
 	sim.Add(abc()...)
 	for hour := range 3 { // the latest first
 		sim.Add(duosim.Record{TS: noon.Add(-time.Duration(hour)*time.Hour - 30*time.Minute), ID: strconv.Itoa(hour)})

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"iter"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -15,15 +16,25 @@ type query struct {
 	after    *Record // the next_offset, its TS and ID
 }
 
-// shown yields what is shown at now of the milliseconds from to to, in order.
-// The caller holds the lock.
-func (s *Sim) shown(from, to int64, now time.Time) iter.Seq[Record] {
+// shown yields what is shown at now of the milliseconds from to to, in order or
+// newest first. The caller holds the lock.
+func (s *Sim) shown(from, to int64, now time.Time, newest bool) iter.Seq[Record] {
 	from = max(from, now.Add(-Retention).UnixMilli())
 	to = min(to, now.UnixMilli()) // the walk must end
+	first, last, step := from/slotMillis, to/slotMillis, int64(1)
+	if newest {
+		first, last, step = last, first, -1
+	}
 	return func(yield func(Record) bool) {
-		for slot := from / slotMillis; slot <= to/slotMillis; slot++ {
+		if from > to {
+			return
+		}
+		for slot := first; slot != last+step; slot += step {
 			records := append(s.cfg.Generate.records(slot, now), s.addedIn(slot, now)...)
 			slices.SortStableFunc(records, compare)
+			if newest {
+				slices.Reverse(records)
+			}
 			for _, r := range records {
 				if ms := r.TS.UnixMilli(); ms >= from && ms <= to && !yield(r) {
 					return
@@ -68,49 +79,93 @@ func (s *Sim) total(q query, now time.Time) int {
 	return n
 }
 
-// page returns the records that a query selects, and whether more follow.
-func (s *Sim) page(q query, now time.Time) (records []Record, more bool) {
+// page is what an answer shows, and what it could have shown after that.
+type page struct {
+	records   []Record
+	more      bool
+	following Record // the next one, if there are more
+}
+
+// page returns the records that a query selects.
+func (s *Sim) page(q query, now time.Time) page {
+	var p page
+	size := s.size(q)
 	for r := range s.walk(q, now) {
-		if q.after != nil && !s.follows(r, q) {
+		if q.after != nil && !follows(r, q, s.cfg.InclusiveCursor && size > 0) {
 			continue
 		}
-		if len(records) == q.limit {
-			return records, true
+		if len(p.records) == size {
+			p.more, p.following = true, r
+			break
 		}
-		records = append(records, r)
+		p.records = append(p.records, r)
 	}
-	return records, false
+	return p
 }
 
-// walk yields the records of a query's range in the query's order.
+// size is the most that a page holds. An empty one in the middle leads to the
+// place where it is, and from there the next one has records.
+func (s *Sim) size(q query) int {
+	n := q.limit
+	if s.cfg.PageSize > 0 {
+		n = min(n, s.cfg.PageSize)
+	}
+	if s.chance(s.cfg.ShortOneIn) {
+		n = 1 + s.random.IntN(n)
+	}
+	if s.cfg.InclusiveCursor {
+		n = max(n, min(2, q.limit)) // or it would never get on
+	}
+	if (q.after == nil || !q.after.precedes()) && s.chance(s.cfg.EmptyOneIn) {
+		n = 0
+	}
+	return n
+}
+
+// lead returns the offset that an empty page comes with: where more follow the
+// place before them, else the one that was asked with, or none.
+func (p page) lead(q query, repeat bool) *Record {
+	switch {
+	case p.more:
+		return &Record{TS: p.following.TS, ID: before + p.following.ID}
+	case repeat:
+		return q.after
+	}
+	return nil
+}
+
+// walk yields the records of a query's range in the query's order, as far as an
+// offset's millisecond tells not before it.
 func (s *Sim) walk(q query, now time.Time) iter.Seq[Record] {
-	if !q.desc {
-		from := q.min
-		if q.after != nil {
-			from = max(from, q.after.TS.UnixMilli())
-		}
-		return s.shown(from, q.max, now)
+	from, to := q.min, q.max
+	if q.after != nil && q.desc {
+		to = min(to, q.after.TS.UnixMilli())
+	} else if q.after != nil {
+		from = max(from, q.after.TS.UnixMilli())
 	}
-	// Nobody who collects walks backwards: it need not be fast.
-	records := slices.Collect(s.shown(q.min, q.max, now))
-	slices.Reverse(records)
-	return slices.Values(records)
+	return s.shown(from, to, now, q.desc)
 }
 
-// follows reports whether a record comes after the query's offset.
-func (s *Sim) follows(r Record, q query) bool {
-	d := compare(r, *q.after)
+// follows reports whether a record comes after the query's offset, or is the
+// one that an inclusive offset names.
+func follows(r Record, q query, inclusive bool) bool {
+	after := *q.after
+	after.ID = strings.TrimPrefix(after.ID, before)
+	d := compare(r, after)
 	if q.desc {
 		d = -d
 	}
-	return d > 0 || d == 0 && s.cfg.InclusiveCursor
+	return d > 0 || d == 0 && (inclusive || q.after.precedes())
 }
 
+// precedes reports whether an offset names the record that follows it.
+func (r Record) precedes() bool { return strings.HasPrefix(r.ID, before) }
+
 // knows reports whether an offset names a record.
-func (s *Sim) knows(after *Record, now time.Time) bool {
-	ms := after.TS.UnixMilli()
-	for r := range s.shown(ms, ms, now) {
-		if r.ID == after.ID {
+func (s *Sim) knows(offset *Record, now time.Time) bool {
+	ms := offset.TS.UnixMilli()
+	for r := range s.shown(ms, ms, now, false) {
+		if r.ID == strings.TrimPrefix(offset.ID, before) {
 			return true
 		}
 	}

@@ -12,13 +12,40 @@ import (
 
 // Record is one telephony event.
 type Record struct {
+	// TS is its time in Duo's index, which selects and orders. Raw may show
+	// another one, or none.
 	TS time.Time
-	ID string // its telephony_id
+	// ID is its telephony_id, unless Raw shows another one, or none. It orders
+	// the records of a millisecond, and offsets name it.
+	ID string
 	// VisibleAt holds a late record back; zero is as soon as [Delay] allows.
 	VisibleAt time.Time
 	// Raw is sent as it is, and must be JSON; nil renders a likely one from
 	// TS and ID.
 	Raw json.RawMessage
+	// Edits are what it is from its second showing on, each once and the last
+	// one for ever.
+	Edits []json.RawMessage
+}
+
+// showing is a record that is edited.
+type showing struct {
+	ms int64
+	id string
+}
+
+// show returns the record's JSON for an answer.
+func (s *Sim) show(r Record) json.RawMessage {
+	if len(r.Edits) == 0 {
+		return r.raw()
+	}
+	key := showing{r.TS.UnixMilli(), r.ID}
+	n := s.showings[key]
+	s.showings[key]++
+	if n == 0 {
+		return r.raw()
+	}
+	return r.Edits[min(n, len(r.Edits))-1]
 }
 
 // compare orders records as Duo does: by millisecond, then by id.
@@ -26,7 +53,7 @@ func compare(a, b Record) int {
 	return cmp.Or(cmp.Compare(a.TS.UnixMilli(), b.TS.UnixMilli()), strings.Compare(a.ID, b.ID))
 }
 
-// raw returns the record's JSON, the same for ever.
+// raw returns the record's first JSON, the same for ever.
 func (r Record) raw() json.RawMessage {
 	if r.Raw != nil {
 		return r.Raw

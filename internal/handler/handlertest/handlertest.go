@@ -2,7 +2,7 @@
 // its certificates, and good and forged tokens.
 //
 //	issuer := handlertest.NewIssuer(t)
-//	auth, err := handler.NewAuth(ctx, handler.AuthConfig{
+//	auth, err := handler.NewAuth(handler.AuthConfig{
 //		Audiences: []string{handlertest.Audience},
 //		Callers:   []string{handlertest.Email},
 //		CertsURL:  issuer.CertsURL(),

@@ -53,6 +53,7 @@ func Test(t *testing.T, open func(t *testing.T) Backend) {
 		"History":           testHistory,
 		"Probe":             testProbe,
 		"Unreadable":        testUnreadable,
+		"Schema2":           testSchema2,
 		"Deleted":           testDeleted,
 		"DeletedLater":      testDeletedLater,
 		"DeletedAndAnew":    testDeletedAndAnew,

@@ -1,0 +1,29 @@
+# Terraform does not see which revisions have traffic or a tag, so it never
+# switches Cloud Run's invoker check off.
+
+mock_provider "google" {
+  source = "./tests/mocks"
+}
+
+variables {
+  project      = "demo-project"
+  duo_ikey     = "DIXXXXXXXXXXXXXXXXXX"
+  duo_api_host = "api-12345678.duosecurity.com"
+}
+
+run "cloudrun_iam" {
+  variables {
+    auth_mode = "cloudrun-iam"
+  }
+  assert {
+    condition     = !google_cloud_run_v2_service.this.invoker_iam_disabled
+    error_message = "The service would trust id tokens that nobody has checked."
+  }
+}
+
+run "verify_keeps_the_check" {
+  assert {
+    condition     = !google_cloud_run_v2_service.this.invoker_iam_disabled && local.environment.AUTH_MODE == "verify"
+    error_message = "The check is off while an older revision may rely on it."
+  }
+}

@@ -1,0 +1,179 @@
+package collect_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"duo-telephony-collector/internal/duo/duosim"
+)
+
+// TestWhateverDuoAnswers collects from Duos that answer as the documentation
+// allows and nobody expects. All of it is delivered once, over runs whose windows
+// overlap.
+func TestWhateverDuoAnswers(t *testing.T) {
+	t.Parallel()
+	many := func(w *world) []duosim.Record { return spread(2300, w.start.Add(-2*time.Hour), time.Second) }
+	crowded := func(w *world) []duosim.Record { return spread(2300, w.start.Add(-2*time.Hour), 5*time.Microsecond) }
+	tests := map[string]struct {
+		manners duosim.Manners
+		records func(*world) []duosim.Record
+	}{
+		"as expected":             {duosim.Manners{}, many},
+		"pages of 400":            {duosim.Manners{PageSize: 400}, many},
+		"pages of 400, ties":      {duosim.Manners{PageSize: 400}, crowded},
+		"pages of 400, no total":  {duosim.Manners{PageSize: 400, Total: duosim.NoTotal}, many},
+		"pages of 700, no total":  {duosim.Manners{PageSize: 700, Total: duosim.NoTotal}, many},
+		"pages of 700, at least":  {duosim.Manners{PageSize: 700, Total: duosim.AtLeast}, many},
+		"pages of 700, too few":   {duosim.Manners{PageSize: 700, Total: duosim.TooFew}, many},
+		"pages of 700, too many":  {duosim.Manners{PageSize: 700, Total: duosim.TooMany}, many},
+		"pages of 7":              {duosim.Manners{PageSize: 7}, func(w *world) []duosim.Record { return many(w)[:200] }},
+		"short pages":             {duosim.Manners{ShortOneIn: 2}, many},
+		"short pages, no total":   {duosim.Manners{ShortOneIn: 2, Total: duosim.NoTotal}, many},
+		"empty pages":             {duosim.Manners{EmptyOneIn: 1}, many},
+		"empty pages, no total":   {duosim.Manners{EmptyOneIn: 1, Total: duosim.NoTotal, Cursor: duosim.AbsentAtEnd}, many},
+		"empty and short":         {duosim.Manners{EmptyOneIn: 2, ShortOneIn: 2, Total: duosim.NoTotal}, many},
+		"none on full":            {duosim.Manners{Cursor: duosim.NotOnFull}, many},
+		"none on full, no total":  {duosim.Manners{Cursor: duosim.NotOnFull, Total: duosim.NoTotal}, many},
+		"none on full, at least":  {duosim.Manners{Cursor: duosim.NotOnFull, Total: duosim.AtLeast}, many},
+		"no offset":               {duosim.Manners{Cursor: duosim.OnlyIfShort}, many},
+		"no offset, no total":     {duosim.Manners{Cursor: duosim.OnlyIfShort, Total: duosim.NoTotal}, many},
+		"no offset, at least":     {duosim.Manners{Cursor: duosim.OnlyIfShort, Total: duosim.AtLeast}, many},
+		"no offset, too few":      {duosim.Manners{Cursor: duosim.OnlyIfShort, Total: duosim.TooFew}, many},
+		"no offset, too many":     {duosim.Manners{Cursor: duosim.OnlyIfShort, Total: duosim.TooMany}, many},
+		"no offset, exact border": {duosim.Manners{Cursor: duosim.OnlyIfShort, Total: duosim.NoTotal}, func(w *world) []duosim.Record { return many(w)[:1000] }},
+		"no offset, no metadata":  {duosim.Manners{Cursor: duosim.OnlyIfShort, Total: duosim.NoTotal, ExclusiveMin: true, ExclusiveMax: true}, many},
+		"offset with nothing":     {duosim.Manners{Cursor: duosim.EvenEmpty, Total: duosim.NoTotal}, many},
+		"beside":                  {duosim.Manners{Metadata: duosim.Beside}, many},
+		"beside, short":           {duosim.Manners{Metadata: duosim.Beside, PageSize: 400, Total: duosim.NoTotal}, many},
+		"in both":                 {duosim.Manners{Metadata: duosim.InBoth, PageSize: 400}, many},
+		"total as text":           {duosim.Manners{PageSize: 700, TotalAs: duosim.Text}, many},
+		"total as float":          {duosim.Manners{PageSize: 700, TotalAs: duosim.Float}, many},
+		"total as object":         {duosim.Manners{PageSize: 700, TotalAs: duosim.Object}, many},
+		"offset as list":          {duosim.Manners{PageSize: 700, Offset: duosim.ListOffset}, many},
+		"offset opaque":           {duosim.Manners{PageSize: 700, Offset: duosim.OpaqueOffset}, crowded},
+		"offset refused":          {duosim.Manners{RefusedOneIn: 1}, many},
+		"offset repeated":         {duosim.Manners{SameOneIn: 1, PageSize: 700}, many},
+		"exclusive bounds":        {duosim.Manners{ExclusiveMin: true, ExclusiveMax: true}, many},
+		"inclusive, small":        {duosim.Manners{InclusiveCursor: true, PageSize: 400, Total: duosim.NoTotal}, many},
+		"any id":                  {duosim.Manners{}, anyID},
+		"any id, small pages":     {duosim.Manners{PageSize: 3}, anyID},
+		"any time":                {duosim.Manners{}, anyTime},
+		"any time, small pages":   {duosim.Manners{PageSize: 3}, anyTime},
+		"any time, no total":      {duosim.Manners{PageSize: 3, Total: duosim.NoTotal}, anyTime},
+	}
+	for name, tt := range tests {
+		for _, overlap := range []time.Duration{10 * time.Minute, 0} {
+			t.Run(fmt.Sprintf("%s/overlap %s", name, overlap), func(t *testing.T) {
+				t.Parallel()
+				w := newWorld(t, duosim.Config{Manners: tt.manners})
+				w.config.Overlap = overlap
+				records := tt.records(w)
+				w.sim.Add(records...)
+				w.complete()
+				for i := range 4 {
+					fresh := spread(3+i, w.clock(), time.Second)
+					records = append(records, fresh...)
+					w.sim.Add(fresh...)
+					w.pass(3 * time.Minute)
+					w.complete()
+				}
+				w.checkLate()
+				if got := len(w.lines()); got != len(records) {
+					t.Errorf("%d records are there, want all %d", got, len(records))
+				}
+			})
+		}
+	}
+}
+
+// shown is a record that shows this time and this id, each a JSON value or
+// nothing at all, and a number that makes it another one than any other.
+func shown(index time.Time, id, ts string, n int) duosim.Record {
+	raw := fmt.Sprintf(`{"n":%d`, n)
+	if id != "" {
+		raw += `,"telephony_id":` + id
+	}
+	if ts != "" {
+		raw += `,"ts":` + ts
+	}
+	return duosim.Record{TS: index, ID: uuid(n, index), Raw: json.RawMessage(raw + "}")}
+}
+
+// stamp writes a time as Duo does, as a JSON value.
+func stamp(t time.Time) string { return t.UTC().Format(`"2006-01-02T15:04:05.000000+00:00"`) }
+
+// strangeIDs say nothing about whose they are.
+var strangeIDs = []string{
+	``, `null`, `""`, `" "`, `"N/A"`, `"unknown"`, `0`, `17`, `1.5`, `false`, `true`, `{}`, `["a"]`, `{"id":"1"}`,
+	`"00000000-0000-0000-0000-000000000000"`, `"0"`,
+}
+
+// anyID returns two records for each id, with one time, and one id at two times.
+func anyID(w *world) []duosim.Record {
+	var out []duosim.Record
+	for _, at := range []time.Time{w.start.Add(-2 * time.Hour), w.start.Add(-4 * time.Minute)} { // this one is met again
+		for _, id := range strangeIDs {
+			out = append(out, shown(at, id, stamp(at), len(out)))
+			out = append(out, shown(at, id, stamp(at), len(out)))
+		}
+		for i := range 3 { // twice in a millisecond too
+			at := at.Add(time.Duration(i) * 600 * time.Microsecond)
+			out = append(out, shown(at, `"220f89ff-bff8-4466-b6cb-b7787940ce68"`, stamp(at), len(out)))
+		}
+	}
+	return out
+}
+
+// strangeTimes are what a record may show as its time, which Duo's index knows
+// better.
+func strangeTimes(at time.Time) []string {
+	return []string{
+		``, `null`, `""`, `"soon"`, `0`, fmt.Sprint(at.UnixMilli()), `{}`, `"0001-01-01T00:00:00.000000+00:00"`, `"9999-12-31T23:59:59.999999+00:00"`,
+		stamp(at.Add(-48 * time.Hour)), stamp(at.Add(30 * 24 * time.Hour)), at.UTC().Format(`"2006-01-02T15:04:05.000000+09:00"`),
+		at.UTC().Format(`"2006-01-02T15:04:05.000000-07:00"`), at.UTC().Format(`"2006-01-02T15:04:05"`), at.UTC().Format(`"2006-01-02 15:04:05 MST"`),
+	}
+}
+
+// anyTime returns records that show such times: in the middle of a window, at
+// its borders, and where the next windows reach back to. Some have an id.
+func anyTime(w *world) []duosim.Record {
+	w.config.MaxWindow = 6 * time.Hour
+	border := w.start.Add(-24 * time.Hour).Add(w.config.MaxWindow)
+	var out []duosim.Record
+	for _, at := range []time.Time{
+		border.Add(time.Hour), border.Add(-2 * time.Millisecond), border.Add(-time.Millisecond), border, border.Add(time.Millisecond),
+		w.start.Add(-w.config.Delay), w.start.Add(-w.config.Delay - time.Millisecond), w.start.Add(-4 * time.Minute),
+	} {
+		for _, ts := range slices.Concat(strangeTimes(at), strangeTimes(at.Add(400*time.Microsecond))) {
+			id := uuid(len(out), at)
+			out = append(out, shown(at, `"`+id+`"`, ts, len(out)), shown(at, ``, ts, len(out)+1))
+		}
+	}
+	return out
+}
+
+// A quiet run asks Duo once, as long as Duo counts exactly. So does one that finds
+// less than a page.
+func TestOneRequest(t *testing.T) {
+	t.Parallel()
+	for name, m := range map[string]duosim.Manners{
+		"every page": {}, "null at end": {Cursor: duosim.NullAtEnd}, "absent at end": {Cursor: duosim.AbsentAtEnd}, "even empty": {Cursor: duosim.EvenEmpty},
+		"beside": {Metadata: duosim.Beside}, "text": {TotalAs: duosim.Text}, "object": {TotalAs: duosim.Object}, "inclusive": {InclusiveCursor: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, duosim.Config{Manners: m})
+			for _, n := range []int{0, 1, 40, 999} {
+				w.sim.Add(spread(n, w.clock(), 10*time.Millisecond)...)
+				w.pass(30 * time.Minute) // nothing of before is met again
+				r := w.complete()        // its first request has the wrong time
+				if asked := r.Requests - r.Retries; asked != 1 || r.Records != n {
+					t.Errorf("%d requests for %d of %d records, want one for all", asked, r.Records, n)
+				}
+			}
+		})
+	}
+}

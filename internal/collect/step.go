@@ -1,0 +1,162 @@
+package collect
+
+import (
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"duo-telephony-collector/internal/duo"
+	"duo-telephony-collector/internal/store"
+)
+
+const (
+	// fewRecords is how many are no page of Duo's: the least limit that it is
+	// known to page by is 100.
+	fewRecords = 100
+	// maxIdle is how many pages in a row may show nothing new. Duo may look
+	// for records in parts of its index that have none.
+	maxIdle = 64
+)
+
+var (
+	errStuck    = errors.New("paging does not get past this point a second time: the next run tries again; if it stays, ask Duo Support about next_offset")
+	errUnproven = errors.New("paging can't go on: asked again from the time of delivered records, Duo shows none of them, so some could be passed by; the next run tries again; if it stays, ask Duo Support about next_offset")
+)
+
+// walk is what the run knows of the pages between a window's bounds. A window is
+// walked from its start, from an anchor when an offset leads nowhere, and
+// perhaps once more from its start: each is a walk.
+type walk struct {
+	page    int // number of the latest page, in the run
+	first   int // that of the walk's first one
+	from    time.Time
+	to      time.Time
+	again   bool
+	whole   bool             // this run has seen it from its first page on
+	largest int              // most records in a page before the latest one
+	borders map[store.ID]int // shown in which page, but another window's
+}
+
+// at returns the walk that the window is in, before its next page.
+func (k walk) at(w store.Window) walk {
+	if k.borders != nil && k.from.Equal(lower(w)) && k.to.Equal(w.To) && k.again == w.Again {
+		k.page++
+		return k
+	}
+	next := walk{
+		page: k.page + 1, first: k.page + 1, from: lower(w), to: w.To, again: w.Again,
+		whole: w.Offset == "", borders: map[store.ID]int{},
+	}
+	if k.to.Equal(w.To) {
+		next.largest = k.largest
+	}
+	return next
+}
+
+// earlier reports whether a page was one of the walk before its latest one.
+func (k walk) earlier(page int) bool { return k.first <= page && page < k.page }
+
+// step returns where the window goes on after a page, a closed window if that
+// was the last one. It is the only place that concludes from an answer that
+// there is no more; docs/design.md has its reasons as a table.
+//
+// The window has the page counted already.
+func step(w store.Window, k walk, p page) (store.Window, error) {
+	var (
+		n       = len(p.records.all)
+		full    = n >= duo.PageSize || n >= fewRecords && n >= k.largest
+		settled = k.whole && p.total == w.Shown
+		more    = k.whole && p.total > w.Shown
+		nothing = !w.Anchor.IsZero() && w.Fresh == 0 && !full
+	)
+	switch {
+	case p.next == "" && (settled || !full && !more):
+		return store.Window{}, nil
+	case p.next != "" && settled && n < duo.PageSize:
+		return store.Window{}, nil
+	case p.next != "" && n == 0 && p.next == w.Offset:
+		return store.Window{}, nil
+	case p.next != "" && w.Idle < maxIdle && leads(w, p.next):
+		w.Offset, w.Prove = p.next, false
+		return w, nil
+	case nothing: // asked once more, Duo shows nothing new
+		return store.Window{}, nil
+	}
+	return reanchor(w, p.next)
+}
+
+// leads reports whether an offset leads further than the one before. Duo's are
+// "milliseconds,id" of a record; of one in another form only a repetition can be
+// told.
+func leads(w store.Window, next string) bool {
+	if next == w.Offset || next == w.Refused {
+		return false
+	}
+	from, known := offsetTime(w.Offset)
+	to, ok := offsetTime(next)
+	return !known || !ok || !to.Before(from)
+}
+
+func offsetTime(offset string) (time.Time, bool) {
+	ms, _, ok := strings.Cut(offset, ",")
+	n, err := strconv.ParseInt(ms, 10, 64)
+	return time.UnixMilli(n).UTC(), ok && err == nil
+}
+
+// reanchor has the walk go on without an offset, because refused is one that
+// leads nowhere or there was none. It goes on from a time that the walk has
+// reached; what is shown again is in Seen.
+func reanchor(w store.Window, refused string) (store.Window, error) {
+	at := latest(lower(w), w.Last)
+	if !w.Anchor.IsZero() && !at.After(w.Anchor) {
+		return w, errStuck
+	}
+	w.Anchor, w.Refused, w.Offset = at, refused, ""
+	w.Prove, w.Fresh, w.Idle = !w.Last.IsZero(), 0, 0
+	return w, nil
+}
+
+// passed returns how far a page with these times, in its order, has brought the
+// walk, to go on from there without an offset. It keeps away from the page's
+// latest records, in case Duo has some of them earlier in its order than their
+// time says. Where that would be no progress, the next time is taken. 0 is none,
+// or that Duo's order is not the one that was asked for.
+func passed(times []int64, anchor time.Time) int64 {
+	if len(times) == 0 || times[0] > times[len(times)-1] {
+		return 0
+	}
+	times = slices.Sorted(slices.Values(times))
+	beyond, _ := slices.BinarySearch(times, anchor.UnixMilli()+1)
+	if anchor.IsZero() {
+		beyond = 0
+	}
+	if beyond == len(times) {
+		return 0
+	}
+	return times[max(beyond, len(times)-1-len(times)/10)]
+}
+
+// recount has the window walked once more where Duo counted more records than
+// it showed. What the second walk lacks, too, is a gap.
+func recount(w store.Window, reach time.Time) (again store.Window, missing int) {
+	missing = w.Total - w.Shown
+	if missing <= 0 {
+		return store.Window{}, 0
+	}
+	if w.Again {
+		return store.Window{}, missing
+	}
+	again = store.Window{From: w.From, To: w.To, Gzip: w.Gzip, Page: w.Page, Again: true}
+	if reach.After(w.From) { // before that Seen does not tell what was delivered
+		again.Anchor = reach
+	}
+	return again, 0
+}
+
+// walked is how far a window in progress has come.
+func walked(w store.Window) time.Time { return latest(lower(w), w.Last) }
+
+// lower is the earliest record time that the walk asks for.
+func lower(w store.Window) time.Time { return latest(w.From, w.Anchor) }

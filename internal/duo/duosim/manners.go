@@ -1,0 +1,124 @@
+package duosim
+
+import "math/rand/v2"
+
+// Manners are what Duo may do differently from one account, release or day to
+// the next: its documentation leaves all of it open. The zero value of each is
+// what Duo most likely does. They are plain values, for a test to draw and print.
+//
+// Whatever the manners, nothing that is left unshown is denied without a doubt.
+// A page that is shorter than asked for has an offset if more follow, and an
+// empty one another than it was asked with. A total that is too low is lower than
+// what its own page shows, or, on an empty page, higher than all that was shown
+// before: one that by chance is the number of the records shown so far could not
+// be told from a right one.
+type Manners struct {
+	// Seed decides when that happens which happens one time in so many; 0 of
+	// these is never.
+	Seed uint64
+
+	// PageSize is the most that a page holds, though more were asked for; 0 is
+	// as many as were asked for.
+	PageSize int
+	// ShortOneIn makes a page shorter than it could be.
+	ShortOneIn int
+	// EmptyOneIn puts an empty page before one with records, never two.
+	EmptyOneIn int
+
+	// Cursor says which pages come with a next_offset, Offset what one looks
+	// like. With an inclusive cursor a page begins with the last record of the
+	// one before.
+	Cursor          Cursor
+	Offset          Offset
+	InclusiveCursor bool
+	// RefusedOneIn refuses an offset. SameOneIn gives, with records, the very
+	// offset that was asked with.
+	RefusedOneIn, SameOneIn int
+
+	// Total is what total_objects says, TotalAs what it looks like.
+	Total   Total
+	TotalAs TotalAs
+	// Metadata is where both stand.
+	Metadata Place
+
+	// ExclusiveMin and ExclusiveMax leave out the millisecond of mintime and of
+	// maxtime.
+	ExclusiveMin, ExclusiveMax bool
+}
+
+// Cursor says which pages come with a next_offset.
+type Cursor int
+
+const (
+	EveryPage   Cursor = iota // every page with records; null on an empty one
+	NullAtEnd                 // null on the last page
+	AbsentAtEnd               // no next_offset on the last page
+	EvenEmpty                 // every page; an empty last one repeats the one that was asked with
+	NotOnFull                 // no next_offset on a page as full as was asked for
+	OnlyIfShort               // only on a page that is shorter than asked for and not the last
+)
+
+// Offset is the form of a next_offset.
+type Offset int
+
+const (
+	TextOffset   Offset = iota // "1666714065304,5bf1a860-fe39-49e3-be29-217659663a74"
+	ListOffset                 // the same in two strings
+	OpaqueOffset               // a text that tells others nothing
+)
+
+// Total is what total_objects says.
+type Total int
+
+const (
+	ExactTotal Total = iota
+	AtLeast          // a number that is reached, as {"relation":"gte"}
+	TooFew
+	TooMany
+	NoTotal // it is missing
+)
+
+// TotalAs is the form of a total_objects, but for that of [AtLeast].
+type TotalAs int
+
+const (
+	Number TotalAs = iota // 2300
+	Text                  // "2300"
+	Float                 // 2300.0
+	Object                // {"relation":"eq","value":2300}
+)
+
+// Place is where an answer's metadata stands.
+type Place int
+
+const (
+	InResponse Place = iota
+	Beside           // beside the response, as Duo's general paging has it
+	InBoth
+)
+
+// Random draws manners, each for itself, so that any may meet any other. About
+// half of them are what Duo most likely does.
+func Random(r *rand.Rand) Manners {
+	m := Manners{
+		Seed:       r.Uint64(),
+		ShortOneIn: maybe(r, 4, 1+r.IntN(4)), EmptyOneIn: maybe(r, 4, 1+r.IntN(4)),
+		Cursor: Cursor(r.IntN(int(OnlyIfShort) + 1)), Offset: Offset(r.IntN(int(OpaqueOffset) + 1)), InclusiveCursor: r.IntN(4) == 0,
+		RefusedOneIn: maybe(r, 5, 2+r.IntN(8)), SameOneIn: maybe(r, 5, 2+r.IntN(8)),
+		Total: Total(maybe(r, 2, r.IntN(int(NoTotal)+1))), TotalAs: TotalAs(r.IntN(int(Object) + 1)),
+		Metadata:     Place(maybe(r, 2, r.IntN(int(InBoth)+1))),
+		ExclusiveMin: r.IntN(4) == 0, ExclusiveMax: r.IntN(4) == 0,
+	}
+	if sizes := []int{400, 700, 1 + r.IntN(999), 1 + r.IntN(9)}; r.IntN(2) == 0 {
+		m.PageSize = sizes[r.IntN(len(sizes))]
+	}
+	return m
+}
+
+// maybe is n one time in so many, else 0.
+func maybe(r *rand.Rand, oneIn, n int) int {
+	if r.IntN(oneIn) != 0 {
+		return 0
+	}
+	return n
+}
