@@ -51,6 +51,9 @@ func failOf(name string, err error, action string) finding {
 	if e, found := errors.AsType[*store.SetupError](err); found {
 		return fail(name, e.Reason.Error(), e.Hint)
 	}
+	if e, found := errors.AsType[*store.TemporaryError](err); found {
+		return fail(name, e.Reason.Error(), e.Hint)
+	}
 	return fail(name, err.Error(), action)
 }
 

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"cloud.google.com/go/compute/metadata"
 
@@ -38,6 +39,8 @@ type config struct {
 var (
 	duoHosts    = regexp.MustCompile(`(?i)^api-[a-z0-9-]+\.(duosecurity|duofederal)\.com$`)
 	bucketNames = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]$`)
+	// As Firestore takes them: https://docs.cloud.google.com/firestore/native/docs/manage-databases
+	databaseNames = regexp.MustCompile(`^(\(default\)|[a-z][a-z0-9-]{2,61}[a-z0-9])$`)
 )
 
 // readConfig returns the configuration, or all of its faults joined, each
@@ -112,12 +115,34 @@ func (e *env) readFirestore(c *config) {
 	if c.project == "" {
 		e.fault("FIRESTORE_PROJECT", "is required here: there is no metadata server to tell the project")
 	}
+	if strings.Contains(c.project, "/") {
+		e.fault("FIRESTORE_PROJECT", "%q is no project id: leave out projects/ and what follows the id", c.project)
+	}
 	c.database = e.text("FIRESTORE_DATABASE", "(default)")
+	if !databaseNames.MatchString(c.database) {
+		e.fault("FIRESTORE_DATABASE", "%q is no name of a database: it is (default), or 4 to 63 small letters, digits and hyphens; leave out projects/…/databases/", c.database)
+	}
 	c.collection = e.text("FIRESTORE_COLLECTION", "duo-telephony-collector")
-	if c.collection == "" || strings.Contains(c.collection, "/") {
-		e.fault("FIRESTORE_COLLECTION", "%q is no name of a collection", c.collection)
+	if fault := collectionFault(c.collection); fault != "" {
+		e.fault("FIRESTORE_COLLECTION", "%q %s", c.collection, fault)
 	}
 	e.notInCloudRun("FIRESTORE_EMULATOR_HOST")
+}
+
+// collectionFault is why Firestore would not take the name, "" if it would.
+// https://docs.cloud.google.com/firestore/native/docs/quotas
+func collectionFault(name string) string {
+	switch {
+	case name == "":
+		return "is no name of a collection"
+	case strings.Contains(name, "/"):
+		return "has a slash: it is the name of one collection, no path"
+	case name == "." || name == ".." || strings.HasPrefix(name, "__") && strings.HasSuffix(name, "__"):
+		return "is reserved by Firestore: take another name"
+	case len(name) > 1500 || !utf8.ValidString(name):
+		return "is longer than 1500 bytes or no UTF-8"
+	}
+	return ""
 }
 
 // detectProject asks the metadata server, which answers at once where there is

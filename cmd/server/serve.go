@@ -13,6 +13,7 @@ import (
 
 	"cloud.google.com/go/firestore"
 	"cloud.google.com/go/storage"
+	"google.golang.org/api/option"
 
 	"duo-telephony-collector/internal/collect"
 	"duo-telephony-collector/internal/duo"
@@ -96,8 +97,12 @@ func openBucket(ctx context.Context, cfg config) (*writer.GCS, error) {
 }
 
 func newStore(cfg config) *store.Store {
+	var opts []option.ClientOption
+	for _, o := range store.DialOptions() {
+		opts = append(opts, option.WithGRPCDialOption(o))
+	}
 	return store.NewFirestore(func(ctx context.Context) (*firestore.Client, error) {
-		client, err := firestore.NewClientWithDatabase(ctx, cfg.project, cfg.database)
+		client, err := firestore.NewClientWithDatabase(ctx, cfg.project, cfg.database, opts...)
 		if err != nil {
 			return nil, &store.SetupError{Reason: fmt.Errorf("credentials for Firestore: %w", err), Hint: hintCredentials}
 		}

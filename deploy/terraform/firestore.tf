@@ -8,11 +8,12 @@ resource "google_firestore_database" "this" {
   depends_on = [google_project_service.this]
 }
 
-# The history of runs ends by itself.
+# The history of runs ends by itself. A TTL policy counts for every collection of the name in the database, so the name is
+# the service's own.
 resource "google_firestore_field" "expire_at" {
   project    = var.project
   database   = google_firestore_database.this.name
-  collection = "runs"
+  collection = "duo-collector-runs"
   field      = "expire_at"
 
   ttl_config {}

@@ -159,7 +159,7 @@ func history(n int) func(testing.TB, place) {
 		err := p.documents.RunTransaction(b.Context(), func(_ context.Context, tx *firestore.Transaction) error {
 			for i := range n {
 				run := store.Run{ID: fmt.Sprint(i), StartedAt: time.Now().Add(-time.Duration(i) * time.Minute)}
-				if err := tx.Create(p.stream.Collection("runs").Doc(run.ID), run); err != nil {
+				if err := tx.Create(p.stream.Collection("duo-collector-runs").Doc(run.ID), run); err != nil {
 					return err
 				}
 			}

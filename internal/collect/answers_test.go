@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"duo-telephony-collector/internal/collect"
 	"duo-telephony-collector/internal/duo/duosim"
 )
 
@@ -175,5 +176,31 @@ func TestOneRequest(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A run dies between its write and its commit, and the next one is shown an empty
+// page first: the object that is there already is still adopted.
+func TestEmptyPageAfterDeath(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, duosim.Config{})
+	w.sim.Add(spread(20, w.start.Add(-2*time.Hour), time.Second)...)
+	w.breakRun(breakage{at: 2, how: diesAfter})
+	w.expire()
+	w.sim.Behave(duosim.Manners{EmptyOneIn: 1})
+	w.heal()
+}
+
+// An offset is refused after a page of one millisecond. The page from there shows
+// nothing new and names the same offset: that more follows is known by now.
+func TestRefusedAfterTies(t *testing.T) {
+	t.Parallel()
+	for _, total := range []duosim.Total{duosim.ExactTotal, duosim.NoTotal} {
+		w := newWorld(t, duosim.Config{Manners: duosim.Manners{PageSize: 2, Total: total}})
+		w.sim.Add(spread(2, w.start.Add(-2*time.Hour), 0)...)
+		w.sim.Add(spread(9, w.start.Add(-time.Hour), time.Second)...)
+		w.sim.Script(duosim.Pass, duosim.Refuse(40002, "Invalid request parameters"))
+		w.run(collect.Job{}) // it may fail, see world.check
+		w.heal()
 	}
 }

@@ -159,13 +159,17 @@ func (h *history) arrivals() {
 	h.meanwhile()
 }
 
-// age is how late a record is: within the overlap's reach, which is owed, or
-// later than any overlap reaches. Then it may come or not, but once.
+const (
+	owed    = 9 * time.Minute  // so late a record is within the overlap's reach, whatever its settings
+	notOwed = 80 * time.Minute // so late it is beyond: then it may come or not, but once
+)
+
+// age is how late a record is.
 func (h *history) age() time.Duration {
 	if h.oneIn(6) {
-		return 80*time.Minute + h.duration(3*time.Hour)
+		return notOwed + h.duration(3*time.Hour)
 	}
-	return h.duration(9 * time.Minute)
+	return h.duration(owed)
 }
 
 func (h *history) late(now time.Time, age time.Duration) {
@@ -184,12 +188,13 @@ func (h *history) meanwhile() {
 	if !h.oneIn(3) {
 		return
 	}
-	now, age, before := h.w.clock(), h.age(), h.w.first()
-	r := h.record(now.Add(-age))
+	r, first := h.record(h.w.clock().Add(-h.age())), h.w.first()
 	var appears duosim.Fault = func(w http.ResponseWriter, req *http.Request, next http.Handler) {
 		h.mu.Lock()
 		defer h.mu.Unlock()
-		if r.VisibleAt = h.w.clock(); !h.over && r.TS.After(before) {
+		r.VisibleAt = h.w.clock()
+		age := r.VisibleAt.Sub(r.TS) // more than it was, if runs have passed
+		if !h.over && r.TS.After(first) && (age <= owed || age >= notOwed) {
 			h.w.sim.Add(r)
 		}
 		next.ServeHTTP(w, req)

@@ -28,8 +28,8 @@ import (
 )
 
 // traffic is the requests that somebody pays for or waits for, as they go over
-// the wire. Writes are the documents in commits.
-type traffic struct{ Duo, Storage, Commits, Writes, Reads int }
+// the wire. Begins open a transaction; writes are the documents in commits.
+type traffic struct{ Duo, Storage, Begins, Commits, Writes, Reads int }
 
 // meter counts traffic.
 type meter struct {
@@ -60,7 +60,7 @@ func (m *meter) pass(h http.Handler, count func(*traffic)) http.Handler {
 	})
 }
 
-// call counts a commit, with its documents, and every other call as a read.
+// call counts a commit, with its documents, and what comes before one.
 func (m *meter) call(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
 	m.add(func(t *traffic) {
 		if commit, ok := req.(*firestorepb.CommitRequest); ok {
@@ -68,7 +68,10 @@ func (m *meter) call(ctx context.Context, method string, req, reply any, cc *grp
 			t.Writes += len(commit.Writes)
 			return
 		}
-		t.Reads++
+		if name := path.Base(method); name != "BeginTransaction" {
+			panic("a call that costs something else: " + name)
+		}
+		t.Begins++
 	})
 	return invoke(ctx, method, req, reply, cc, opts...)
 }
@@ -133,10 +136,10 @@ func TestRequests(t *testing.T) {
 			w.config.Delay = 2 * time.Minute
 			// The first run finds no document and looks for a history, and for
 			// objects, once.
-			m.want(w, traffic{Duo: 1, Storage: 1, Commits: 2, Writes: 3, Reads: 2})
-			m.want(w, traffic{Duo: 1, Commits: 2, Writes: 3, Reads: 1})
+			m.want(w, traffic{Duo: 1, Storage: 1, Begins: 2, Commits: 2, Writes: 3, Reads: 3})
+			m.want(w, traffic{Duo: 1, Begins: 2, Commits: 2, Writes: 3, Reads: 2})
 			w.sim.Add(spread(tt.records, w.clock().Add(-5*time.Minute), time.Millisecond)...)
-			m.want(w, traffic{Duo: tt.pages, Storage: tt.pages, Commits: tt.pages + 1, Writes: tt.pages + 2, Reads: 1})
+			m.want(w, traffic{Duo: tt.pages, Storage: tt.pages, Begins: 2, Commits: tt.pages + 1, Writes: tt.pages + 2, Reads: 2})
 			w.check() // that they were delivered
 		})
 	}

@@ -15,9 +15,11 @@ const (
 	// commit that begins as the budget ends (20 s at most) and the release.
 	leaseMargin = 30 * time.Second
 	// After a shut-down signal the process has ten seconds: these are for the
-	// page in hand and, should that fail, for giving the lease back.
-	lingerFor      = 5 * time.Second
-	releaseTimeout = 4 * time.Second
+	// page in hand and, should that fail, for giving the lease back. Each may
+	// take a second more, for the roll-back of a transaction that its end has
+	// cut off.
+	lingerFor      = 4 * time.Second
+	releaseTimeout = 3 * time.Second
 	// maxListed is how many objects a report names.
 	maxListed = 1000
 )

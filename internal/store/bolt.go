@@ -135,7 +135,43 @@ func (b *boltBackend) decode(bucket *bbolt.Bucket) (document, error) {
 	return doc, doc.unpack(b.path)
 }
 
+// transact reads and writes under the file's lock, which is the transaction.
+func (b *boltBackend) transact(ctx context.Context, stream string, read stamp, absent document, decide func(document, stamp) (change, error)) (stamp, error) {
+	return b.change(ctx, stream, func(bucket *bbolt.Bucket) (int64, error) {
+		doc, at := absent, stamp{now: b.now()}
+		if raw := bucket.Get(stateKey); raw != nil {
+			var err error
+			if doc, err = b.decode(bucket); err != nil {
+				return 0, err
+			}
+			at.version = versionOf(raw)
+		} else if read.version != 0 {
+			return 0, &conflict{}
+		}
+		c, err := decide(doc, at)
+		if err != nil {
+			return 0, err
+		}
+		return replace(bucket, doc.Cursor, at.version, c)
+	})
+}
+
 func (b *boltBackend) write(ctx context.Context, stream string, version int64, c change) (stamp, error) {
+	return b.change(ctx, stream, func(bucket *bbolt.Bucket) (int64, error) {
+		raw := bucket.Get(stateKey)
+		if raw == nil || versionOf(raw) != version {
+			return 0, &conflict{}
+		}
+		doc, err := b.decode(bucket)
+		if err != nil {
+			return 0, err
+		}
+		return replace(bucket, doc.Cursor, version, c)
+	})
+}
+
+// change has f write the stream's bucket, all of it or nothing.
+func (b *boltBackend) change(ctx context.Context, stream string, f func(*bbolt.Bucket) (int64, error)) (stamp, error) {
 	var at stamp
 	err := b.open(ctx, func(db *bbolt.DB) error {
 		return db.Update(func(tx *bbolt.Tx) error {
@@ -143,7 +179,7 @@ func (b *boltBackend) write(ctx context.Context, stream string, version int64, c
 			if err != nil {
 				return err
 			}
-			at.version, err = b.replace(bucket, version, c)
+			at.version, err = f(bucket)
 			return err
 		})
 	})
@@ -151,19 +187,22 @@ func (b *boltBackend) write(ctx context.Context, stream string, version int64, c
 	return at, err
 }
 
-func (b *boltBackend) replace(bucket *bbolt.Bucket, version int64, c change) (int64, error) {
-	if versionOf(bucket.Get(stateKey)) != version {
-		return 0, errConflict
-	}
-	doc := document{Schema: Schema, Seq: c.seq, Lease: fieldsOf(c.lease)}
+// probe opens the file for writing, and gives up what it has begun.
+func (b *boltBackend) probe(ctx context.Context, _ string, _ document, _ stamp) error {
+	return b.open(ctx, func(db *bbolt.DB) error {
+		tx, err := db.Begin(true)
+		if err != nil {
+			return err
+		}
+		return tx.Rollback()
+	})
+}
+
+// replace writes the state that had the version and the cursor before.
+func replace(bucket *bbolt.Bucket, before Cursor, version int64, c change) (int64, error) {
+	doc := document{Schema: Schema, Seq: c.seq, Lease: fieldsOf(c.lease), Cursor: before}
 	if c.cursor != nil {
 		doc.Cursor = *c.cursor
-	} else if version != 0 {
-		old, err := b.decode(bucket)
-		if err != nil {
-			return 0, err
-		}
-		doc.Cursor = old.Cursor
 	}
 	raw, err := json.Marshal(doc)
 	if err != nil {

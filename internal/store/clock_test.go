@@ -30,7 +30,7 @@ func (s skewed) RecvMsg(m any) error {
 // openSkewed returns a store that reads from such a server.
 func (c *collection) openSkewed(ahead time.Duration) *store.Store {
 	c.t.Helper()
-	return c.open(grpc.WithStreamInterceptor(func(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, open grpc.Streamer, opts ...grpc.CallOption) (grpc.ClientStream, error) {
+	return c.open(grpc.WithChainStreamInterceptor(func(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, open grpc.Streamer, opts ...grpc.CallOption) (grpc.ClientStream, error) {
 		s, err := open(ctx, desc, cc, method, opts...)
 		return skewed{s, ahead}, err
 	}))

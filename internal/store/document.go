@@ -17,7 +17,7 @@ import (
 //	seen    {number: packed entries}, see Seen
 //
 // Firestore keeps it at COLLECTION/STREAM, with the history in the
-// sub-collection "runs"; bbolt as JSON in the bucket STREAM under "state",
+// sub-collection "duo-collector-runs"; bbolt as JSON in the bucket STREAM under "state",
 // with the parts of seen in the nested bucket "seen" and the history in "runs".
 type document struct {
 	Schema int               `firestore:"schema" json:"schema"`

@@ -29,6 +29,16 @@ func (hanging) write(ctx context.Context, _ string, _ int64, _ change) (stamp, e
 	return stamp{}, ctx.Err()
 }
 
+func (hanging) transact(ctx context.Context, _ string, _ stamp, _ document, _ func(document, stamp) (change, error)) (stamp, error) {
+	<-ctx.Done()
+	return stamp{}, ctx.Err()
+}
+
+func (hanging) probe(ctx context.Context, _ string, _ document, _ stamp) error {
+	<-ctx.Done()
+	return ctx.Err()
+}
+
 func (hanging) runs(ctx context.Context, _ string, _ int) ([]Run, error) {
 	<-ctx.Done()
 	return nil, ctx.Err()

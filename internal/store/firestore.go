@@ -3,14 +3,11 @@ package store
 import (
 	"context"
 	"errors"
-	"fmt"
-	"sync"
 	"time"
 
 	"cloud.google.com/go/firestore"
 	"google.golang.org/api/iterator"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 )
 
 // historyTTL is after how long a TTL policy on expire_at may delete a run.
@@ -19,33 +16,17 @@ const historyTTL = 90 * 24 * time.Hour
 // NewFirestore returns the store that keeps a document for each stream in the
 // collection. Its clock is Firestore's: the read time of every answer.
 //
-// The client is made by the first operation, because making it connects. An
-// operation that fails to make it returns connect's error, and the next one
-// tries again. The client outlives the operation's context.
+// The client is made by the first operation, because making it connects; with
+// [DialOptions]. An operation that fails to make it returns connect's error,
+// and the next one tries again. The client outlives the operation's context,
+// and an operation does not wait for it longer than its context allows.
 func NewFirestore(connect func(context.Context) (*firestore.Client, error), collection string) *Store {
-	return &Store{backend: &firestoreBackend{connect: connect, collection: collection}}
+	return &Store{backend: &firestoreBackend{connector: connector{connect: connect}, collection: collection}}
 }
 
 type firestoreBackend struct {
-	connect    func(context.Context) (*firestore.Client, error)
+	connector
 	collection string
-
-	mu   sync.Mutex
-	made *firestore.Client // nil until it is needed
-}
-
-func (f *firestoreBackend) client(ctx context.Context) (*firestore.Client, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.made != nil {
-		return f.made, nil
-	}
-	client, err := f.connect(context.WithoutCancel(ctx))
-	if err != nil {
-		return nil, err
-	}
-	f.made = client
-	return client, nil
 }
 
 // doc is where the stream's document is, whether there is one or not.
@@ -62,9 +43,13 @@ func (f *firestoreBackend) read(ctx context.Context, stream string) (document, s
 	if err != nil {
 		return document{}, stamp{}, err
 	}
-	snap, err := ref.Get(ctx)
+	return decodeAnswer(ref.Get(ctx))
+}
+
+// decodeAnswer returns a zero document with version 0 where there is none.
+func decodeAnswer(snap *firestore.DocumentSnapshot, err error) (document, stamp, error) {
 	if snap == nil { // a missing document comes with a snapshot, a missing database without
-		return document{}, stamp{}, firestoreError("reading the state", err)
+		return document{}, stamp{}, refused("reading the state", err)
 	}
 	at := stamp{now: snap.ReadTime}
 	if !snap.Exists() {
@@ -92,43 +77,117 @@ func decodeSnapshot(snap *firestore.DocumentSnapshot) (document, error) {
 	return doc, doc.unpack(where)
 }
 
+// transact is a transaction for what it locks. That the document is still the
+// one that was read is a condition of the write as well, so that the lease
+// does not hang on the database's concurrency mode.
+func (f *firestoreBackend) transact(ctx context.Context, stream string, read stamp, absent document, decide func(document, stamp) (change, error)) (stamp, error) {
+	ref, err := f.doc(ctx, stream)
+	if err != nil {
+		return stamp{}, err
+	}
+	return f.commit(ctx, func(_ context.Context, tx *firestore.Transaction) error {
+		doc, at, err := decodeAnswer(tx.Get(ref))
+		if err != nil {
+			return err
+		}
+		if at.version == 0 {
+			doc = absent
+			if read.version != 0 {
+				return &conflict{}
+			}
+		}
+		c, err := decide(doc, at)
+		if err != nil {
+			return err
+		}
+		if at.version == 0 {
+			return tx.Create(ref, created(c))
+		}
+		return tx.Update(ref, updates(c), unchanged(at.version))
+	})
+}
+
+// write is one request, or a transaction if there are two documents to write.
+// Such a one reads nothing and so locks nothing until it commits.
 func (f *firestoreBackend) write(ctx context.Context, stream string, version int64, c change) (stamp, error) {
+	ref, err := f.doc(ctx, stream)
+	if err != nil {
+		return stamp{}, err
+	}
+	if c.run != nil {
+		return f.commit(ctx, func(_ context.Context, tx *firestore.Transaction) error {
+			return errors.Join(tx.Update(ref, updates(c), unchanged(version)), tx.Set(history(ref).Doc(c.run.ID), record(*c.run)))
+		})
+	}
+	res, err := ref.Update(ctx, updates(c), unchanged(version))
+	if err != nil {
+		return stamp{}, refusedWrite(err)
+	}
+	return stampOf(res), nil
+}
+
+// commit runs a transaction, once: a repeat begins with a plain read, which is
+// the store's.
+func (f *firestoreBackend) commit(ctx context.Context, do func(context.Context, *firestore.Transaction) error) (stamp, error) {
 	client, err := f.client(ctx)
 	if err != nil {
 		return stamp{}, err
 	}
-	ref := client.Collection(f.collection).Doc(stream)
-	if version == 0 {
-		return create(ctx, ref, c)
+	var done firestore.CommitResponse
+	var own error // not Firestore's
+	err = client.RunTransaction(ctx, func(ctx context.Context, tx *firestore.Transaction) error {
+		own = do(ctx, tx)
+		return own
+	}, firestore.MaxAttempts(1), firestore.WithCommitResponseTo(&done))
+	if own != nil {
+		return stamp{}, own
 	}
-	// A batch is one request. A transaction would need two for the same, and
-	// after a failure up to five seconds beyond its context to roll back.
-	//lint:ignore SA1019 nothing else writes two documents in one request
-	batch := client.Batch().Update(ref, updates(c), firestore.LastUpdateTime(time.Unix(0, version)))
-	if c.run != nil {
-		batch.Set(history(ref).Doc(c.run.ID), record(*c.run))
-	}
-	res, err := batch.Commit(ctx)
 	if err != nil {
-		return stamp{}, writeError(err)
+		return stamp{}, refusedWrite(err)
 	}
-	return stamp{version: res[0].UpdateTime.UnixNano(), now: res[0].UpdateTime}, nil
+	results, err := done.WriteResults()
+	if err != nil {
+		return stamp{}, refusedWrite(err)
+	}
+	return stampOf(results[0]), nil
 }
 
-func create(ctx context.Context, ref *firestore.DocumentRef, c change) (stamp, error) {
-	doc := document{Schema: Schema, Seq: c.seq, Lease: fieldsOf(c.lease), Seen: map[string][]byte{}}
-	if c.cursor != nil {
-		doc.Cursor = *c.cursor
+func stampOf(r *firestore.WriteResult) stamp {
+	return stamp{version: r.UpdateTime.UnixNano(), now: r.UpdateTime}
+}
+
+// probe has Firestore refuse a write for the one reason that it can't have but
+// for our condition, which it looks at last: that there is a document where
+// there should be none, or none where there should be one.
+func (f *firestoreBackend) probe(ctx context.Context, stream string, read document, at stamp) error {
+	ref, err := f.doc(ctx, stream)
+	if err != nil {
+		return err
 	}
-	more, _ := c.parts()
-	for _, p := range more {
+	c := change{seq: read.Seq, lease: read.lease(stream), cursor: &read.Cursor}
+	expected := codes.NotFound
+	if at.version == 0 {
+		_, err = ref.Update(ctx, updates(c))
+	} else { // should somebody delete it just now, what was read is there again
+		_, err = ref.Create(ctx, created(c))
+		expected = codes.AlreadyExists
+	}
+	if codeOf(err) == expected || err == nil {
+		return nil
+	}
+	return refused("writing the state", err)
+}
+
+func unchanged(version int64) firestore.Precondition {
+	return firestore.LastUpdateTime(time.Unix(0, version))
+}
+
+func created(c change) document {
+	doc := document{Schema: Schema, Seq: c.seq, Lease: fieldsOf(c.lease), Cursor: *c.cursor, Seen: map[string][]byte{}}
+	for _, p := range doc.Cursor.Seen {
 		doc.Seen[key(p.Number)] = p.pack()
 	}
-	res, err := ref.Create(ctx, doc)
-	if err != nil {
-		return stamp{}, writeError(err)
-	}
-	return stamp{version: res.UpdateTime.UnixNano(), now: res.UpdateTime}, nil
+	return doc
 }
 
 func updates(c change) []firestore.Update {
@@ -151,7 +210,11 @@ func updates(c change) []firestore.Update {
 
 func seenPath(number int64) firestore.FieldPath { return firestore.FieldPath{"seen", key(number)} }
 
-// runRecord is a run in the sub-collection "runs".
+// historyName is the sub-collection of runs. A TTL policy counts for all
+// collections of a name in the database, so the name is nobody else's.
+const historyName = "duo-collector-runs"
+
+// runRecord is a run in the history.
 type runRecord struct {
 	Run
 	ExpireAt time.Time `firestore:"expire_at"`
@@ -160,7 +223,7 @@ type runRecord struct {
 func record(r Run) runRecord { return runRecord{Run: r, ExpireAt: r.StartedAt.Add(historyTTL)} }
 
 func history(stream *firestore.DocumentRef) *firestore.CollectionRef {
-	return stream.Collection("runs")
+	return stream.Collection(historyName)
 }
 
 func (f *firestoreBackend) runs(ctx context.Context, stream string, limit int) ([]Run, error) {
@@ -177,7 +240,7 @@ func (f *firestoreBackend) runs(ctx context.Context, stream string, limit int) (
 			return out, nil
 		}
 		if err != nil {
-			return nil, firestoreError("reading the history", err)
+			return nil, refused("reading the history", err)
 		}
 		var r runRecord
 		if err := snap.DataTo(&r); err != nil {
@@ -194,29 +257,7 @@ func (f *firestoreBackend) hasRun(ctx context.Context, stream, id string) (bool,
 	}
 	snap, err := history(ref).Doc(id).Get(ctx)
 	if snap == nil {
-		return false, firestoreError("reading the history", err)
+		return false, refused("reading the history", err)
 	}
 	return snap.Exists(), nil
-}
-
-// firestoreError sorts what Firestore answers to a read: a person must act, or
-// it may work later.
-func firestoreError(doing string, err error) error {
-	switch status.Code(err) {
-	case codes.NotFound, codes.FailedPrecondition:
-		return &SetupError{fmt.Errorf("%s: %w", doing, err), "create the Firestore database in Native mode, or name it in FIRESTORE_DATABASE"}
-	case codes.PermissionDenied, codes.Unauthenticated:
-		return &SetupError{fmt.Errorf("%s: %w", doing, err), "grant the service account roles/datastore.user on the database"}
-	}
-	return fmt.Errorf("%s in Firestore: %w", doing, err)
-}
-
-// writeError does the same for a conditional write, which was preceded by a
-// read: what is not found now is the document that was read.
-func writeError(err error) error {
-	switch status.Code(err) {
-	case codes.FailedPrecondition, codes.AlreadyExists, codes.NotFound:
-		return fmt.Errorf("%w: %w", errConflict, err)
-	}
-	return firestoreError("writing the state", err)
 }

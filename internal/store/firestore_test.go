@@ -1,13 +1,17 @@
 package store_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"cloud.google.com/go/firestore"
 	"google.golang.org/api/option"
@@ -32,13 +36,15 @@ func TestFirestore(t *testing.T) {
 			Edit:   c.edit,
 			Delete: c.delete,
 			Env:    []string{firestoreVar + "=" + c.addr, collectionVar + "=" + c.name},
+			Lock:   90 * time.Second, // a minute, as measured, and the attempt that comes through
 		}
 	})
 }
 
 // dial connects as the service does, with interceptors in between.
 func dial(ctx context.Context, addr string, opts ...grpc.DialOption) (*firestore.Client, error) {
-	conn, err := grpc.NewClient(addr, append(opts, grpc.WithTransportCredentials(insecure.NewCredentials()))...)
+	opts = slices.Concat(store.DialOptions(), opts, []grpc.DialOption{grpc.WithTransportCredentials(insecure.NewCredentials())})
+	conn, err := grpc.NewClient(addr, opts...)
 	if err != nil {
 		return nil, err
 	}
@@ -139,7 +145,7 @@ func TestConnect(t *testing.T) {
 	t.Parallel()
 	c := newCollection(t)
 	var tries int
-	away := errors.New("no credentials")
+	away := &store.SetupError{Reason: errors.New("no credentials"), Hint: "log in"}
 	s := store.NewFirestore(func(context.Context) (*firestore.Client, error) {
 		if tries++; tries < 3 {
 			return nil, away
@@ -201,7 +207,11 @@ func TestFirestoreHistory(t *testing.T) {
 	if err := w.broken.Finish(t.Context(), l, cursor(1), run("mine")); err != nil {
 		t.Fatal(err)
 	}
-	record := w.doc(stream).Collection("runs").Doc("mine")
+	const name = "duo-collector-runs"
+	if tf, err := os.ReadFile("../../deploy/terraform/firestore.tf"); err != nil || !bytes.Contains(tf, []byte(`collection = "`+name+`"`)) {
+		t.Errorf("Terraform's TTL policy is not for %s (%v)", name, err)
+	}
+	record := w.doc(stream).Collection(name).Doc("mine")
 	snap, err := record.Get(t.Context())
 	if err != nil {
 		t.Fatal(err)

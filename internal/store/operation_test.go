@@ -70,15 +70,15 @@ func releasedLease(t *testing.T, w *wired) *store.Lease {
 }
 
 var operations = map[string]operation{
-	"Acquire, create": {noLease, acquireNew, []string{"Get", "Query", "Commit 1"}, 1, 1, 0, true},
-	"Acquire, update": {releasedLease, acquireNew, []string{"Get", "Commit 1"}, 3, 1, 1, true},
+	"Acquire, create": {noLease, acquireNew, []string{"Get", "Query", "Begin", "Get", "Commit 1"}, 1, 1, 0, true},
+	"Acquire, update": {releasedLease, acquireNew, []string{"Get", "Begin", "Get", "Commit 1"}, 3, 1, 1, true},
 	"Commit": {ownLease, func(ctx context.Context, s *store.Store, l *store.Lease) (*store.Lease, error) {
 		return l, s.Commit(ctx, l, cursor(2))
 	}, []string{"Commit 1"}, 2, 2, 0, true},
 	"Finish": {ownLease, func(ctx context.Context, s *store.Store, l *store.Lease) (*store.Lease, error) {
 		return l, s.Finish(ctx, l, cursor(3), run("mine"))
-	}, []string{"Commit 2"}, 2, 3, 1, false},
+	}, []string{"Begin", "Commit 2"}, 2, 3, 1, false},
 	"Release": {ownLease, func(ctx context.Context, s *store.Store, l *store.Lease) (*store.Lease, error) {
 		return l, s.Release(ctx, l, run("mine"))
-	}, []string{"Commit 2"}, 2, 1, 1, false},
+	}, []string{"Begin", "Commit 2"}, 2, 1, 1, false},
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"google.golang.org/grpc/codes"
 
@@ -130,47 +131,124 @@ func TestReleaseAfterUnsettledCommit(t *testing.T) {
 	}
 }
 
-// TestFrozenBeforeItsWrite: whoever stops between read and write is in
-// nobody's way, and comes too late.
+// TestFrozenBeforeItsWrite: a run that stops before a write that reads nothing
+// is in nobody's way, and comes too late.
 func TestFrozenBeforeItsWrite(t *testing.T) {
-	for name, want := range map[string]error{
-		"Acquire, create": store.ErrHeld, "Acquire, update": store.ErrHeld,
-		"Commit": store.ErrLost, "Finish": store.ErrLost, "Release": store.ErrLost,
-	} {
+	for _, name := range []string{"Commit", "Finish", "Release"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWired(t)
 			l := operations[name].before(t, w)
-			frozen, thaw := make(chan struct{}), make(chan struct{})
-			var once sync.Once
-			w.wire.breakWith(func(_ context.Context, call string, send func() error) error {
-				if isCommit(call) {
-					once.Do(func() {
-						close(frozen)
-						<-thaw
-					})
-				}
-				return send()
-			})
-			done := make(chan error)
-			go func() {
-				_, err := operations[name].do(context.WithoutCancel(t.Context()), w.broken, l)
-				done <- err
-			}()
-			<-frozen
+			thaw, done := freeze(t, w, name, l)
 			w.soundWire.breakWith(nil)
 			overtake(t, w, true)
 			if calls := w.soundWire.seen(); slices.ContainsFunc(calls[:len(calls)-1], isCommit) {
 				t.Errorf("the other run's requests are %q, want no repeated commit", calls)
 			}
 			before := w.raw(stream)
-			close(thaw)
-			if err := <-done; !errors.Is(err, want) {
-				t.Errorf("got error %v, want %v", err, want)
+			thaw()
+			if err := <-done; !errors.Is(err, store.ErrLost) {
+				t.Errorf("got error %v, want ErrLost", err)
 			}
 			if now := w.raw(stream); now != before {
 				t.Errorf("the document is %s, want %s", now, before)
 			}
 		})
 	}
+}
+
+// TestFrozenInTransaction: a run that stops inside the transaction that takes
+// the lease holds a lock, until Firestore takes it away. Others then do not
+// know, and in the end one of them has the lease. Who is told that it is held
+// never has to wait.
+func TestFrozenInTransaction(t *testing.T) {
+	for _, name := range []string{"Acquire, create", "Acquire, update"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWired(t)
+			operations[name].before(t, w)
+			thaw, done := freeze(t, w, name, nil)
+			before := w.raw(stream)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			_, _, err := w.sound.Acquire(ctx, stream, claim("other", 50))
+			expectUnsettled(t, err)
+			if now := w.raw(stream); now != before {
+				t.Errorf("the document is %s, want %s", now, before)
+			}
+			thaw()
+			won := <-done
+			start := time.Now()
+			_, _, err = w.sound.Acquire(t.Context(), stream, claim("other", 50))
+			if (won == nil) == (err == nil) || won == nil && !errors.Is(err, store.ErrHeld) {
+				t.Errorf("the errors are %v and %v, want that one of them has the lease", won, err)
+			}
+			expectAtOnce(t, start)
+		})
+	}
+}
+
+// TestChangedBeforeTransaction: what counts is what the transaction reads, not
+// what the plain read before it showed.
+func TestChangedBeforeTransaction(t *testing.T) {
+	for name, test := range map[string]struct {
+		meanwhile func(t *testing.T, w *wired)
+		want      error
+		token     int64
+	}{
+		"taken":                {func(t *testing.T, w *wired) { overtake(t, w, false) }, store.ErrHeld, 0},
+		"taken and given back": {func(t *testing.T, w *wired) { releasedLease(t, w) }, nil, 3},
+		"deleted": {func(t *testing.T, w *wired) {
+			l, err := acquireNew(t.Context(), w.sound, nil)
+			if err == nil {
+				err = w.sound.Release(t.Context(), l, store.Run{ID: "last", Token: 7, StartedAt: time.Now()})
+			}
+			if err != nil {
+				t.Error(err)
+			}
+			w.delete(stream)
+		}, nil, 8},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWired(t)
+			releasedLease(t, w)
+			var once sync.Once
+			w.wire.breakWith(func(_ context.Context, call string, send func() error) error {
+				if call == "Begin" {
+					once.Do(func() { test.meanwhile(t, w) })
+				}
+				return send()
+			})
+			l, err := acquireNew(t.Context(), w.broken, nil)
+			if !errors.Is(err, test.want) || err == nil && l.Token != test.token {
+				t.Errorf("got lease %+v and error %v, want token %d and %v", l, err, test.token, test.want)
+			}
+			if calls := w.wire.seen(); test.want != nil && calls[len(calls)-1] != "Rollback" {
+				t.Errorf("requests %q, want that the lock is given back", calls)
+			}
+		})
+	}
+}
+
+// freeze stops an operation before its first commit, until thaw.
+func freeze(t *testing.T, w *wired, name string, l *store.Lease) (thaw func(), done chan error) {
+	frozen, thawed := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	w.wire.breakWith(func(_ context.Context, call string, send func() error) error {
+		if isCommit(call) {
+			once.Do(func() {
+				close(frozen)
+				<-thawed
+			})
+		}
+		return send()
+	})
+	done = make(chan error)
+	go func() {
+		_, err := operations[name].do(context.WithoutCancel(t.Context()), w.broken, l)
+		done <- err
+	}()
+	<-frozen
+	return func() { close(thawed) }, done
 }

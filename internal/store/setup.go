@@ -2,9 +2,7 @@ package store
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"time"
 )
 
 // SetupError is an ErrSetup: what is wrong, and what a person does.
@@ -19,22 +17,18 @@ func (e *SetupError) Error() string { return fmt.Sprintf("%v: %v: %s", ErrSetup,
 // Unwrap makes it an [ErrSetup].
 func (e *SetupError) Unwrap() []error { return []error{ErrSetup, e.Reason} }
 
-// never is a version that no document has or had: the first second of 1970, as
-// Firestore refuses earlier times.
-const never = int64(time.Second)
-
 // Probe returns the state as Load does, and an error also where the account
-// may not write it. It writes nothing: its write is on condition of a version
-// that cannot be, which is looked at only after the permission.
+// may not write it. It changes nothing.
 func (s *Store) Probe(ctx context.Context, stream string) (State, error) {
-	doc, at, err := s.read(ctx, stream)
+	ctx, cancel := context.WithTimeout(ctx, opTimeout)
+	defer cancel()
+	var p patience
+	doc, at, err := s.read(ctx, stream, &p)
 	if err != nil {
 		return State{}, err
 	}
-	lease := doc.lease(stream)
-	_, err = s.write(ctx, stream, never, change{seq: doc.Seq, lease: lease})
-	if err != nil && !errors.Is(err, errConflict) {
+	if err := p.try(ctx, func(ctx context.Context) error { return s.backend.probe(ctx, stream, doc, at) }); err != nil {
 		return State{}, err
 	}
-	return State{Stream: stream, Lease: lease, Cursor: doc.Cursor, Now: at.now}, nil
+	return State{Stream: stream, Lease: doc.lease(stream), Cursor: doc.Cursor, Now: at.now}, nil
 }

@@ -16,20 +16,27 @@
 // against acquired_at + ttl, never by this machine's.
 //
 // When Acquire, Commit, Finish or Release returns nil, the change is durable.
-// An error other than [ErrHeld] and [ErrLost] means that it may or may not
-// have happened: an answer can be lost on its way. The store has then read the
-// document back to settle it, and could not. The next run reads what is true.
+// An error other than [ErrHeld], [ErrLost] and [ErrSetup] means that it may or
+// may not have happened: an answer can be lost on its way. The store has then
+// read the document back to settle it, and could not. The next run reads what
+// is true. A lease that an Acquire may have taken without hearing of it is
+// given back before it returns.
+//
+// Nothing is tried more than five times in one operation, and what only a
+// person can mend is tried once.
 //
 // A document that somebody deleted is made anew from the history's last run: the
 // tokens go on, and the cursor has that run's watermark and nothing seen.
 //
 // # How
 //
-// Every change is one conditional write: "replace, if the document is still
-// the version that I read". No transaction is open between the read and the
-// write, so a process killed in between leaves no lock behind (a pessimistic
-// transaction's would stay for up to a minute), and a crowd of instances costs
-// one failed write each, not seconds of waiting. docs/design.md weighs this.
+// The lease is taken in a transaction: read the document, decide by the time
+// of that read, write. A plain read comes before it and answers a contender
+// without one, because the transaction locks what it reads. It is given back
+// in a transaction too, that writes the document and the run's record and
+// reads nothing. A commit between them is one conditional write. Each write is
+// "replace, if the document is still the version that I know": the lock is for
+// fairness, the condition for truth. docs/design.md weighs this.
 //
 // A [Store] is safe for concurrent use, by many processes too. A [Lease] is
 // its run's alone.
@@ -38,7 +45,6 @@ package store
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 )
@@ -59,10 +65,6 @@ var (
 	// ErrSetup means that a person must act: a permission, a missing database,
 	// a document that this version can't read.
 	ErrSetup = errors.New("state store set-up")
-
-	// errConflict is a backend's answer when the document is not the version
-	// that the write was conditioned on.
-	errConflict = errors.New("document changed since it was read")
 )
 
 // State is a stream's document as it was read.
@@ -79,7 +81,8 @@ type Claim struct {
 	TTL    time.Duration // must outlast everything that the run does
 	Force  bool          // take the lease although it is held
 	// Next returns the cursor to start with, frozen in the same write that
-	// takes the lease. It may be called more than once.
+	// takes the lease. It is called inside the transaction, maybe more than
+	// once, so it computes and does no I/O.
 	Next func(context.Context, State) (Cursor, error)
 }
 
@@ -93,9 +96,17 @@ type Store struct {
 type backend interface {
 	// read returns a zero document with version 0 where there is none yet.
 	read(ctx context.Context, stream string) (document, stamp, error)
-	// write applies the change if the document still has the version, and
-	// returns errConflict if not. Document and run are written together.
+	// transact reads the document again, has decide say what to write, and
+	// writes that, in one transaction. Decide gets the document absent where
+	// there still is none, and its error is returned as it is. If there is
+	// none any more, the answer is a conflict.
+	transact(ctx context.Context, stream string, read stamp, absent document, decide func(document, stamp) (change, error)) (stamp, error)
+	// write applies the change if the document, which exists, still has the
+	// version, and returns a conflict if not. Document and run are written
+	// together.
 	write(ctx context.Context, stream string, version int64, c change) (stamp, error)
+	// probe finds out whether the document can be written, and does not.
+	probe(ctx context.Context, stream string, read document, at stamp) error
 	// runs returns the newest first.
 	runs(ctx context.Context, stream string, limit int) ([]Run, error)
 	hasRun(ctx context.Context, stream, id string) (bool, error)
@@ -131,14 +142,17 @@ func (c change) parts() (more []Part, gone []int64) {
 }
 
 const (
-	callTimeout = 8 * time.Second  // one request to the backend
+	callTimeout = 8 * time.Second  // one request to the backend, or one transaction
 	opTimeout   = 20 * time.Second // one operation, read-backs and repeats included
-	repeatAfter = 200 * time.Millisecond
+	maxTries    = 5                // of one operation
+	firstPause  = 300 * time.Millisecond
 )
 
 // Load returns a stream's state as it is now, for display and dry runs.
 func (s *Store) Load(ctx context.Context, stream string) (State, error) {
-	doc, at, err := s.read(ctx, stream)
+	ctx, cancel := context.WithTimeout(ctx, opTimeout)
+	defer cancel()
+	doc, at, err := s.read(ctx, stream, &patience{})
 	if err != nil {
 		return State{}, err
 	}
@@ -147,46 +161,14 @@ func (s *Store) Load(ctx context.Context, stream string) (State, error) {
 
 // Runs returns up to limit finished runs of a stream, the newest first.
 func (s *Store) Runs(ctx context.Context, stream string, limit int) ([]Run, error) {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	return s.backend.runs(ctx, stream, limit)
-}
-
-// Acquire takes the lease and freezes the cursor that Claim.Next returns, in
-// one write. It returns ErrHeld without writing if another run holds the lease
-// and the claim does not force it. Contenders beyond the first lose the
-// conditional write, read again and find the lease held.
-func (s *Store) Acquire(ctx context.Context, stream string, c Claim) (*Lease, Cursor, error) {
 	ctx, cancel := context.WithTimeout(ctx, opTimeout)
 	defer cancel()
-	for {
-		doc, at, err := s.read(ctx, stream)
-		if err != nil {
-			return nil, Cursor{}, err
-		}
-		was := doc.lease(stream)
-		if was.Holder == c.Holder { // an attempt of ours whose answer was lost
-			was.stampAt(at)
-			return &was, doc.Cursor, nil
-		}
-		if was.heldAt(at.now) && !c.Force {
-			return nil, Cursor{}, ErrHeld
-		}
-		next, err := c.Next(ctx, State{Stream: stream, Lease: was, Cursor: doc.Cursor, Now: at.now})
-		if err != nil {
-			return nil, Cursor{}, err
-		}
-		lease := Lease{Stream: stream, Holder: c.Holder, Token: was.Token + 1, AcquiredAt: at.now, TTL: c.TTL, seq: doc.Seq + 1}
-		got, err := s.write(ctx, stream, at.version, change{seq: lease.seq, lease: lease, cursor: &next, stored: was.seen})
-		if err == nil {
-			lease.seen = next.Seen
-			lease.stampAt(got)
-			return &lease, next, nil
-		}
-		if errors.Is(err, ErrSetup) || !pause(ctx) {
-			return nil, Cursor{}, fmt.Errorf("acquiring the lease: %w", err)
-		}
-	}
+	var runs []Run
+	err := (&patience{}).try(ctx, func(ctx context.Context) (err error) {
+		runs, err = s.backend.runs(ctx, stream, limit)
+		return err
+	})
+	return runs, err
 }
 
 // Commit saves the cursor under the lease.
@@ -206,18 +188,21 @@ func (s *Store) Release(ctx context.Context, l *Lease, r Run) error {
 	return s.update(ctx, l, change{lease: l.released(), run: &r})
 }
 
-func (s *Store) read(ctx context.Context, stream string) (document, stamp, error) {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	doc, at, err := s.backend.read(ctx, stream)
-	if err != nil || at.version != 0 {
-		return doc, at, err
-	}
-	runs, err := s.backend.runs(ctx, stream, 1)
-	if err != nil || len(runs) == 0 {
-		return doc, at, err
-	}
-	return recall(runs[0]), at, nil
+// read returns what the history tells where there is no document.
+func (s *Store) read(ctx context.Context, stream string, p *patience) (document, stamp, error) {
+	var doc document
+	var at stamp
+	err := p.try(ctx, func(ctx context.Context) (err error) {
+		if doc, at, err = s.backend.read(ctx, stream); err != nil || at.version != 0 {
+			return err
+		}
+		runs, err := s.backend.runs(ctx, stream, 1)
+		if err == nil && len(runs) > 0 {
+			doc = recall(runs[0])
+		}
+		return err
+	})
+	return doc, at, err
 }
 
 func (s *Store) write(ctx context.Context, stream string, version int64, c change) (stamp, error) {

@@ -28,11 +28,11 @@ type wire struct {
 }
 
 // fault decides what becomes of a request: Get, Commit (with the number of its
-// writes) or Query. send lets the server have it.
+// writes), Begin, Rollback or Query. send lets the server have it.
 type fault func(ctx context.Context, call string, send func() error) error
 
-// names shortens the streaming methods that the store uses.
-var names = map[string]string{"BatchGetDocuments": "Get", "RunQuery": "Query"}
+// names shortens the methods that the store uses.
+var names = map[string]string{"BatchGetDocuments": "Get", "RunQuery": "Query", "BeginTransaction": "Begin", "Rollback": "Rollback"}
 
 func (w *wire) pass(ctx context.Context, call string, send func() error) error {
 	w.mu.Lock()
@@ -59,11 +59,11 @@ func (w *wire) seen() []string {
 }
 
 func (w *wire) intercept() []grpc.DialOption {
-	return []grpc.DialOption{grpc.WithUnaryInterceptor(w.unary), grpc.WithStreamInterceptor(w.stream)}
+	return []grpc.DialOption{grpc.WithChainUnaryInterceptor(w.unary), grpc.WithChainStreamInterceptor(w.stream)}
 }
 
 func (w *wire) unary(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
-	call := path.Base(method)
+	call := names[path.Base(method)]
 	if r, ok := req.(*firestorepb.CommitRequest); ok {
 		call = fmt.Sprint("Commit ", len(r.Writes))
 		w.mu.Lock()

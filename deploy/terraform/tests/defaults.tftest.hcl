@@ -122,6 +122,10 @@ run "data" {
     error_message = "The set of identities would be indexed."
   }
   assert {
+    condition     = google_firestore_field.expire_at.collection == "duo-collector-runs" && google_firestore_field.expire_at.field == "expire_at"
+    error_message = "The history of runs would not end, or another application's would."
+  }
+  assert {
     condition     = google_secret_manager_secret_iam_member.run.secret_id == google_secret_manager_secret.skey.id && google_secret_manager_secret_iam_member.run.member == google_service_account.run.member
     error_message = "The service can't read its secret key."
   }

@@ -31,6 +31,9 @@ type Backend struct {
 	// Env is the environment in which the test binary, run again, calls Work
 	// with a store on the same data.
 	Env []string
+	// Lock is how long a process that was killed inside a transaction keeps
+	// others out.
+	Lock time.Duration
 }
 
 // Test runs the suite. Each call of open returns a fresh Backend.
