@@ -73,7 +73,7 @@ func Run(ctx context.Context, c *collect.Collector, from, to time.Time, progress
 	if !report.From.Before(report.To) {
 		return report, fmt.Errorf("%w: %s", errNothing, strings.Join(report.Cut, "; "))
 	}
-	a := newAuditor(c, report, settled.Pace, progress)
+	a := newAuditor(c, report, settled, progress)
 	for _, step := range []func(context.Context) error{a.list, a.read, a.search} {
 		if err := step(ctx); err != nil {
 			return a.report, err

@@ -313,6 +313,29 @@ func TestStreams(t *testing.T) {
 	wantFaults(t, w.audit(3*time.Hour, time.Hour), nil)
 }
 
+// TestMoved compares what is at each place that the settings have named, and
+// leaves out what is another account's.
+func TestMoved(t *testing.T) {
+	t.Parallel()
+	account := newAccount(spread(500, afternoon.Add(-20*time.Hour), time.Minute)...)
+	w := newWorld(t, afternoon, account)
+	w.run(collect.Job{})
+	w.pass(time.Hour)
+	account.log = append(account.log, spread(20, afternoon.Add(10*time.Minute), time.Second)...)
+	w.collector.Bucket = writer.NewDir(w.dir, "elsewhere")
+	w.run(collect.Job{})
+	other := writer.Object{
+		Name: writer.Name{Stream: stream, From: afternoon.Add(-3 * time.Hour), To: afternoon.Add(-time.Hour), Page: 1},
+		Data: []byte("{}\n"), Meta: writer.Meta{Records: 1, Account: "api-other.duosecurity.com"},
+	}
+	if _, err := w.collector.Bucket.Put(t.Context(), other); err != nil {
+		t.Fatal(err)
+	}
+	if r := w.audit(24*time.Hour, -time.Hour); !r.Exact() || r.Duo != 520 {
+		t.Errorf("%+v", r)
+	}
+}
+
 // TestMends has an audit find what is missing, and a backfill of the range that
 // it names bring exactly that back.
 func TestMends(t *testing.T) {

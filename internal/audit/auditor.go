@@ -22,7 +22,8 @@ type auditor struct {
 	largest  int   // most records that Duo gave in a page
 	seed     maphash.Seed
 	appended []string // what a run may have put at a record's end, the last member first
-	objects  []writer.Name
+	buckets  []collect.Bucket
+	objects  []object
 	trails   map[key]trail
 	names    map[key]string // ids that key does not have
 }
@@ -48,16 +49,22 @@ const (
 	within             // shows it within the range
 )
 
+// object is one of those that can hold a record of the range.
+type object struct {
+	writer.Name
+	bucket collect.Bucket
+}
+
 // place is a line of an object, which is the number of one of those listed.
 type place struct{ object, line uint32 }
 
-func newAuditor(c *collect.Collector, r Report, pace time.Duration, progress func(collect.Progress)) *auditor {
+func newAuditor(c *collect.Collector, r Report, s collect.Settled, progress func(collect.Progress)) *auditor {
 	if progress == nil {
 		progress = func(collect.Progress) {}
 	}
 	host, _ := json.Marshal(c.Host) // no error can come of a string
 	return &auditor{
-		Collector: c, report: r, progress: progress, session: c.Duo.Session(pace),
+		Collector: c, report: r, progress: progress, session: c.Duo.Session(s.Pace), buckets: s.Buckets,
 		from: r.From.UnixMilli(), to: r.To.UnixMilli(), reached: r.To.UnixMilli(),
 		seed: maphash.MakeSeed(), appended: []string{`"host":` + string(host), `"eventtype":"telephony"`},
 		trails: map[key]trail{}, names: map[key]string{},

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 	"time"
 
 	"duo-telephony-collector/internal/collect"
@@ -20,21 +21,32 @@ const widest = 180 * day
 // wider, and by that of its own window.
 func (a *auditor) list(ctx context.Context) error {
 	const around = 2 * time.Millisecond
-	for info, err := range a.Bucket.List(ctx, a.report.From.Add(-around), a.report.To.Add(around), widest) {
-		if err != nil && !errors.Is(err, writer.ErrForeign) {
-			return fmt.Errorf("listing what the bucket holds: %w", err)
-		}
-		if s := info.Name.Stream; s == a.Stream || s == collect.BackfillStream(a.Stream) {
-			a.objects = append(a.objects, info.Name)
+	for _, b := range a.buckets {
+		for info, err := range b.List(ctx, a.report.From.Add(-around), a.report.To.Add(around), widest) {
+			if err != nil && !errors.Is(err, writer.ErrForeign) {
+				return fmt.Errorf("listing what the bucket holds: %w", err)
+			}
+			if a.ours(info) {
+				a.objects = append(a.objects, object{info.Name, b})
+			}
 		}
 	}
 	return nil
 }
 
+// ours reports whether an object is of the stream or its backfills, and not for
+// sure another account's.
+func (a *auditor) ours(o writer.Info) bool {
+	if o.Meta.Account != "" && !strings.EqualFold(o.Meta.Account, a.Host) {
+		return false
+	}
+	return o.Name.Stream == a.Stream || o.Name.Stream == collect.BackfillStream(a.Stream)
+}
+
 // search reads the bucket's side, object by object.
 func (a *auditor) search(ctx context.Context) error {
-	for i, name := range a.objects {
-		o, err := a.Bucket.Get(ctx, name)
+	for i, object := range a.objects {
+		o, err := object.bucket.Get(ctx, object.Name)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // a feed deleted it since it was listed
 		}
@@ -56,7 +68,7 @@ func (a *auditor) search(ctx context.Context) error {
 func (a *auditor) find(line []byte, here place, foreign bool) {
 	r := a.parse(line)
 	t, known := a.trails[r.key]
-	if t.duo == beside || !known && !a.belongs(r, a.objects[here.object]) {
+	if t.duo == beside || !known && !a.belongs(r, a.objects[here.object].Name) {
 		return
 	}
 	a.report.Bucket++
@@ -97,7 +109,8 @@ func (a *auditor) belongs(r record, n writer.Name) bool {
 // note adds a copy to the faults of a kind, to those of its record unless it is
 // the first.
 func (a *auditor) note(f *Faults, first bool, r record, here place) {
-	c := Copy{Object: a.Bucket.URI(a.objects[here.object]), Line: int(here.line)}
+	object := a.objects[here.object]
+	c := Copy{Object: object.bucket.URI(object.Name), Line: int(here.line)}
 	if first {
 		f.add(r.key, Fault{ID: r.name(), TS: instant(r.at), Copies: []Copy{c}})
 		return

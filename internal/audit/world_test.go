@@ -56,6 +56,7 @@ func newWorld(t *testing.T, start time.Time, h http.Handler) *world {
 		},
 		Log: slog.New(slog.DiscardHandler),
 	}
+	w.collector.At = func(p writer.Place) collect.Bucket { return writer.NewDir(w.dir, p.Prefix) }
 	w.connect(h)
 	return w
 }
