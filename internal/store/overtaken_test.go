@@ -231,6 +231,33 @@ func TestChangedBeforeTransaction(t *testing.T) {
 	}
 }
 
+// TestAppliedLate: a write that seemed lost is applied after all, between the
+// next attempt's two reads. The lease is the run's own, and nobody is busy.
+func TestAppliedLate(t *testing.T) {
+	t.Parallel()
+	w := newWired(t)
+	releasedLease(t, w)
+	begins := 0
+	lost := requestLost(codes.Unavailable, nothing)
+	w.wire.breakWith(func(ctx context.Context, call string, send func() error) error {
+		if call == "Begin" {
+			if begins++; begins == 2 {
+				if _, err := acquireNew(ctx, w.sound, nil); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+		return lost(ctx, call, send)
+	})
+	l, err := acquireNew(t.Context(), w.broken, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.broken.Commit(t.Context(), l, cursor(2)); err != nil || begins != 2 {
+		t.Errorf("error %v after %d attempts, want a good lease after 2", err, begins)
+	}
+}
+
 // freeze stops an operation before its first commit, until thaw.
 func freeze(t *testing.T, w *wired, name string, l *store.Lease) (thaw func(), done chan error) {
 	frozen, thawed := make(chan struct{}), make(chan struct{})
