@@ -85,3 +85,22 @@ func (w *world) edit(change func(*store.Cursor)) {
 		w.t.Fatal(err)
 	}
 }
+
+// TestWatermarkPastWindow has an operator move the watermark past a window that
+// does not get on: it is given up, and the stream goes on behind it.
+func TestWatermarkPastWindow(t *testing.T) {
+	t.Parallel()
+	w := embedded(t)
+	w.config.MaxWindow = time.Hour
+	w.sim.Add(spread(1500, w.start.Add(-24*time.Hour), time.Second)...)
+	w.config.MaxPages = 1
+	w.run(collect.Job{})
+	past := w.state().Cursor.Window.To.Add(time.Minute)
+	w.edit(func(c *store.Cursor) { c.Watermark = past })
+	w.config.MaxPages = 0
+	w.pass(time.Minute)
+	r := w.collector().Run(t.Context(), collect.Job{})
+	if r.Outcome != collect.Complete || r.Window == nil || !r.Window.From.Equal(past) {
+		t.Errorf("%s, window %v, want it to begin at %s: %s", r.Outcome, r.Window, past, r.Reason)
+	}
+}

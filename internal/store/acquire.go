@@ -70,9 +70,10 @@ func (a *acquisition) run(ctx context.Context) error {
 	}
 }
 
-// refuse returns ErrHeld where the claim has to wait.
+// refuse returns ErrHeld where the claim has to wait. A lease of its own can
+// turn up late, in the transaction: it is taken once more.
 func (a *acquisition) refuse(doc document, at stamp) error {
-	if doc.lease(a.stream).heldAt(at.now) && !a.claim.Force {
+	if doc.lease(a.stream).heldAt(at.now) && doc.Lease.Holder != a.claim.Holder && !a.claim.Force {
 		return ErrHeld
 	}
 	return nil
