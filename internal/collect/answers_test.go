@@ -214,7 +214,7 @@ func TestSecondWalk(t *testing.T) {
 	w := newWorld(t, duosim.Config{Manners: duosim.Manners{Total: duosim.TooMany}})
 	w.sim.Add(spread(20, w.start.Add(-2*time.Hour), time.Second)...)
 	w.sim.Script(duosim.Pass, func(rw http.ResponseWriter, r *http.Request, next http.Handler) {
-		late := plain(uuid(1, w.start), w.start.Add(-5*time.Minute))
+		late := plain(uuid(1, w.start), w.start.Add(-3*time.Hour)) // before the place of the first walk
 		late.VisibleAt = w.clock()
 		w.sim.Add(late)
 		next.ServeHTTP(rw, r)
