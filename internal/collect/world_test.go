@@ -308,7 +308,10 @@ func (w *world) check() map[string]bool {
 			there += min(1, len(lines[line]))
 		}
 		if there > 1 {
-			w.t.Fatalf("%d versions of a record are there: %s", there, r.Raw)
+			for _, raw := range versions(r) {
+				w.t.Logf("%s: %s", lines[w.line(raw)], w.line(raw))
+			}
+			w.t.Fatalf("%d versions of a record are there", there)
 		}
 	}
 	for line, object := range lines {
