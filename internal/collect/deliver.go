@@ -29,6 +29,9 @@ func (r *run) drop(ctx, asking context.Context, p page) (batch, error) {
 	}
 	r.lead(&b, p)
 	r.walk.largest = max(r.walk.largest, len(p.records.all))
+	if n := len(p.records.all); n > 0 {
+		r.walk.last = p.records.all[n-1].id
+	}
 	r.fetchAhead(asking, b)
 	return b, nil
 }

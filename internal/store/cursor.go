@@ -73,7 +73,7 @@ type Window struct {
 	// order has before it is delivered.
 	Last time.Time `firestore:"last" json:"last"`
 	// Anchor is where the walk went on without an offset when there was none,
-	// or when Refused, an offset, was refused by Duo or led nowhere.
+	// or Duo refused it, or when Refused, an offset, led nowhere.
 	Anchor  time.Time `firestore:"anchor" json:"anchor"`
 	Refused string    `firestore:"refused" json:"refused"`
 	// Prove: the page asked from Anchor on has to show a delivered record.
