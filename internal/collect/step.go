@@ -121,6 +121,16 @@ func reanchor(w store.Window, refused string) (store.Window, error) {
 	return w, nil
 }
 
+// resume returns a window as a run takes it up. What led nowhere before may lead
+// on now: where the walk has not got past its anchor, it begins there again.
+func resume(w store.Window) store.Window {
+	w.Refused = ""
+	if !w.Anchor.IsZero() && !w.Last.After(w.Anchor) {
+		w.Offset, w.Prove = "", w.Last.Equal(w.Anchor)
+	}
+	return w
+}
+
 // passed returns how far a page with these times, in its order, has brought the
 // walk, to go on from there without an offset. It keeps away from the page's
 // latest records, in case Duo has some of them earlier in its order than their
