@@ -76,8 +76,8 @@ func (s *shelf) turn(ctx context.Context, records []record) error {
 // mayHold reports whether one of the times, which are sorted, is among the
 // object's. It can be where the object does not tell.
 func (o *heldObject) mayHold(times []int64) bool {
-	if o.Meta.First.IsZero() {
-		return o.Meta.Untimed < 0
+	if o.Meta.First.IsZero() { // the year 1 is a time, too
+		return o.Meta.Untimed < o.Meta.Records
 	}
 	i, _ := slices.BinarySearch(times, o.Meta.First.UnixMilli())
 	return i < len(times) && times[i] <= o.Meta.Last.UnixMilli()

@@ -120,9 +120,9 @@ func (p live) open(c store.Cursor, now time.Time) store.Cursor {
 
 // reopens reports whether the stream's start may still be moved by a setting: its
 // first page is not committed, and no run that has not given its lease back can
-// still write it.
+// still write it. A cursor that was made anew from the history has no start.
 func reopens(s store.State) bool {
-	return s.Cursor.Totals.Pages == 0 && s.Cursor.Window.Open() && s.Lease.Holder == ""
+	return !s.Cursor.Begun.IsZero() && s.Cursor.Totals.Pages == 0 && s.Cursor.Window.Open() && s.Lease.Holder == ""
 }
 
 // shown is up to when Duo shows records: no window has ever ended later.

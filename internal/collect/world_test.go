@@ -316,7 +316,7 @@ func (w *world) check() map[string]bool {
 	}
 	for line, object := range lines {
 		if len(object) > 1 {
-			w.t.Fatalf("a record is there %d times: %s", len(object), object)
+			w.t.Fatalf("a record is there %d times: %s: %s", len(object), object, line)
 		}
 		if !want[line] {
 			w.t.Fatalf("%s holds a line that Duo does not show: %s", object, line)

@@ -28,7 +28,7 @@ type Cursor struct {
 	Gap *Gap `firestore:"gap" json:"gap"`
 	// Backfill is the range being collected; nil in a live stream.
 	Backfill *Backfill `firestore:"backfill" json:"backfill"`
-	// Begun is when the stream's first run was.
+	// Begun is when the stream's first run was; zero where that is not known.
 	Begun time.Time `firestore:"begun" json:"begun"`
 	// Account and Log are what the cursor is about: Duo's API host and, where it
 	// is known, the account's id; "telephony".
