@@ -82,6 +82,7 @@ type history struct {
 	manners []duosim.Manners
 	records int
 	moved   bool            // a document that is lost or old knows nothing of the old place
+	back    bool            // the history tells nothing of a watermark that was set back
 	ids     []string        // of use, that were given
 	written map[string]bool // ids of use with their times
 
@@ -151,6 +152,9 @@ func (h *history) document() {
 	}
 	switch n {
 	case 0:
+		if w.state().Cursor.Places == nil && !w.state().Cursor.Watermark.IsZero() {
+			return // it was lost: until the next run nobody knows the old place
+		}
 		h.moved = true
 		w.move(fmt.Sprint("place", h.IntN(3)))
 	case 1:
@@ -160,12 +164,12 @@ func (h *history) document() {
 			w.age()
 		}
 	case 3:
-		if !h.moved {
+		if !h.moved && !h.back {
 			h.deleted()
 		}
 	case 4:
 		if c := w.state().Cursor; !c.Watermark.IsZero() && !c.Window.Open() && c.Watermark.Sub(w.first()) > 2*time.Hour {
-			w.reports = nil // the watermark goes back
+			h.back, w.reports = true, nil
 			w.edit(func(c *store.Cursor) { c.Watermark = c.Watermark.Add(-h.between(time.Minute, time.Hour)) })
 		}
 	case 5:

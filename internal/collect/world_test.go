@@ -105,6 +105,9 @@ func changeBolt(t *testing.T, file string, f func(*bbolt.Tx) error) {
 // toSchema2 makes a stream's document one of schema 2, which knew of no owner
 // and packed what was seen in another way.
 func toSchema2(b *bbolt.Bucket) error {
+	if b.Get([]byte("state")) == nil {
+		return nil
+	}
 	var doc map[string]any
 	if err := json.Unmarshal(b.Get([]byte("state")), &doc); err != nil {
 		return err
