@@ -193,6 +193,9 @@ func (s *server) push(w http.ResponseWriter, r *http.Request) error {
 
 // manual is a person's curl.
 func (s *server) manual(w http.ResponseWriter, r *http.Request) error {
+	if r.URL.RawQuery != "" {
+		return &httpError{http.StatusBadRequest, "a query after the path is not read: put what is wanted into the body; " + wishes}
+	}
 	body, err := readBody(w, r)
 	if err != nil {
 		return err

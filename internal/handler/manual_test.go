@@ -36,6 +36,13 @@ func TestManual(t *testing.T) {
 		}
 		checkError(t, a, words)
 	}
+	for _, query := range []string{"?dry_run=true", "?from=2026-01-01T00:00:00Z&to=2026-01-02T00:00:00Z", "?force", "?;"} {
+		a := w.send(http.MethodPost, "/run"+query, "{}", nil)
+		if a.StatusCode != http.StatusBadRequest {
+			t.Errorf("%s = %d, want 400", query, a.StatusCode)
+		}
+		checkError(t, a, "put what is wanted into the body")
+	}
 	if got := w.state(stream).Lease.Token; got != 2 {
 		t.Errorf("%d runs, want 2: a malformed wish starts none", got)
 	}
