@@ -145,4 +145,26 @@ func TestBackfillIsCut(t *testing.T) {
 	if diff := cmp.Diff(want, r.Window); diff != "" {
 		t.Errorf("window (-want +got):\n%s", diff)
 	}
+	if words := want.To.Format(time.RFC3339); !strings.Contains(r.Reason, words) {
+		t.Errorf("reason %q does not tell of %s", r.Reason, words)
+	}
+	before := w.state(backfill)
+	for name, body := range map[string]string{
+		"live":       span(want.To, w.now, ""),
+		"future":     span(w.now.Add(time.Hour), w.now.Add(2*time.Hour), ""),
+		"redelivery": span(want.To, w.now, `,"redeliver":true`),
+		"dry":        span(want.To, w.now, `,"dry_run":true`),
+	} {
+		a := w.send(http.MethodPost, "/run", body, nil)
+		if a.StatusCode != http.StatusBadRequest {
+			t.Errorf("%s = %d, want 400", name, a.StatusCode)
+		}
+		checkError(t, a, "ask for it from ")
+	}
+	if diff := cmp.Diff(before.Cursor, w.state(backfill).Cursor); diff != "" {
+		t.Errorf("what is refused moved the cursor (-was +is):\n%s", diff)
+	}
+	if n := strings.Count(w.log.String(), `"msg":"request refused"`); n != 4 || strings.Count(w.log.String(), `"msg":"run failed"`) != 1 {
+		t.Errorf("the log tells of %d refusals, want 4 and the one failed run:\n%s", n, w.log)
+	}
 }
