@@ -158,7 +158,7 @@ func (r *run) planBackfill(ctx context.Context, want store.Backfill) error {
 	asked, limit := floor(want.To), r.settled(c)
 	want.From, want.To = floor(want.From), earliest(asked, limit)
 	if want.To.Before(asked) {
-		// A run at that time or later brings the watermark to where asked is settled.
+		// A run from then on ends at now - Delay: asked is Overlap before that.
 		r.rest = fmt.Sprintf("what is not before %s is the live stream's to deliver: ask for it from %s on, once a run after that is complete",
 			limit.Format(time.RFC3339Nano), asked.Add(r.Overlap+r.Delay).Format(time.RFC3339Nano))
 	}
