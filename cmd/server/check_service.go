@@ -113,8 +113,8 @@ func (c config) audienceFindings() []finding {
 		case audience == gcloudAudience:
 			found = append(found, fail(name, audience+" is gcloud's own, which is in the tokens of everybody who uses it",
 				"set PUSH_AUDIENCE to the service's https:// URL or to a name of your own, and the push subscription's audience to the same"))
-		case isURL && (err != nil || u.Scheme != "https" || u.Host == ""), strings.ContainsAny(audience, " \t"):
-			found = append(found, warn(name, fmt.Sprintf("%q is neither an https:// URL nor one word", audience),
+		case isURL && (err != nil || u.Scheme != "https" || u.Host == ""):
+			found = append(found, warn(name, fmt.Sprintf("%q is neither an https:// URL nor a name", audience),
 				"set PUSH_AUDIENCE to exactly what the push subscription has as its audience"))
 		default:
 			found = append(found, good(name, audience+": the push subscription must have exactly this one"))

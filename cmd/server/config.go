@@ -7,8 +7,10 @@ import (
 	"log/slog"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"cloud.google.com/go/compute/metadata"
@@ -22,6 +24,9 @@ import (
 const stream = "telephony"
 
 const day = 24 * time.Hour
+
+// maxPrefix leaves room in an object's name, in bytes, for what follows the prefix.
+const maxPrefix = 900
 
 // config is the environment, read and checked.
 type config struct {
@@ -127,11 +132,37 @@ func (e *env) readStorage(c *config) {
 		e.fault("GCS_BUCKET", "%q is no bucket name; leave out gs:// and any path", c.bucket)
 	}
 	c.prefix = strings.Trim(e.text("GCS_PREFIX", "duo-telephony"), "/")
-	if strings.Contains(c.prefix, "//") {
-		e.fault("GCS_PREFIX", "%q has an empty folder name, which SecOps feeds can't read", c.prefix)
+	if fault := prefixFault(c.prefix); fault != "" {
+		e.fault("GCS_PREFIX", "%q %s", c.prefix, fault)
 	}
 	c.stateKey = e.text("STATE_KEY", "")
 	e.notInCloudRun("STORAGE_EMULATOR_HOST")
+}
+
+// prefixFault is why no objects should go there, "" if they may. Some of it Cloud
+// Storage refuses, some of it means something else to those who read the bucket:
+// https://docs.cloud.google.com/storage/docs/objects#naming
+func prefixFault(prefix string) string {
+	folders := strings.Split(prefix, "/")
+	switch {
+	case prefix == "":
+		return ""
+	case slices.Contains(folders, ""):
+		return "has an empty folder name, which SecOps feeds can't read"
+	case slices.Contains(folders, "."), slices.Contains(folders, ".."):
+		return `has a folder "." or "..", which Cloud Storage takes for names and other programs leave out: write the folder that is meant`
+	case !utf8.ValidString(prefix):
+		return "is no UTF-8"
+	case strings.ContainsFunc(prefix, unicode.IsControl):
+		return "has a control character such as a newline in it"
+	case strings.ContainsAny(prefix, "#?*[]"):
+		return "has one of # ? * [ ], which gcloud and others read as patterns or versions"
+	case strings.HasPrefix(prefix+"/", ".well-known/acme-challenge/"):
+		return "is reserved by Cloud Storage: take another folder"
+	case len(prefix) > maxPrefix:
+		return fmt.Sprintf("is longer than %d bytes, and Cloud Storage takes object names of 1024", maxPrefix)
+	}
+	return ""
 }
 
 func (e *env) readFirestore(c *config) {
@@ -190,6 +221,11 @@ func (e *env) readAuth(c *config) {
 		e.fault("AUTH_MODE", "cloudrun-iam is for Cloud Run only, where K_SERVICE is set: elsewhere nobody has checked the signature")
 	}
 	c.auth.Audiences = e.list("PUSH_AUDIENCE", "the audience of the push subscription's id tokens")
+	for _, audience := range c.auth.Audiences {
+		if strings.ContainsFunc(audience, isQuoteOrSpace) {
+			e.fault("PUSH_AUDIENCE", "%q has a quote or a blank in it, which an audience has not: set it to exactly what the push subscription has as its audience", audience)
+		}
+	}
 	c.auth.Callers = e.list("ALLOWED_CALLERS", "the e-mail addresses of the service accounts and people that may call")
 	for _, caller := range c.auth.Callers {
 		if !strings.Contains(caller, "@") {
@@ -197,6 +233,10 @@ func (e *env) readAuth(c *config) {
 		}
 	}
 	c.auth.CertsURL = e.loopback("OIDC_CERTS_URL")
+}
+
+func isQuoteOrSpace(r rune) bool {
+	return unicode.IsSpace(r) || unicode.Is(unicode.Quotation_Mark, r) || r == '`'
 }
 
 func (e *env) readCollect(c *config) {

@@ -89,6 +89,7 @@ func TestConfigGood(t *testing.T) {
 		{"GCS_PREFIX", "/a/b/", func(c config) any { return c.prefix }, "a/b"},
 		{"GCS_PREFIX", "", func(c config) any { return c.prefix }, ""},
 		{"GCS_PREFIX", "/", func(c config) any { return c.prefix }, ""},
+		{"GCS_PREFIX", "..a/b./.well-known/ü 1", func(c config) any { return c.prefix }, "..a/b./.well-known/ü 1"},
 		{"STATE_KEY", "state.json", func(c config) any { return c.stateKey }, "state.json"},
 		{"FIRESTORE_PROJECT", " other ", func(c config) any { return c.project }, "other"},
 		{"FIRESTORE_DATABASE", "records", func(c config) any { return c.database }, "records"},
@@ -103,8 +104,20 @@ func TestConfigGood(t *testing.T) {
 		{"OVERLAP", "0", func(c config) any { return c.collect.Overlap }, time.Duration(0)},
 		{"MAX_WINDOW", "1h", func(c config) any { return c.collect.MaxWindow }, time.Hour},
 		{"ENRICH", "false", func(c config) any { return c.collect.Enrich }, false},
+		{"ENRICH", "No", func(c config) any { return c.collect.Enrich }, false},
+		{"ENRICH", "off", func(c config) any { return c.collect.Enrich }, false},
+		{"ENRICH", "0", func(c config) any { return c.collect.Enrich }, false},
+		{"ENRICH", "FALSE", func(c config) any { return c.collect.Enrich }, false},
+		{"ENRICH", "yes", func(c config) any { return c.collect.Enrich }, true},
+		{"ENRICH", "ON", func(c config) any { return c.collect.Enrich }, true},
+		{"ENRICH", "1", func(c config) any { return c.collect.Enrich }, true},
+		{"ENRICH", "True", func(c config) any { return c.collect.Enrich }, true},
 		{"COMPRESSION", "gzip", func(c config) any { return c.collect.Gzip }, true},
+		{"COMPRESSION", "GZIP", func(c config) any { return c.collect.Gzip }, true},
+		{"COMPRESSION", "None", func(c config) any { return c.collect.Gzip }, false},
 		{"LOG_LEVEL", "warn", func(c config) any { return c.logLevel }, slog.LevelWarn},
+		{"LOG_LEVEL", "DEBUG", func(c config) any { return c.logLevel }, slog.LevelDebug},
+		{"LOG_LEVEL", "Error", func(c config) any { return c.logLevel }, slog.LevelError},
 		{"PORT", "65535", func(c config) any { return c.port }, "65535"},
 	} {
 		c, err := with(map[string]string{test.name: test.value})
@@ -190,7 +203,8 @@ func TestConfigBad(t *testing.T) {
 		{"MAX_WINDOW=0s", "MAX_WINDOW: "},
 		{"ENRICH=perhaps", "ENRICH: "},
 		{"COMPRESSION=zstd", "COMPRESSION: "},
-		{"LOG_LEVEL=INFO", "LOG_LEVEL: "},
+		{"ENRICH=", "ENRICH: "},
+		{"LOG_LEVEL=INFORMATION", "LOG_LEVEL: "},
 		{"PORT=http", "PORT: "},
 		{"PORT=0", "PORT: "},
 		{"K_SERVICE=s DUO_API_URL=http://127.0.0.1", "DUO_API_URL: must not be set in Cloud Run"},
@@ -201,6 +215,40 @@ func TestConfigBad(t *testing.T) {
 		_, err := with(assigned(test.assignments))
 		if err == nil || strings.Contains(err.Error(), "\n") || !strings.HasPrefix(err.Error(), test.want) {
 			t.Errorf("%s: %v, want one fault: %s", test.assignments, err, test.want)
+		}
+	}
+}
+
+// What can't be written into one word of TestConfigBad.
+func TestConfigBadText(t *testing.T) {
+	for _, test := range []struct{ name, value, want string }{
+		{"GCS_PREFIX", "./x", `GCS_PREFIX: "./x" has a folder "." or ".."`},
+		{"GCS_PREFIX", "a/../b", `GCS_PREFIX: "a/../b" has a folder "." or ".."`},
+		{"GCS_PREFIX", ".", `GCS_PREFIX: "." has a folder "." or ".."`},
+		{"GCS_PREFIX", "/../", `GCS_PREFIX: ".." has a folder "." or ".."`},
+		{"GCS_PREFIX", "a/.", `GCS_PREFIX: "a/." has a folder "." or ".."`},
+		{"GCS_PREFIX", "a///b", `GCS_PREFIX: "a///b" has an empty folder name`},
+		{"GCS_PREFIX", "a#b", `GCS_PREFIX: "a#b" has one of # ? * [ ]`},
+		{"GCS_PREFIX", "a?b", `GCS_PREFIX: "a?b" has one of # ? * [ ]`},
+		{"GCS_PREFIX", "a/*", `GCS_PREFIX: "a/*" has one of # ? * [ ]`},
+		{"GCS_PREFIX", "a[0]", `GCS_PREFIX: "a[0]" has one of # ? * [ ]`},
+		{"GCS_PREFIX", "a\nb", `GCS_PREFIX: "a\nb" has a control character`},
+		{"GCS_PREFIX", "a\rb", `GCS_PREFIX: "a\rb" has a control character`},
+		{"GCS_PREFIX", "a\x7fb", `GCS_PREFIX: "a\x7fb" has a control character`},
+		{"GCS_PREFIX", "a\xffb", `GCS_PREFIX: "a\xffb" is no UTF-8`},
+		{"GCS_PREFIX", ".well-known/acme-challenge", `GCS_PREFIX: ".well-known/acme-challenge" is reserved`},
+		{"GCS_PREFIX", "/.well-known/acme-challenge/x/", `GCS_PREFIX: ".well-known/acme-challenge/x" is reserved`},
+		{"GCS_PREFIX", strings.Repeat("p", 901), `GCS_PREFIX: "ppp`},
+		{"PUSH_AUDIENCE", `"https://a.example"`, `PUSH_AUDIENCE: "\"https://a.example\"" has a quote or a blank`},
+		{"PUSH_AUDIENCE", `'name'`, `PUSH_AUDIENCE: "'name'" has a quote or a blank`},
+		{"PUSH_AUDIENCE", "good, two words", `PUSH_AUDIENCE: "two words" has a quote or a blank`},
+		{"PUSH_AUDIENCE", "a\tb", `PUSH_AUDIENCE: "a\tb" has a quote or a blank`},
+		{"PUSH_AUDIENCE", "a\u00a0b", `PUSH_AUDIENCE: "a\u00a0b" has a quote or a blank`},
+		{"PUSH_AUDIENCE", "“a”", `PUSH_AUDIENCE: "“a”" has a quote or a blank`},
+	} {
+		_, err := with(map[string]string{test.name: test.value})
+		if err == nil || strings.Contains(err.Error(), "\n") || !strings.HasPrefix(err.Error(), test.want) {
+			t.Errorf("%s=%q: %v, want one fault: %s", test.name, test.value, err, test.want)
 		}
 	}
 }

@@ -60,12 +60,15 @@ func (e *env) list(name, what string) []string {
 	return out
 }
 
+// choice returns the allowed word that is set, in whatever case.
 func (e *env) choice(name, fallback string, allowed ...string) string {
 	v := e.text(name, fallback)
-	if !slices.Contains(allowed, v) {
+	i := slices.IndexFunc(allowed, func(word string) bool { return strings.EqualFold(word, v) })
+	if i < 0 {
 		e.fault(name, "%q is none of %s", v, strings.Join(allowed, ", "))
+		return fallback
 	}
-	return v
+	return allowed[i]
 }
 
 func (e *env) number(name string, fallback, least, most int) int {
@@ -79,11 +82,14 @@ func (e *env) number(name string, fallback, least, most int) int {
 
 func (e *env) boolean(name string, fallback bool) bool {
 	v := e.text(name, strconv.FormatBool(fallback))
-	b, err := strconv.ParseBool(v)
-	if err != nil {
-		e.fault(name, "%q is neither true nor false", v)
+	switch strings.ToLower(v) {
+	case "true", "t", "yes", "y", "on", "1":
+		return true
+	case "false", "f", "no", "n", "off", "0":
+		return false
 	}
-	return b
+	e.fault(name, "%q is neither true nor false", v)
+	return fallback
 }
 
 // duration takes whole milliseconds, the unit of Duo's bounds and of windows.

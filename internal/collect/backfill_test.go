@@ -2,6 +2,7 @@ package collect_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"maps"
@@ -171,8 +172,48 @@ func TestBackfillLimit(t *testing.T) {
 	}
 	w.config.Overlap = 0
 	limit(earliest(mark.Add(-30*time.Second), w.state().Cursor.Reach))
-	if r := w.backfill(w.again(time.Minute, 0), collect.Complete, 0); r.Window != nil || r.Requests != 0 {
-		t.Errorf("a range that is the live stream's own: window %v, %d requests", r.Window, r.Requests)
+	if r := w.backfill(w.again(time.Minute, 0), collect.Failed, 0); !errors.Is(r.Err, collect.ErrUnsettled) || r.Requests != 0 {
+		t.Errorf("a range that is the live stream's own: %v after %d requests", r.Err, r.Requests)
+	}
+}
+
+// TestBackfillRest expects the report of a range that is cut to say where, and
+// from when on the rest can be asked for; that time holds, and a second before
+// it would not. A dry run says the same.
+func TestBackfillRest(t *testing.T) {
+	t.Parallel()
+	for name, behind := range map[string]time.Duration{"past": 5 * time.Minute, "future": -30 * time.Minute} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := collected(t, 900)
+			job := w.again(4*time.Hour, behind)
+			cut := w.state().Cursor.Watermark.Add(-w.config.Overlap)
+			asked := job.Backfill.To
+			from := asked.Add(w.config.Overlap + w.config.Delay)
+			for _, dry := range []bool{true, false} {
+				job.DryRun = dry
+				r := w.backfill(job, collect.Complete, 0)
+				for _, words := range []string{"not before " + cut.Format(time.RFC3339), "from " + from.Format(time.RFC3339) + " on"} {
+					if !strings.Contains(r.Reason, words) {
+						t.Errorf("dry %v: reason %q lacks %q", dry, r.Reason, words)
+					}
+				}
+				if !r.Window.To.Equal(cut) {
+					t.Errorf("dry %v: it covers up to %s, want %s", dry, r.Window.To, cut)
+				}
+			}
+			rest := collect.Job{Backfill: &store.Backfill{From: asked.Add(-time.Second), To: asked}}
+			w.pass(from.Sub(w.clock()) - time.Second)
+			w.live()
+			if r := w.backfill(rest, collect.Failed, 0); !errors.Is(r.Err, collect.ErrUnsettled) || !strings.Contains(r.Reason, from.Format(time.RFC3339)) {
+				t.Errorf("a second too early: %s", r.Reason)
+			}
+			w.pass(time.Second)
+			w.live()
+			if r := w.backfill(rest, collect.Complete, 0); r.Reason != "" || !r.Window.To.Equal(asked) {
+				t.Errorf("in time it covers %v: %q", r.Window, r.Reason)
+			}
+		})
 	}
 }
 

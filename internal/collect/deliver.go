@@ -197,7 +197,7 @@ func (r *run) commit(ctx, asking context.Context, b batch) error {
 	r.report = r.counted(b)
 	switch stop := r.stopping(asking, 0); {
 	case !planned.Window.Open():
-		err = r.finish(ctx, planned, Complete, "")
+		err = r.finish(ctx, planned, Complete, r.rest)
 	case stop != nil:
 		err = r.finish(ctx, after, Partial, stop.Error())
 	default:

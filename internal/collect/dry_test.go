@@ -29,7 +29,7 @@ func TestDryRun(t *testing.T) {
 	if r.Outcome != collect.Complete || r.Records != 500 || r.Pages != 2 || len(r.Objects) != 0 {
 		t.Errorf("the dry run is %s with %d records in %d pages and %d objects", r.Outcome, r.Records, r.Pages, len(r.Objects))
 	}
-	r = w.collector().Run(t.Context(), collect.Job{DryRun: true, Backfill: &store.Backfill{From: w.start.Add(-3 * time.Hour), To: w.start}})
+	r = w.collector().Run(t.Context(), collect.Job{DryRun: true, Backfill: &store.Backfill{From: w.start.Add(-30 * time.Hour), To: w.start}})
 	if r.Outcome != collect.Complete || r.Records != 0 || r.Stream != collect.BackfillStream(stream) {
 		t.Errorf("the dry backfill is %s with %d records: %s", r.Outcome, r.Records, r.Reason)
 	}

@@ -17,6 +17,11 @@ func TestImportState(t *testing.T) {
 	for _, good := range []string{
 		fmt.Sprintf(`{"last_timestamp_ms": %d, "last_offset": null}`, mark),
 		fmt.Sprintf(`{"last_offset":"1,x","last_timestamp_ms":%d,"more":[]}`, mark),
+		fmt.Sprintf(`{"last_timestamp_ms": %d.0}`, mark),
+		fmt.Sprintf(`{"last_timestamp_ms": %d.000}`, mark),
+		fmt.Sprintf(`{"last_timestamp_ms": %de3}`, mark/1000),
+		fmt.Sprintf(`{"last_timestamp_ms": %d.%012dE+12}`, mark/1e12, mark%1e12),
+		fmt.Sprintf("\xef\xbb\xbf{\"last_timestamp_ms\": %d}\r\n", mark),
 	} {
 		if got, err := collect.ImportState([]byte(good), now); err != nil || got.UnixMilli() != mark {
 			t.Errorf("%s: %s, %v", good, got, err)
@@ -25,6 +30,11 @@ func TestImportState(t *testing.T) {
 	for _, bad := range []string{
 		``, `{}`, `null`, `[]`, `{"last_timestamp_ms":null}`, `{"last_timestamp_ms":"1666714065304"}`, `{"last_timestamp_ms":0}`,
 		`{"last_timestamp_ms":1666714065}`, `{"last_timestamp_ms":1666714065304.5}`, `{"last_timestamp_ms":-1}`, `{"last_timestamp_ms":1e30}`,
+		`{"last_timestamp_ms":1e999999999}`, `{"last_timestamp_ms":1e-999999999}`,
+		`{"last_timestamp_ms":1e300}`, `{"last_timestamp_ms":-1666714065304.0}`,
+		`{"last_timestamp_ms":"1666714065304.0"}`, `{"last_timestamp_ms":1666714065.304}`, `{"last_timestamp_ms":9007199254740993.0}`, `{"last_timestamp_ms":true}`, `{"last_timestamp_ms":{}}`, `{"last_timestamp_ms":NaN}`,
+		"\xef\xbb\xbf", "\xef\xbb\xbf\xef\xbb\xbf{\"last_timestamp_ms\":1666714065304}", " \xef\xbb\xbf{\"last_timestamp_ms\":1666714065304}",
+		"\xff\xfe{\x00}\x00", `{"last_timestamp_ms":1666714065304}{}`,
 		fmt.Sprintf(`{"last_timestamp_ms":%d}`, now.Add(time.Second).UnixMilli()), `<html>`, `{"last_offset":"1666714065304,x"}`,
 	} {
 		if got, err := collect.ImportState([]byte(bad), now); !errors.Is(err, collect.ErrImport) || !got.IsZero() {
@@ -62,6 +72,7 @@ func TestFirstMark(t *testing.T) {
 func FuzzImportState(f *testing.F) {
 	f.Add([]byte(`{"last_timestamp_ms":1666714065304}`))
 	f.Add([]byte(`{"last_timestamp_ms":"x"}`))
+	f.Add([]byte("\xef\xbb\xbf{\"last_timestamp_ms\":1.666714065304e12}"))
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		mark, err := collect.ImportState(raw, now)

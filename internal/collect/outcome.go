@@ -34,6 +34,10 @@ func rateLimited(until time.Time) error {
 	return stop("rate limited by Duo until " + until.Format(time.RFC3339) + "; the first run after that goes on")
 }
 
+// ErrUnsettled means that a backfill was asked for what the live stream may
+// still deliver itself, and for nothing else.
+var ErrUnsettled = errors.New("nothing of this range can be collected again yet")
+
 var (
 	errShort  = errors.New("RUN_BUDGET ended before the first page was committed: raise it")
 	errNoLive = errors.New("nothing was collected yet, so there is no range to collect again: trigger an ordinary run first")

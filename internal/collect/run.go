@@ -3,6 +3,7 @@ package collect
 import (
 	"context"
 	"crypto/rand"
+	"fmt"
 	"time"
 
 	"duo-telephony-collector/internal/duo"
@@ -42,6 +43,7 @@ type run struct {
 	shelf    *shelf       // of the window in progress, where the bucket is asked
 	resumed  bool         // another run may have begun the window in progress
 	live     store.Cursor // the live stream's, in a backfill
+	rest     string       // what of the range asked for a backfill leaves out, and until when
 	dirty    bool         // the cursor holds something for the next run that no commit saved
 	finished bool         // lease given back, nothing left to do
 	report   store.Run
@@ -118,7 +120,7 @@ func (r *run) acquire(ctx context.Context) error {
 		r.Log.ErrorContext(ctx, "records lost: Duo no longer has them", "from", g.From, "to", g.To, "stream", r.report.Stream)
 	}
 	if !cursor.Window.Open() {
-		return r.finish(ctx, cursor, Complete, "")
+		return r.finish(ctx, cursor, Complete, r.rest)
 	}
 	return nil
 }
@@ -154,7 +156,16 @@ func (r *run) planBackfill(ctx context.Context, want store.Backfill) error {
 	if c.Watermark.IsZero() {
 		return errNoLive
 	}
-	want.From, want.To = floor(want.From), earliest(floor(want.To), r.settled(c))
+	asked, limit := floor(want.To), r.settled(c)
+	want.From, want.To = floor(want.From), earliest(asked, limit)
+	if want.To.Before(asked) {
+		// A run from then on ends at now - Delay: asked is Overlap before that.
+		r.rest = fmt.Sprintf("what is not before %s is the live stream's to deliver: ask for it from %s on, once a run after that is complete",
+			limit.Format(time.RFC3339Nano), asked.Add(r.Overlap+r.Delay).Format(time.RFC3339Nano))
+	}
+	if !want.From.Before(want.To) {
+		return fmt.Errorf("%w: %s", ErrUnsettled, r.rest)
+	}
 	r.plan = backfill{Config: r.Config, owner: r.owner(), want: want}
 	r.live = c
 	return nil

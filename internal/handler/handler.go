@@ -193,6 +193,9 @@ func (s *server) push(w http.ResponseWriter, r *http.Request) error {
 
 // manual is a person's curl.
 func (s *server) manual(w http.ResponseWriter, r *http.Request) error {
+	if r.URL.RawQuery != "" {
+		return &httpError{http.StatusBadRequest, "a query after the path is not read: put what is wanted into the body; " + wishes}
+	}
 	body, err := readBody(w, r)
 	if err != nil {
 		return err
@@ -202,6 +205,9 @@ func (s *server) manual(w http.ResponseWriter, r *http.Request) error {
 		return &httpError{http.StatusBadRequest, err.Error()}
 	}
 	report := s.run(r.Context(), job, slog.String("trigger", "manual"))
+	if errors.Is(report.Err, collect.ErrUnsettled) {
+		return &httpError{http.StatusBadRequest, report.Reason}
+	}
 	writeJSON(w, runStatus(report, true), report)
 	return nil
 }
@@ -209,6 +215,9 @@ func (s *server) manual(w http.ResponseWriter, r *http.Request) error {
 // run runs, and writes the run's one line.
 func (s *server) run(ctx context.Context, job collect.Job, trigger ...slog.Attr) collect.Report {
 	report := s.Collector.Run(ctx, job)
+	if errors.Is(report.Err, collect.ErrUnsettled) {
+		return report // no run was begun: the refusal is logged
+	}
 	caller, _ := ctx.Value(callerKey{}).(string)
 	attrs := append(reportAttrs(report), slog.String("caller", caller), slog.Bool("dry_run", job.DryRun))
 	s.Log.LogAttrs(ctx, runLevel(report), "run "+report.Outcome, append(attrs, trigger...)...)

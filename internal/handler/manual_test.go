@@ -36,6 +36,13 @@ func TestManual(t *testing.T) {
 		}
 		checkError(t, a, words)
 	}
+	for _, query := range []string{"?dry_run=true", "?from=2026-01-01T00:00:00Z&to=2026-01-02T00:00:00Z", "?force", "?;"} {
+		a := w.send(http.MethodPost, "/run"+query, "{}", nil)
+		if a.StatusCode != http.StatusBadRequest {
+			t.Errorf("%s = %d, want 400", query, a.StatusCode)
+		}
+		checkError(t, a, "put what is wanted into the body")
+	}
 	if got := w.state(stream).Lease.Token; got != 2 {
 		t.Errorf("%d runs, want 2: a malformed wish starts none", got)
 	}
@@ -137,5 +144,27 @@ func TestBackfillIsCut(t *testing.T) {
 	r = w.run("/run", span(from, w.now.Add(time.Hour), ""), http.StatusOK)
 	if diff := cmp.Diff(want, r.Window); diff != "" {
 		t.Errorf("window (-want +got):\n%s", diff)
+	}
+	if words := want.To.Format(time.RFC3339); !strings.Contains(r.Reason, words) {
+		t.Errorf("reason %q does not tell of %s", r.Reason, words)
+	}
+	before := w.state(backfill)
+	for name, body := range map[string]string{
+		"live":       span(want.To, w.now, ""),
+		"future":     span(w.now.Add(time.Hour), w.now.Add(2*time.Hour), ""),
+		"redelivery": span(want.To, w.now, `,"redeliver":true`),
+		"dry":        span(want.To, w.now, `,"dry_run":true`),
+	} {
+		a := w.send(http.MethodPost, "/run", body, nil)
+		if a.StatusCode != http.StatusBadRequest {
+			t.Errorf("%s = %d, want 400", name, a.StatusCode)
+		}
+		checkError(t, a, "ask for it from ")
+	}
+	if diff := cmp.Diff(before.Cursor, w.state(backfill).Cursor); diff != "" {
+		t.Errorf("what is refused moved the cursor (-was +is):\n%s", diff)
+	}
+	if n := strings.Count(w.log.String(), `"msg":"request refused"`); n != 4 || strings.Count(w.log.String(), `"msg":"run failed"`) != 1 {
+		t.Errorf("the log tells of %d refusals, want 4 and the one failed run:\n%s", n, w.log)
 	}
 }

@@ -138,7 +138,7 @@ type Run struct {
 	Outcome    string     `firestore:"outcome" json:"outcome"` // complete, partial, busy or failed
 	ID         string     `firestore:"run_id" json:"run_id"`
 	Stream     string     `firestore:"stream" json:"stream"`
-	Reason     string     `firestore:"reason" json:"reason"` // why it is not complete
+	Reason     string     `firestore:"reason" json:"reason"` // why it is not complete, or what of a range is left out
 	Act        bool       `firestore:"act" json:"act"`       // no run can succeed before a person acts
 	Pages      int        `firestore:"pages" json:"pages"`
 	Records    int        `firestore:"records" json:"records"`       // delivered by this run
