@@ -4,6 +4,7 @@
 package handler
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -183,7 +184,7 @@ func (s *server) push(w http.ResponseWriter, r *http.Request) error {
 	}
 	p, err := decodePush(body)
 	if err != nil {
-		return &httpError{http.StatusBadRequest, err.Error()}
+		return &httpError{http.StatusBadRequest, cmp.Or(misdirected(r.Header), err.Error())}
 	}
 	report := s.run(r.Context(), collect.Job{}, slog.String("trigger", "push"), slog.String("message_id", p.MessageID),
 		slog.Int("delivery_attempt", p.DeliveryAttempt))
