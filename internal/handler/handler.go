@@ -13,10 +13,12 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"sync/atomic"
 
 	"github.com/go-chi/chi/v5"
 
 	"duo-telephony-collector/internal/collect"
+	"duo-telephony-collector/internal/store"
 )
 
 // maxBody bounds a request's body, in bytes. A push is below 1 KiB.
@@ -41,7 +43,7 @@ type Config struct {
 //	GET  /status  the same for programs
 //	GET  /health  200 to anyone
 func New(cfg Config) http.Handler {
-	s := &server{cfg}
+	s := &server{Config: cfg}
 	r := chi.NewRouter()
 	r.Use(withTrace, s.recoverPanic)
 	r.NotFound(s.route(func(http.ResponseWriter, *http.Request) error {
@@ -67,7 +69,10 @@ func New(cfg Config) http.Handler {
 	return r
 }
 
-type server struct{ Config }
+type server struct {
+	Config
+	failed atomic.Pointer[collect.Report] // this instance's last failure, unless a run has succeeded since
+}
 
 // httpError is a refusal whose text the client may read.
 type httpError struct {
@@ -210,6 +215,9 @@ func (s *server) manual(w http.ResponseWriter, r *http.Request) error {
 // run runs, and writes the run's one line.
 func (s *server) run(ctx context.Context, job collect.Job, trigger ...slog.Attr) collect.Report {
 	report := s.Collector.Run(ctx, job)
+	if !job.DryRun {
+		s.remember(ctx, &report)
+	}
 	caller, _ := ctx.Value(callerKey{}).(string)
 	attrs := append(reportAttrs(report), slog.String("caller", caller), slog.Bool("dry_run", job.DryRun))
 	s.Log.LogAttrs(ctx, runLevel(report), "run "+report.Outcome, append(attrs, trigger...)...)
@@ -219,14 +227,21 @@ func (s *server) run(ctx context.Context, job collect.Job, trigger ...slog.Attr)
 // status tells where the streams stand.
 func (s *server) status(w http.ResponseWriter, r *http.Request) error {
 	streams, err := s.Collector.Status(r.Context())
+	unrecorded := s.unrecordedOf(streams)
 	if err != nil {
-		return &httpError{http.StatusServiceUnavailable, err.Error()}
+		s.logRefusal(r, http.StatusServiceUnavailable, err)
+		writeJSON(w, http.StatusServiceUnavailable, struct {
+			Error      string     `json:"error"`
+			Unrecorded *store.Run `json:"unrecorded,omitempty"`
+		}{err.Error(), unrecorded})
+		return nil
 	}
 	writeJSON(w, http.StatusOK, struct {
 		Version string `json:"version"`
 		collect.Status
-		Backfill collect.Status `json:"backfill"`
-	}{s.Version, streams[0], streams[1]})
+		Backfill   collect.Status `json:"backfill"`
+		Unrecorded *store.Run     `json:"unrecorded"`
+	}{s.Version, streams[0], streams[1], unrecorded})
 	return nil
 }
 

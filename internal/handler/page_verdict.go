@@ -63,12 +63,12 @@ type verdict struct {
 func judge(s collect.Status, r rhythm) verdict {
 	last := lastRun(s)
 	switch {
-	case last.Outcome == collect.Failed && last.Act:
-		return verdict{"act", "A person must act", say(s.Now, "no run can succeed before that."),
-			append(say(s.Now, "The last run failed: ", sentence(last.Reason), " "), delivered(s, "Until then only what lies before ", " is delivered.")...)}
 	case s.Watermark != nil && s.Watermark.After(s.Now):
 		return verdict{"act", "A person must act", say(s.Now, "the watermark lies in the future."),
 			say(s.Now, "It is ", *s.Watermark, ". Was the cursor edited by hand? Set cursor.watermark to a time before now; every run fails until then.")}
+	case last.Outcome == collect.Failed && last.Act:
+		return verdict{"act", "A person must act", say(s.Now, "no run can succeed before that."),
+			append(say(s.Now, "The last run failed: ", sentence(last.Reason), " "), delivered(s, "Until then only what lies before ", " is delivered.")...)}
 	case s.Watermark == nil && last.ID == "" && s.Lease == nil:
 		return verdict{"waiting", "Waiting for the first run", say(s.Now, "nothing is collected yet."),
 			say(s.Now, "POST / or /run triggers one. If that was done, its answer and the log say why it could not begin.")}
@@ -131,6 +131,8 @@ func troubles(s collect.Status) prose {
 func cause(s collect.Status, r rhythm) prose {
 	last := lastRun(s)
 	switch {
+	case last.Outcome == collect.Failed && last.Token == 0: // it never had the lease, so what follows is older
+		return say(s.Now, "The last run failed, the next one tries again: "+sentence(last.Reason))
 	case s.Cursor.NotBefore != nil && s.Cursor.NotBefore.After(s.Now):
 		return say(s.Now, "Duo asked for no request until ", *s.Cursor.NotBefore, ". The first run after that goes on.")
 	case s.Lease != nil:

@@ -86,6 +86,10 @@ func TestJudge(t *testing.T) {
 			s.Watermark, s.Lease = before(time.Hour), &collect.Holder{Holder: "RUN", Expired: true}
 		}, "behind",
 			"Behind: only what lies before 11:00:00 UTC is delivered. The run RUN ended without a word. Its lease has expired, so the next run takes over."},
+		"fails before its lease, after one died": {func(s *collect.Status) {
+			fail(s, false)
+			s.Watermark, s.Lease = before(time.Hour), &collect.Holder{Holder: "OTHER", Expired: true}
+		}, "behind", "Behind: only what lies before 11:00:00 UTC is delivered. The last run failed, the next one tries again: it broke."},
 		"partial": {func(s *collect.Status) {
 			s.Watermark, s.Runs[0].Outcome, s.Runs[0].Reason = before(time.Hour), collect.Partial, "RUN_BUDGET is used up"
 		}, "busy", "Catching up: everything before 11:00:00 UTC is delivered, and the next run goes on. " +

@@ -1,0 +1,39 @@
+package collect
+
+import (
+	"context"
+	"time"
+
+	"duo-telephony-collector/internal/store"
+)
+
+// recordTimeout bounds the lease's acquisition in Record.
+const recordTimeout = 5 * time.Second
+
+// Record puts a run that failed before it had the lease into the history, and
+// returns what it put there. It takes the lease for that moment and leaves the
+// cursor as it is. It returns an error where that can't be: the store is out of
+// reach, another run holds the lease, the document is another account's.
+func (c *Collector) Record(ctx context.Context, failed store.Run) (store.Run, error) {
+	bounded, cancel := context.WithTimeout(ctx, recordTimeout)
+	defer cancel()
+	r := run{Collector: c}
+	lease, cursor, err := c.Store.Acquire(bounded, failed.Stream, store.Claim{
+		Holder: failed.ID, // so a lease that the run has taken without hearing of it is given back
+		TTL:    leaseMargin,
+		Next: func(_ context.Context, s store.State) (store.Cursor, error) {
+			_, err := r.owner().claim(s.Cursor)
+			return s.Cursor, err
+		},
+	})
+	if err != nil {
+		return failed, err
+	}
+	failed.Token, failed.StartedAt = lease.Token, lease.Now()
+	if mark := cursor.Watermark; !mark.IsZero() { // of which a deleted document is made anew
+		failed.Watermark, failed.LagSeconds = &mark, int64(max(0, lease.Now().Sub(mark)).Seconds())
+	}
+	late, cancelLate := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
+	defer cancelLate()
+	return failed, c.Store.Release(late, lease, failed)
+}
