@@ -13,30 +13,21 @@ import (
 // into the history or, where that can't be, stays in this instance until a run
 // of its stream has the lease and does not fail.
 func (s *server) remember(ctx context.Context, r *collect.Report) {
-	switch kept := s.failed.Load(); {
-	case r.Outcome == collect.Failed:
-		if r.Token == 0 { // it never had the lease
-			s.record(ctx, r)
+	kept := s.failed.Load()
+	if r.Outcome != collect.Failed {
+		if kept != nil && kept.Stream == r.Stream && r.Token != 0 {
+			s.failed.CompareAndSwap(kept, nil)
 		}
-		failed := *r
-		s.failed.Store(&failed)
-	case kept != nil && kept.Stream == r.Stream && r.Token != 0:
-		s.failed.CompareAndSwap(kept, nil)
-	}
-}
-
-// record puts the run into the history. What the store has refused for good is
-// not asked for once more, nor is anything in a shut-down.
-func (s *server) record(ctx context.Context, r *collect.Report) {
-	if errors.Is(r.Err, store.ErrSetup) || errors.Is(r.Err, collect.ErrAccount) || ctx.Err() != nil {
 		return
 	}
-	run, err := s.Collector.Record(ctx, r.Run)
-	if err != nil {
-		s.Log.WarnContext(ctx, "a failed run is not in the history", "run_id", r.ID, "error", err)
-		return
+	if r.Token == 0 && ctx.Err() == nil { // it never had the lease, and this is no shut-down
+		// An error is no news: the run's own line tells of the failure.
+		if recorded, err := s.Collector.Record(ctx, *r); err == nil {
+			*r = recorded
+		}
 	}
-	r.Run = run
+	failed := *r
+	s.failed.Store(&failed)
 }
 
 // unrecordedOf returns this instance's last failure if the history lacks it, and has

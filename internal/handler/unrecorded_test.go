@@ -160,8 +160,13 @@ func TestUnrecordedAccount(t *testing.T) {
 		t.Errorf("unrecorded %+v, want %+v; history %+v", got, r.Run, s.Runs)
 	}
 	w.wantPage(http.StatusOK, "<title>A person must act", "is another stream")
-	if _, err := w.Record(t.Context(), r.Run); !errors.Is(err, collect.ErrAccount) {
-		t.Errorf("recording it all the same: %v, want ErrAccount", err)
+	w.noState()
+	theirs.Watermark = time.Time{} // so that the state is looked for first
+	if err := w.store.Finish(t.Context(), w.hold(), theirs, later); err != nil {
+		t.Fatal(err)
+	}
+	if r = w.run("/", push, http.StatusInternalServerError); r.Reason != errNoState.Error() || w.state(stream).Lease.Token != 2 {
+		t.Errorf("report %+v, the lease's token %d", r.Run, w.state(stream).Lease.Token)
 	}
 }
 
@@ -178,21 +183,32 @@ func (a *away) Acquire(ctx context.Context, stream string, c store.Claim) (*stor
 	return a.Store.Acquire(ctx, stream, c)
 }
 
-// TestStoreAwayForAMoment has the lease out of reach for once, or for longer.
-func TestStoreAwayForAMoment(t *testing.T) {
+// TestStoreAway has the lease out of reach for once: the store is not asked once
+// more to tell it of that.
+func TestStoreAway(t *testing.T) {
 	t.Parallel()
-	for fails, recorded := range map[int]bool{1: true, 2: false} {
-		w := newWorld(t, nil)
-		w.Store = &away{w.Store, fails}
-		r := w.run("/", push, http.StatusServiceUnavailable)
-		runs := w.status().Runs
-		if got := len(runs) == 1 && runs[0].ID == r.ID; got != recorded || (w.unrecorded() == nil) != recorded {
-			t.Errorf("away %d times: history %+v, unrecorded %+v", fails, runs, w.unrecorded())
-		}
-		w.wantPage(http.StatusOK, "The last run failed, the next one tries again: no route to the store")
-		w.complete()
-		if w.unrecorded() != nil {
-			t.Errorf("away %d times: still unrecorded after a complete run", fails)
-		}
+	w := newWorld(t, nil)
+	w.Store = &away{w.Store, 1}
+	r := w.run("/", push, http.StatusServiceUnavailable)
+	if got := w.unrecorded(); got == nil || got.ID != r.ID || len(w.status().Runs) != 0 {
+		t.Errorf("unrecorded %+v, want %+v", got, r.Run)
 	}
+	w.wantPage(http.StatusOK, "The last run failed, the next one tries again: no route to the store; the history lacks this run")
+	w.complete()
+	if got := w.unrecorded(); got != nil {
+		t.Errorf("after a complete run, unrecorded %+v", got)
+	}
+}
+
+// TestBucketAway has the state of an older collector out of reach, and not the
+// store.
+func TestBucketAway(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	w.FirstMark = func(context.Context) (time.Time, error) { return time.Time{}, errors.New("no route to the bucket") }
+	r := w.run("/", push, http.StatusServiceUnavailable)
+	if runs := w.status().Runs; len(runs) != 1 || runs[0].ID != r.ID || w.unrecorded() != nil {
+		t.Errorf("history %+v, unrecorded %+v", runs, w.unrecorded())
+	}
+	w.wantPage(http.StatusOK, "<title>Behind", "The last run failed, the next one tries again: no route to the bucket.")
 }
