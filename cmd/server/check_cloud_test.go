@@ -12,6 +12,10 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"duo-telephony-collector/internal/collect"
 	"duo-telephony-collector/internal/store"
@@ -124,6 +128,47 @@ func TestCheckDocument(t *testing.T) {
 	wantFinding(t, c.check(map[string]string{"FIRESTORE_COLLECTION": "other"}), "firestore ok", "no cursor yet")
 	c.plant(map[string]any{"schema": store.Schema, "lease": map[string]any{"holder": "x", "acquired_at": time.Unix(1767225600, 0), "ttl_ms": 570_000}})
 	wantFinding(t, c.check(nil), "firestore ok", "a run has the lease until 2026-01-01T00:09:30Z")
+}
+
+// What Firestore refuses is said in its own words, with what to do about it.
+func TestCheckFirestoreRefuses(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t)
+	disabled, err := status.New(codes.PermissionDenied, "Cloud Firestore API has not been used").WithDetails(
+		&errdetails.ErrorInfo{Reason: "SERVICE_DISABLED", Domain: "googleapis.com", Metadata: map[string]string{"service": "firestore.googleapis.com"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, test := range map[string]struct {
+		answer *status.Status
+		says   []string
+	}{
+		"API":           {disabled, []string{"has not been used", "SERVICE_DISABLED", "gcloud services enable firestore.googleapis.com"}},
+		"Datastore":     {status.New(codes.FailedPrecondition, "not available for Firestore in Datastore Mode"), []string{"Datastore Mode", "Native mode"}},
+		"something new": {status.New(codes.FailedPrecondition, "The moon is full."), []string{"The moon is full.", "not known here"}},
+		"quota":         {status.New(codes.ResourceExhausted, "Quota exceeded."), []string{"Quota exceeded.", "a limit of Firestore's"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			env := maps.Clone(c.env)
+			env["FIRESTORE_EMULATOR_HOST"] = refuseAll(t, test.answer)
+			findings, _ := checked(t, env)
+			wantFinding(t, findings, "firestore fail", test.says...)
+		})
+	}
+}
+
+// refuseAll is a gRPC server with one answer.
+func refuseAll(t *testing.T, s *status.Status) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := grpc.NewServer(grpc.UnknownServiceHandler(func(any, grpc.ServerStream) error { return s.Err() }))
+	go server.Serve(l)
+	t.Cleanup(server.Stop)
+	return l.Addr().String()
 }
 
 // Where nobody answers, or nobody has credentials, it says so and ends.

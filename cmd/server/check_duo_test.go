@@ -2,6 +2,8 @@ package main
 
 import (
 	"net/http"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -88,6 +90,28 @@ func TestCheckWrongKey(t *testing.T) {
 	wantFinding(t, findings, "duo fail", "401", "40103", "check DUO_IKEY, DUO_SKEY")
 	if n := len(sim.Requests()); n != 1 || code != exitFailed {
 		t.Errorf("%d requests, exit code %d", n, code)
+	}
+}
+
+// The form of a key says why Duo refuses it, and of a key that Duo could not be
+// asked about.
+func TestCheckSecretForm(t *testing.T) {
+	t.Parallel()
+	env, sim := duoEnv(t, 0)
+	file := filepath.Join(t.TempDir(), "skey")
+	if err := os.WriteFile(file, []byte("\ufeff"+env["DUO_SKEY"]+"\r\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	delete(env, "DUO_SKEY")
+	env["DUO_SKEY_FILE"] = file
+	for status, fault := range map[string]duosim.Fault{"duo fail": duosim.Pass, "duo warn": duosim.RateLimited(0)} {
+		sim.Script(fault)
+		findings, _ := checked(t, env, "-only", "duo")
+		wantFinding(t, findings, status)
+		wantFinding(t, findings, "secret key warn", "byte order mark", "DUO_SKEY_FILE")
+		if status == "duo fail" {
+			wantFinding(t, findings, status, "401", "byte order mark")
+		}
 	}
 }
 

@@ -33,10 +33,27 @@ const (
 func (c config) checkDuo(ctx context.Context) []finding {
 	date, err := newDuo(c, slog.New(slog.DiscardHandler)).Probe(ctx)
 	found := []finding{duoAnswer(c.duoHost, err)}
+	if err != nil {
+		found = append(found, c.secretFindings()...)
+	}
 	if date.IsZero() {
 		return found
 	}
 	return append(found, clockFinding(time.Until(date).Round(time.Second)))
+}
+
+// secretFindings looks at the secret key's form where Duo has not accepted it.
+// Nothing is said of one that can't be read: Duo's answer was about that.
+func (c config) secretFindings() []finding {
+	const name = "secret key"
+	key, err := c.duoSecret()
+	if err != nil {
+		return nil
+	}
+	if fault := duo.SecretFault(key); fault != "" {
+		return []finding{warn(name, "the secret key "+fault, "correct DUO_SKEY, or the file that DUO_SKEY_FILE names")}
+	}
+	return nil
 }
 
 func duoAnswer(host string, err error) finding {

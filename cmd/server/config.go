@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -13,6 +14,7 @@ import (
 	"cloud.google.com/go/compute/metadata"
 
 	"duo-telephony-collector/internal/collect"
+	"duo-telephony-collector/internal/duo"
 	"duo-telephony-collector/internal/handler"
 )
 
@@ -37,7 +39,7 @@ type config struct {
 }
 
 var (
-	duoHosts    = regexp.MustCompile(`(?i)^api-[a-z0-9-]+\.(duosecurity|duofederal)\.com$`)
+	duoHosts    = regexp.MustCompile(`^api-[a-z0-9-]+\.(duosecurity|duofederal)\.com$`)
 	bucketNames = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]$`)
 	// As Firestore takes them: https://docs.cloud.google.com/firestore/native/docs/manage-databases
 	databaseNames = regexp.MustCompile(`^(\(default\)|[a-z][a-z0-9-]{2,61}[a-z0-9])$`)
@@ -59,7 +61,10 @@ func readConfig(e *env) (config, error) {
 
 func (e *env) readDuo(c *config) {
 	c.duoIKey = e.required("DUO_IKEY", "the integration key of an Admin API application")
-	c.duoHost = e.required("DUO_API_HOST", "that application's API hostname, api-….duosecurity.com")
+	if fault := ikeyFault(c.duoIKey); fault != "" {
+		e.fault("DUO_IKEY", "%s", fault)
+	}
+	c.duoHost = strings.ToLower(e.required("DUO_API_HOST", "that application's API hostname, api-….duosecurity.com"))
 	if c.duoHost != "" && !duoHosts.MatchString(c.duoHost) {
 		e.fault("DUO_API_HOST", "%q is not of the form api-….duosecurity.com or api-….duofederal.com, without scheme, path or port", c.duoHost)
 	}
@@ -69,6 +74,9 @@ func (e *env) readDuo(c *config) {
 		e.fault("DUO_SKEY", "is required, or DUO_SKEY_FILE: the secret key of that application")
 	case key != "" && file != "":
 		e.fault("DUO_SKEY_FILE", "is set beside DUO_SKEY: keep one of them")
+	}
+	if duo.Masked(key) {
+		e.fault("DUO_SKEY", "%v", errMasked)
 	}
 	c.duoSecret = func() (string, error) { return key, nil }
 	if file != "" {
@@ -81,12 +89,34 @@ func (e *env) readDuo(c *config) {
 	c.pageInterval = e.duration("PAGE_INTERVAL", "1s", 0, time.Hour)
 }
 
+var errMasked = errors.New("is a masked key: copy the key itself from Duo's Admin Panel")
+
+// ikeyFault says what makes a value no integration key of an Admin API
+// application, whatever else it is; "" for what can be one. It never repeats
+// the value, which may be another key.
+func ikeyFault(ikey string) string {
+	switch {
+	case duo.Masked(ikey):
+		return errMasked.Error()
+	case strings.ContainsAny(ikey, "\"'`“”‘’"):
+		return "has quotes: leave them out"
+	case strings.Contains(ikey, ":"):
+		return "has a colon, which no key has: set the integration key alone, the secret key belongs in DUO_SKEY"
+	case strings.HasPrefix(ikey, "SI"):
+		return "begins with SI, so it is another kind of application's: create an Admin API application, its key begins with DI"
+	}
+	return ""
+}
+
 // readSecret returns a file's content without the newline that editors add.
 func readSecret(file string) (string, error) {
 	b, err := os.ReadFile(file)
 	secret := strings.TrimSpace(string(b))
 	if err == nil && secret == "" {
 		err = fmt.Errorf("%s is empty", file)
+	}
+	if duo.Masked(secret) {
+		err = fmt.Errorf("the content of %s %w", file, errMasked)
 	}
 	return secret, err
 }

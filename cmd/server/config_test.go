@@ -80,7 +80,10 @@ func TestConfigGood(t *testing.T) {
 		got         func(config) any
 		want        any
 	}{
-		{"DUO_API_HOST", "API-1.DuoFederal.com", func(c config) any { return c.duoHost }, "API-1.DuoFederal.com"},
+		{"DUO_API_HOST", "API-1.DuoFederal.com", func(c config) any { return c.duoHost }, "api-1.duofederal.com"},
+		{"DUO_API_HOST", "API-1.DuoFederal.com", func(c config) any { return c.collect.Host }, "api-1.duofederal.com"},
+		{"DUO_IKEY", "di-unusual_1", func(c config) any { return c.duoIKey }, "di-unusual_1"},
+		{"DUO_IKEY", "DISI", func(c config) any { return c.duoIKey }, "DISI"},
 		{"DUO_API_URL", "http://127.0.0.1:99/", func(c config) any { return c.duoURL }, "http://127.0.0.1:99"},
 		{"PAGE_INTERVAL", "0s", func(c config) any { return c.pageInterval }, time.Duration(0)},
 		{"GCS_PREFIX", "/a/b/", func(c config) any { return c.prefix }, "a/b"},
@@ -131,11 +134,18 @@ func TestConfigProject(t *testing.T) {
 
 func TestConfigBad(t *testing.T) {
 	skey, empty := filepath.Join(t.TempDir(), "skey"), filepath.Join(t.TempDir(), "empty")
-	if err := errors.Join(os.WriteFile(skey, []byte("k"), 0o600), os.WriteFile(empty, []byte("\n"), 0o600)); err != nil {
+	masked := filepath.Join(t.TempDir(), "masked")
+	if err := errors.Join(os.WriteFile(skey, []byte("k"), 0o600), os.WriteFile(empty, []byte("\n"), 0o600), os.WriteFile(masked, []byte("••••••••\n"), 0o600)); err != nil {
 		t.Fatal(err)
 	}
 	for _, test := range []struct{ assignments, want string }{
 		{"DUO_IKEY=", "DUO_IKEY: is required"},
+		{`DUO_IKEY="DIWJ8X6AEYOR5OMC6TQ1"`, "DUO_IKEY: has quotes"},
+		{"DUO_IKEY=DIWJ8X6AEYOR5OMC6TQ1:key", "DUO_IKEY: has a colon"},
+		{"DUO_IKEY=SIWJ8X6AEYOR5OMC6TQ1", "DUO_IKEY: begins with SI"},
+		{"DUO_IKEY=********", "DUO_IKEY: is a masked key"},
+		{"DUO_SKEY=********", "DUO_SKEY: is a masked key"},
+		{"DUO_SKEY= DUO_SKEY_FILE=" + masked, "DUO_SKEY_FILE: the content of " + masked + " is a masked key"},
 		{"DUO_API_HOST=", "DUO_API_HOST: is required"},
 		{"DUO_API_HOST=https://api-1.duosecurity.com", "DUO_API_HOST: "},
 		{"DUO_API_HOST=api-1.duosecurity.com/x", "DUO_API_HOST: "},

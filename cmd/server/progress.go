@@ -99,6 +99,9 @@ func progressLine(p collect.Progress, took time.Duration) string {
 	}
 	line += ", at " + p.At.UTC().Format("2006-01-02 15:04:05Z")
 	all, done := p.To.Sub(p.From), p.At.Sub(p.From)
+	if all < 0 { // it is walked backwards
+		all, done = -all, -done
+	}
 	if all <= 0 || done < 0 || done > all {
 		return line
 	}

@@ -36,6 +36,10 @@ func TestProgressLine(t *testing.T) {
 			t.Errorf("%s:\n%s, want\n%s", test.name, got, test.want)
 		}
 	}
+	backwards := collect.Progress{Records: 25_000, From: from.Add(100 * time.Hour), To: from, At: from.Add(75 * time.Hour)}
+	if got := progressLine(backwards, 50*time.Second); got != "25000 records, 500/s, at 2026-03-04 03:00:00Z, 25%, 2m30s left" {
+		t.Errorf("backwards: %s", got)
+	}
 	if got := progressLine(collect.Progress{From: from, To: from, At: from}, time.Minute); got != "0 records, 0/s, at 2026-03-01 00:00:00Z" {
 		t.Errorf("of no range: %s", got)
 	}

@@ -24,7 +24,7 @@ import (
 
 // comparisons are what a filter for Cloud Logging asks of a field of ours, as
 // it stands in Terraform (where quotes are escaped) or in a document.
-var comparisons = regexp.MustCompile(`(?:jsonPayload\.(\w+)|\b(severity))(?:(:\*|>=|=|>)(?:\\?"([^"\\]+)\\?"|(\w+))?)?`)
+var comparisons = regexp.MustCompile(`(?:jsonPayload\.(\w+)|\b(severity))(?:(:\*|=~|>=|=|>)(?:\\?"([^"\\]+)\\?"|(\w+))?)?`)
 
 // TestFiltersNameFields expects every field that an alert, a metric or a query
 // names in a line that the service really writes; of Terraform's filters, which
@@ -68,6 +68,10 @@ func anyMatches(lines []map[string]any, field, operator, value string) bool {
 		_, number := got.(float64)
 		switch {
 		case !ok:
+		case operator == "=~":
+			if regexp.MustCompile(value).MatchString(fmt.Sprint(got)) {
+				return true
+			}
 		case operator == "=", operator == ">=":
 			if fmt.Sprint(got) == value {
 				return true

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"duo-telephony-collector/internal/audit"
 	"duo-telephony-collector/internal/collect"
 	"duo-telephony-collector/internal/store"
 	"duo-telephony-collector/internal/writer"
@@ -39,17 +40,17 @@ func verifyCommand(ctx context.Context, args []string, con console) int {
 	if err != nil {
 		return reportFaults(ctx, log, err)
 	}
-	audit, err := collector.Audit(ctx, f.from, f.to, shown.show)
+	report, err := audit.Run(ctx, collector, f.from, f.to, shown.show)
 	shown.end()
 	if err != nil {
 		fmt.Fprintf(con.err, "nothing is verified: %v\n", err)
 		return exitFailed
 	}
-	if err := f.write(con.out, audit); err != nil {
+	if err := f.write(con.out, report); err != nil {
 		fmt.Fprintf(con.err, "writing the report: %v\n", err)
 		return exitFailed
 	}
-	if !audit.Exact() {
+	if !report.Exact() {
 		return exitFailed
 	}
 	return exitOK
@@ -98,9 +99,13 @@ func (f verifyFlags) collector(ctx context.Context, con console, log *slog.Logge
 		if _, err := os.Stat(filepath.Join(f.dir, "bucket")); err != nil {
 			return nil, fmt.Errorf("-dir: %w: name the directory of server local", err)
 		}
+		l := &local{con: con}
 		var err error
-		if lookup, err = (&local{con: con}).environment(ctx); err != nil {
+		if lookup, err = l.environment(ctx); err != nil {
 			return nil, err
+		}
+		if l.simulated {
+			fmt.Fprintln(con.err, "comparing with a simulated Duo (set DUO_IKEY, DUO_SKEY and DUO_API_HOST for the real one)")
 		}
 	}
 	var cfg config
@@ -123,21 +128,21 @@ func (f verifyFlags) collector(ctx context.Context, con console, log *slog.Logge
 }
 
 // write prints the report, as text or as one line of JSON.
-func (f verifyFlags) write(out io.Writer, a collect.Audit) error {
+func (f verifyFlags) write(out io.Writer, r audit.Report) error {
 	if !f.json {
-		_, err := io.WriteString(out, auditText(a, f.call(a)))
+		_, err := io.WriteString(out, auditText(r, f.call(r)))
 		return err
 	}
 	return json.NewEncoder(out).Encode(struct {
 		Exact bool `json:"exact"`
-		collect.Audit
+		audit.Report
 		Call string `json:"call"`
-	}{a.Exact(), a, f.call(a)})
+	}{r.Exact(), r, f.call(r)})
 }
 
 // call is how to have the service collect what is missing, "" if nothing is.
-func (f verifyFlags) call(a collect.Audit) string {
-	if a.Backfill == nil {
+func (f verifyFlags) call(r audit.Report) string {
+	if r.Backfill == nil {
 		return ""
 	}
 	to := `"$URL/run" -H "Authorization: Bearer $TOKEN"`
@@ -145,5 +150,5 @@ func (f verifyFlags) call(a collect.Audit) string {
 		to = "http://127.0.0.1:8080/run"
 	}
 	return fmt.Sprintf(`curl -X POST %s -d '{"from":"%s","to":"%s"}'`, to,
-		a.Backfill.From.Format(time.RFC3339Nano), a.Backfill.To.Format(time.RFC3339Nano))
+		r.Backfill.From.Format(time.RFC3339Nano), r.Backfill.To.Format(time.RFC3339Nano))
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/fsouza/fake-gcs-server/fakestorage"
 	"github.com/google/go-cmp/cmp"
 
+	"duo-telephony-collector/internal/audit"
 	"duo-telephony-collector/internal/collect"
 	"duo-telephony-collector/internal/emulator"
 	"duo-telephony-collector/internal/store"
@@ -34,7 +35,7 @@ func verify(t *testing.T, env map[string]string, code int, args ...string) *proc
 // audited is the report that -json prints.
 type audited struct {
 	Exact bool
-	collect.Audit
+	audit.Report
 	Call string
 }
 
@@ -62,6 +63,9 @@ func TestVerifyLocal(t *testing.T) {
 	}
 	from := first.Window.From.Format(time.RFC3339Nano)
 	p = verify(t, nil, exitOK, "-dir", dir, "-from", from)
+	if !p.hasLogged("comparing with a simulated Duo") {
+		t.Errorf("it does not say so:\n%s", p.log)
+	}
 	if text := p.out.String(); !strings.Contains(text, "Exact:") || strings.Contains(text, "curl") || !strings.Contains(text, "to is ") {
 		t.Errorf("the report is\n%s", text)
 	}
@@ -100,7 +104,7 @@ func TestVerifyService(t *testing.T) {
 	})
 	p := verify(t, env, exitFailed, "-json")
 	a := p.audited()
-	for kind, f := range map[string]collect.Faults{"missing": a.Missing, "doubled": a.Doubled, "altered": a.Altered, "unknown": a.Unknown} {
+	for kind, f := range map[string]audit.Faults{"missing": a.Missing, "doubled": a.Doubled, "altered": a.Altered, "unknown": a.Unknown} {
 		if f.Count != 1 || len(f.Records) != 1 {
 			t.Errorf("%d records are %s", f.Count, kind)
 		}
@@ -117,9 +121,36 @@ func TestVerifyService(t *testing.T) {
 		t.Errorf("the backfill wrote %d records, status %d", r.Records, r.status)
 	}
 	service.stop()
-	if a := verify(t, env, exitFailed, "-json").audited(); a.Missing.Count != 0 || a.Doubled.Count != 1 {
+	if a := verify(t, env, exitFailed, "-json").audited(); a.Missing.Count != 0 || a.Doubled.Count != 1 || a.Foreign.Count != 0 {
 		t.Errorf("%+v", a)
 	}
+	w.upload("_0002.ndjson")
+	if a := verify(t, env, exitFailed, "-json").audited(); a.Foreign.Count == 0 || a.Missing.Count != 0 || a.Doubled.Count != 1 {
+		t.Errorf("%+v", a)
+	}
+}
+
+// upload has somebody download the object whose name ends so, and upload it
+// again.
+func (w *world) upload(suffix string) {
+	w.t.Helper()
+	list, err := w.bucket.ListObjectsWithOptionsPaginated(bucketName, fakestorage.ListOptions{})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for _, attrs := range list.Objects {
+		if !strings.HasSuffix(attrs.Name, suffix) {
+			continue
+		}
+		o, err := w.bucket.GetObject(bucketName, attrs.Name)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		o.Metadata = nil
+		w.bucket.CreateObject(o)
+		return
+	}
+	w.t.Fatalf("no object %s", suffix)
 }
 
 // rewrite changes the lines of the object whose name ends so, as nobody who
@@ -156,6 +187,9 @@ func TestVerifyFails(t *testing.T) {
 	w := newWorld(t, 10, time.Hour)
 	wrong := map[string]string{"DUO_IKEY": w.duo.IKey, "DUO_SKEY": "wrong", "DUO_API_HOST": w.duo.Host, "DUO_API_URL": w.env["DUO_API_URL"]}
 	p := verify(t, wrong, exitFailed, "-dir", dir)
+	if p.hasLogged("simulated") {
+		t.Errorf("a simulator is started beside a Duo that is set:\n%s", p.log)
+	}
 	if !p.hasLogged("nothing is verified: reading Duo's log: ") || !p.hasLogged("check DUO_IKEY") || p.out.String() != "" {
 		t.Errorf("it says\n%s%s", p.log, p.out)
 	}
@@ -223,12 +257,13 @@ func TestVerifyConfiguration(t *testing.T) {
 // TestAuditText is the whole report of each kind of fault.
 func TestAuditText(t *testing.T) {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 678_000_000, time.UTC)
-	copies := []collect.Copy{{Object: "gs://b/one", Line: 7}, {Object: "gs://b/two", Line: 1}}
-	a := collect.Audit{
+	copies := []audit.Copy{{Object: "gs://b/one", Line: 7}, {Object: "gs://b/two", Line: 1}}
+	a := audit.Report{
 		From: at.Truncate(time.Hour), To: at.Truncate(time.Hour).Add(time.Hour), Cut: []string{"to is T: because"}, Duo: 9, Bucket: 8, Objects: 2,
-		Missing:  collect.Faults{Count: 31, Records: make([]collect.Fault, 31)},
-		Doubled:  collect.Faults{Count: 1, Records: []collect.Fault{{ID: "d0d0", TS: &at, Copies: copies}}},
-		Altered:  collect.Faults{Count: 1, Records: []collect.Fault{{ID: "a b\x1b[1m", TS: &at, Copies: copies[:1]}}},
+		Missing:  audit.Faults{Count: 31, Records: make([]audit.Fault, 31)},
+		Doubled:  audit.Faults{Count: 1, Records: []audit.Fault{{ID: "d0d0", TS: &at, Copies: copies}}},
+		Altered:  audit.Faults{Count: 1, Records: []audit.Fault{{ID: "a b\x1b[1m", TS: &at, Copies: copies[:1]}}},
+		Foreign:  audit.Faults{Count: 1, Records: []audit.Fault{{ID: "f0f0", TS: &at, Copies: copies[1:]}}},
 		Backfill: &store.Span{From: at, To: at.Add(time.Millisecond)},
 	}
 	want := `compared     2026-01-02T03:00:00Z to 2026-01-02T04:00:00Z
@@ -249,6 +284,13 @@ altered      1: in the bucket, but not as Duo shows it
     gs://b/one line 7
 
 unknown      0: in the bucket, not at Duo
+
+foreign      1: in an object that has lost its metadata
+  f0f0  2026-01-02T03:04:05.678Z
+    gs://b/two line 1
+
+An object loses its metadata where it is downloaded and uploaded again. A
+backfill that meets it fails: docs/operations.md, "Is everything there?".
 
 This collects what is missing, and nothing that is there:
 

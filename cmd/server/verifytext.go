@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"duo-telephony-collector/internal/collect"
+	"duo-telephony-collector/internal/audit"
 )
 
 // maxShown is how many faults of a kind the text names, and copies of each.
@@ -14,28 +14,32 @@ const maxShown = 20
 
 // auditText is the report for people. It tells ids and places, and nothing
 // else of what a record says.
-func auditText(a collect.Audit, call string) string {
+func auditText(r audit.Report, call string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "compared     %s to %s\n", a.From.Format(time.RFC3339Nano), a.To.Format(time.RFC3339Nano))
-	for _, cut := range a.Cut {
+	fmt.Fprintf(&b, "compared     %s to %s\n", r.From.Format(time.RFC3339Nano), r.To.Format(time.RFC3339Nano))
+	for _, cut := range r.Cut {
 		fmt.Fprintf(&b, "             %s\n", cut)
 	}
-	fmt.Fprintf(&b, "at Duo       %d records\nin bucket    %d records, %d objects read\n", a.Duo, a.Bucket, a.Objects)
-	if a.Exact() {
+	fmt.Fprintf(&b, "at Duo       %d records\nin bucket    %d records, %d objects read\n", r.Duo, r.Bucket, r.Objects)
+	if r.Exact() {
 		b.WriteString("\nExact: every record is there, once, as Duo shows it.\n")
 		return b.String()
 	}
 	for _, kind := range []struct {
 		name, means string
-		collect.Faults
+		audit.Faults
 	}{
-		{"missing", "at Duo, not in the bucket", a.Missing},
-		{"doubled", "in the bucket more than once", a.Doubled},
-		{"altered", "in the bucket, but not as Duo shows it", a.Altered},
-		{"unknown", "in the bucket, not at Duo", a.Unknown},
+		{"missing", "at Duo, not in the bucket", r.Missing},
+		{"doubled", "in the bucket more than once", r.Doubled},
+		{"altered", "in the bucket, but not as Duo shows it", r.Altered},
+		{"unknown", "in the bucket, not at Duo", r.Unknown},
+		{"foreign", "in an object that has lost its metadata", r.Foreign},
 	} {
 		fmt.Fprintf(&b, "\n%-12s %d: %s\n", kind.name, kind.Count, kind.means)
 		writeFaults(&b, kind.Faults)
+	}
+	if r.Foreign.Count > 0 {
+		b.WriteString(foreignNote)
 	}
 	if call != "" {
 		fmt.Fprintf(&b, "\nThis collects what is missing, and nothing that is there:\n\n  %s\n%s", call, missingNote)
@@ -43,12 +47,17 @@ func auditText(a collect.Audit, call string) string {
 	return b.String()
 }
 
+const foreignNote = `
+An object loses its metadata where it is downloaded and uploaded again. A
+backfill that meets it fails: docs/operations.md, "Is everything there?".
+`
+
 const missingNote = `
 Where the feed deletes objects after transfer, verify cannot tell a record that
 was transferred from one that is missing: collected again, it is there twice.
 `
 
-func writeFaults(b *strings.Builder, f collect.Faults) {
+func writeFaults(b *strings.Builder, f audit.Faults) {
 	for i, r := range f.Records {
 		if i == maxShown {
 			break

@@ -3,7 +3,9 @@ package collect_test
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -203,4 +205,28 @@ func TestRefusedAfterTies(t *testing.T) {
 		w.run(collect.Job{}) // it may fail, see world.check
 		w.heal()
 	}
+}
+
+// Duo counts more than it shows, and shows another record when it is asked once
+// more: the second walk writes to where the first one has written.
+func TestSecondWalk(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, duosim.Config{Manners: duosim.Manners{Total: duosim.TooMany}})
+	w.sim.Add(spread(20, w.start.Add(-2*time.Hour), time.Second)...)
+	w.sim.Script(duosim.Pass, func(rw http.ResponseWriter, r *http.Request, next http.Handler) {
+		late := plain(uuid(1, w.start), w.start.Add(-3*time.Hour)) // before the place of the first walk
+		late.VisibleAt = w.clock()
+		w.sim.Add(late)
+		next.ServeHTTP(rw, r)
+	})
+	if r := w.complete(); r.Records != 21 {
+		t.Errorf("%d records, want 21", r.Records)
+	}
+	for name := range w.objects() {
+		if !strings.Contains(name, "/duo/") {
+			t.Errorf("%s is not at the stream's place", name)
+		}
+	}
+	w.sim.Behave(duosim.Manners{})
+	w.heal()
 }

@@ -16,6 +16,7 @@ type batch struct {
 	lines       []byte // a newline after each
 	records     int    // in lines
 	first, last int64  // of the readable record times in lines, 0 if there are none
+	untimed     int    // records in lines without a readable time
 	duplicates  int
 	late        int
 
@@ -33,10 +34,12 @@ type batch struct {
 
 // add takes a record into the batch.
 func (b *batch) add(r record, c *store.Cursor) {
-	if r.at != 0 {
-		if b.first == 0 {
-			b.first, b.last = r.at, r.at
-		}
+	switch {
+	case r.at == 0:
+		b.untimed++
+	case b.first == 0:
+		b.first, b.last = r.at, r.at
+	default:
 		b.first, b.last = min(b.first, r.at), max(b.last, r.at)
 	}
 	if in(c.Window, r.at) && r.at < c.Watermark.UnixMilli() {
@@ -139,19 +142,25 @@ func pick(p page, c store.Cursor, k walk, seen memory, held *shelf, buffer []byt
 // adopt returns the batch that an object holds, in place of the one that was to
 // be written under its name. Where the object lacks records of that one, the
 // walk stays where it is: they are the next object's.
-func adopt(o writer.Object, instead batch, c store.Cursor) batch {
+func adopt(o writer.Object, instead batch, c store.Cursor, seen memory) batch {
 	b := batch{duplicates: instead.duplicates, latest: instead.latest}
-	has := map[store.ID]bool{}
+	lacks := map[store.ID]bool{}
+	for _, id := range instead.ids {
+		lacks[id] = true
+	}
 	for line := range lines(o.Data) {
 		r := parseRecord(line)
 		b.add(r, &c)
-		if b.ids = append(b.ids, r.id); in(c.Window, r.at) {
+		if in(c.Window, r.at) {
 			b.latest = max(b.latest, r.at)
 		}
-		has[r.id] = true
+		if _, known := seen[r.id]; !known || lacks[r.id] {
+			b.ids = append(b.ids, r.id)
+			seen[r.id], lacks[r.id] = 0, false
+		}
 	}
 	for _, id := range instead.ids {
-		if !has[id] {
+		if lacks[id] {
 			b.window = c.Window
 			b.window.Page++
 			b.window.Fresh += b.records

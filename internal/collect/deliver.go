@@ -29,6 +29,9 @@ func (r *run) drop(ctx, asking context.Context, p page) (batch, error) {
 	}
 	r.lead(&b, p)
 	r.walk.largest = max(r.walk.largest, len(p.records.all))
+	if n := len(p.records.all); n > 0 {
+		r.walk.last = p.records.all[n-1].id
+	}
 	r.fetchAhead(asking, b)
 	return b, nil
 }
@@ -134,7 +137,7 @@ func (r *run) write(ctx context.Context, b batch) (batch, error) {
 	there, err := r.bucket().Put(ctx, writer.Object{
 		Name: name,
 		Data: b.lines,
-		Meta: writer.Meta{Next: b.window.Offset, Records: b.records, First: timeOf(b.first), Last: timeOf(b.last), RunID: r.report.ID, Token: r.lease.Token, Account: r.cursor.Account.Host},
+		Meta: writer.Meta{Next: b.window.Offset, Records: b.records, First: timeOf(b.first), Last: timeOf(b.last), Untimed: b.untimed, RunID: r.report.ID, Token: r.lease.Token, Account: r.cursor.Account.Host},
 	})
 	if err != nil {
 		return b, fmt.Errorf("writing page %d: %w", name.Page, err)
@@ -168,7 +171,7 @@ func (r *run) adopt(ctx context.Context, there writer.Object, b batch) (batch, e
 		return b, fmt.Errorf("%w: %s holds records of %s, and this service collects those of %s: give each account a GCS_PREFIX of its own", writer.ErrForeign, uri, of, r.cursor.Account)
 	}
 	r.Log.InfoContext(ctx, "object adopted", "object", uri, "written_by", there.Meta.RunID)
-	b = adopt(there, b, r.cursor)
+	b = adopt(there, b, r.cursor, r.seen)
 	r.again = b.rest
 	return b, nil
 }

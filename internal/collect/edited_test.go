@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"duo-telephony-collector/internal/collect"
+	"duo-telephony-collector/internal/duo/duosim"
 	"duo-telephony-collector/internal/store"
 )
 
@@ -83,5 +84,43 @@ func (w *world) edit(change func(*store.Cursor)) {
 	change(&c)
 	if err := w.store.Finish(ctx, l, c, store.Run{ID: "edit", StartedAt: w.clock().Add(-24 * time.Hour)}); err != nil {
 		w.t.Fatal(err)
+	}
+}
+
+// TestWatermarkPastWindow has an operator move the watermark past a window that
+// does not get on: it is given up, and the stream goes on behind it.
+func TestWatermarkPastWindow(t *testing.T) {
+	t.Parallel()
+	w := embedded(t)
+	w.config.MaxWindow = time.Hour
+	w.sim.Add(spread(1500, w.start.Add(-24*time.Hour), time.Second)...)
+	w.config.MaxPages = 1
+	w.run(collect.Job{})
+	past := w.state().Cursor.Window.To.Add(time.Minute)
+	w.edit(func(c *store.Cursor) { c.Watermark = past })
+	w.config.MaxPages = 0
+	w.pass(time.Minute)
+	r := w.collector().Run(t.Context(), collect.Job{})
+	if r.Outcome != collect.Complete || r.Window == nil || !r.Window.From.Equal(past) {
+		t.Errorf("%s, window %v, want it to begin at %s: %s", r.Outcome, r.Window, past, r.Reason)
+	}
+}
+
+// TestDeletedThenFailed has the first run after a deletion fail: the next one
+// still goes on from the history's last run, and not from the stream's start.
+func TestDeletedThenFailed(t *testing.T) {
+	t.Parallel()
+	w := embedded(t)
+	w.complete()
+	mark := w.state().Cursor.Watermark
+	w.pass(60 * time.Hour)
+	w.sim.Add(spread(40, w.start, time.Hour)...)
+	w.forget(stream)
+	w.sim.Script(duosim.Refuse(40301, "Access forbidden"))
+	if r := w.run(collect.Job{}); r.Outcome != collect.Failed {
+		t.Fatalf("%s: %s", r.Outcome, r.Reason)
+	}
+	if r := w.complete(); r.Records != 40 || !r.Window.From.Before(mark) {
+		t.Errorf("%d of 40 records, from %s on; the watermark was %s", r.Records, r.Window.From, mark)
 	}
 }

@@ -30,7 +30,8 @@ func (r *run) fetch(ctx context.Context) (page, error) {
 		p, err := r.ahead.take()
 		var refused *duo.Error
 		if errors.As(err, &refused) && refused.OffsetRefused() {
-			if r.cursor.Window, err = reanchor(r.cursor.Window, r.cursor.Window.Offset); err == nil {
+			// It is not remembered: from another place it may be taken.
+			if r.cursor.Window, err = reanchor(r.cursor.Window, ""); err == nil {
 				r.Log.WarnContext(ctx, "offset refused by Duo, going on without it", "from", r.cursor.Window.Anchor)
 				continue
 			}

@@ -13,6 +13,7 @@ import (
 
 	"duo-telephony-collector/internal/collect"
 	"duo-telephony-collector/internal/duo/duosim"
+	"duo-telephony-collector/internal/store"
 )
 
 var (
@@ -24,9 +25,11 @@ var (
 // TestHistories lets random things happen to a stream in random order: Duo
 // answers in any of its manners and changes them, records have whatever they may
 // have and arrive in time and late, in the middle of a run too, runs break at any
-// step, settings change, time passes. A run may fail. After each one nothing is
-// doubled, and nothing lost that was shown in time; in the end, when Duo has
-// manners again, the stream catches up and the late records are there too.
+// step, settings and places change, another account is set, documents are deleted,
+// aged or restored, ranges are collected again, time passes. A run may fail. After
+// each one nothing is doubled, and nothing lost that was shown in time; in the
+// end, when Duo has manners again, the stream catches up and the late records are
+// there too.
 func TestHistories(t *testing.T) {
 	t.Parallel()
 	if *seed != 0 {
@@ -60,6 +63,7 @@ func try(t *testing.T, seed uint64) {
 	})
 	for range 4 + h.IntN(8) {
 		h.settings()
+		h.document()
 		h.arrivals()
 		h.run()
 		h.w.pass(h.between(time.Second, 8*time.Minute))
@@ -77,6 +81,7 @@ type history struct {
 	habits
 	manners []duosim.Manners
 	records int
+	moved   bool            // a document that is lost or old knows nothing of the old place
 	ids     []string        // of use, that were given
 	written map[string]bool // ids of use with their times
 
@@ -124,6 +129,89 @@ func (h *history) settings() {
 	}
 	if h.oneIn(8) {
 		h.behave()
+	}
+}
+
+// document changes what no run expects to change. What is restored or deleted is
+// no lease that somebody still holds: a person waits for that.
+func (h *history) document() {
+	w := h.w
+	if w.state().Lease.Holder != "" {
+		if !h.oneIn(4) {
+			return
+		}
+		w.expire()
+		if w.run(collect.Job{}); w.state().Lease.Holder != "" {
+			return
+		}
+	}
+	n := h.IntN(24)
+	if n < 6 {
+		w.t.Log("document:", []string{"moved", "another account", "aged", "deleted", "set back", "backfill"}[n])
+	}
+	switch n {
+	case 0:
+		h.moved = true
+		w.move(fmt.Sprint("place", h.IntN(3)))
+	case 1:
+		h.stranger()
+	case 2:
+		if !h.moved && !w.state().Cursor.Watermark.IsZero() {
+			w.age()
+		}
+	case 3:
+		if !h.moved {
+			h.deleted()
+		}
+	case 4:
+		if c := w.state().Cursor; !c.Watermark.IsZero() && !c.Window.Open() && c.Watermark.Sub(w.first()) > 2*time.Hour {
+			w.reports = nil // the watermark goes back
+			w.edit(func(c *store.Cursor) { c.Watermark = c.Watermark.Add(-h.between(time.Minute, time.Hour)) })
+		}
+	case 5:
+		h.backfill()
+	}
+}
+
+// stranger sets the service to another account for one run.
+func (h *history) stranger() {
+	w := h.w
+	before := w.state().Cursor
+	if before.Account.Host == "" {
+		return // nobody's yet
+	}
+	w.config.Host = "api-other.duosecurity.com"
+	r := w.collector().Run(w.t.Context(), collect.Job{Force: h.oneIn(2)})
+	w.config.Host = host
+	if after := w.state().Cursor; r.Outcome != collect.Failed || !after.Watermark.Equal(before.Watermark) || after.Account != before.Account {
+		w.t.Fatalf("with another account the run is %s, the watermark %s", r.Outcome, after.Watermark)
+	}
+}
+
+// deleted loses the document. The history tells the watermark, if there is one.
+func (h *history) deleted() {
+	w := h.w
+	if runs, err := w.store.Runs(context.Background(), stream, 1); err != nil || len(runs) == 0 || runs[0].Watermark == nil || w.state().Cursor.Totals.Pages == 0 {
+		return
+	}
+	w.reports = nil // what a run has committed that died is not in the history
+	w.forget(stream)
+}
+
+// backfill collects a range again, which delivers what came too late and nothing
+// twice.
+func (h *history) backfill() {
+	w := h.w
+	c := w.state().Cursor
+	if c.Watermark.IsZero() || c.Totals.Pages == 0 {
+		return
+	}
+	from := w.first().Add(h.duration(w.clock().Sub(w.first())))
+	w.collector().Run(w.t.Context(), collect.Job{Backfill: &store.Backfill{From: from, To: from.Add(h.between(time.Minute, 3*time.Hour))}})
+	w.check()
+	if h.oneIn(3) {
+		w.forget(collect.BackfillStream(stream))
+		w.pass(time.Minute)
 	}
 }
 
@@ -239,7 +327,9 @@ func (h *history) run() {
 	w := h.w
 	switch {
 	case h.oneIn(3):
-		w.breakRun(breakage{at: h.IntN(12), how: breaks[h.IntN(len(breaks))]})
+		b := breakage{at: h.IntN(12), how: breaks[h.IntN(len(breaks))]}
+		w.t.Logf("a run that breaks: %+v", b)
+		w.breakRun(b)
 		if h.oneIn(2) {
 			w.expire()
 		}

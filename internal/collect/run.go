@@ -107,6 +107,7 @@ func (r *run) acquire(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	cursor.Window = resume(cursor.Window)
 	r.lease, r.cursor = lease, cursor
 	r.session = r.Duo.Session(learned(cursor.Pace, lease.Now()))
 	r.session.MaxWait = maxPause

@@ -53,7 +53,7 @@ func openShelf(ctx context.Context, buckets []Bucket, a around, streams ...strin
 }
 
 // turn loads the objects that can hold the records, which are a page's, and
-// forgets the others. Without a time a record can be anywhere.
+// forgets the others.
 func (s *shelf) turn(ctx context.Context, records []record) error {
 	times := make([]int64, 0, len(records))
 	for _, r := range records {
@@ -62,7 +62,7 @@ func (s *shelf) turn(ctx context.Context, records []record) error {
 	slices.Sort(times)
 	untimed := slices.Contains(times, 0)
 	for _, o := range s.objects {
-		if !untimed && !o.mayHold(times) {
+		if !o.mayHold(times) && !(untimed && o.Meta.Untimed != 0) {
 			o.ids = nil
 			continue
 		}
@@ -76,8 +76,8 @@ func (s *shelf) turn(ctx context.Context, records []record) error {
 // mayHold reports whether one of the times, which are sorted, is among the
 // object's. It can be where the object does not tell.
 func (o *heldObject) mayHold(times []int64) bool {
-	if o.Meta.First.IsZero() {
-		return true
+	if o.Meta.First.IsZero() { // the year 1 is a time, too
+		return o.Meta.Untimed < o.Meta.Records
 	}
 	i, _ := slices.BinarySearch(times, o.Meta.First.UnixMilli())
 	return i < len(times) && times[i] <= o.Meta.Last.UnixMilli()

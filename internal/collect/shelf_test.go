@@ -39,3 +39,34 @@ func TestShelfBorders(t *testing.T) {
 		}
 	}
 }
+
+// TestShelfUntimed has a page with a record that has no readable time: of the
+// objects of other times only those are loaded that may hold it.
+func TestShelfUntimed(t *testing.T) {
+	t.Parallel()
+	noon := time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
+	window := store.Window{From: noon, To: noon.Add(time.Hour)}
+	dir := writer.NewDir(t.TempDir(), "p")
+	for page, meta := range []writer.Meta{{Untimed: 0}, {Untimed: 1}, {Untimed: -1}} {
+		meta.Records, meta.First, meta.Last, meta.RunID, meta.Token = 1, noon.Add(time.Minute), noon.Add(time.Minute), "r", 1
+		if _, err := dir.Put(t.Context(), writer.Object{
+			Name: writer.Name{Stream: "s", From: window.From, To: window.To, Page: page}, Data: []byte("{}\n"), Meta: meta,
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for at, want := range map[int64][]bool{0: {false, true, true}, noon.UnixMilli(): {false, false, false}, noon.Add(time.Minute).UnixMilli(): {true, true, true}} {
+		s, err := openShelf(t.Context(), []Bucket{dir}, around{from: window.From, to: window.To, reach: time.Hour}, "s")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.turn(t.Context(), []record{{at: at}}); err != nil {
+			t.Fatal(err)
+		}
+		for i, o := range s.objects {
+			if loaded := o.ids != nil; loaded != want[i] {
+				t.Errorf("for a record at %d, object %d is loaded: %v", at, i, loaded)
+			}
+		}
+	}
+}

@@ -37,6 +37,7 @@ type walk struct {
 	whole   bool             // this run has seen it from its first page on
 	largest int              // most records in a page before the latest one
 	borders map[store.ID]int // shown in which page, but another window's
+	last    store.ID         // last record of the page before the latest one
 }
 
 // at returns the walk that the window is in, before its next page.
@@ -70,18 +71,20 @@ func step(w store.Window, k walk, p page) (store.Window, error) {
 		settled = k.whole && p.total == w.Shown
 		more    = k.whole && p.total > w.Shown
 		nothing = !w.Anchor.IsZero() && w.Fresh == 0 && !full
+		same    = p.next != "" && p.next == w.Offset
+		repeats = n == 1 && p.records.all[0].id == k.last // where an offset leads to its own record
 	)
 	switch {
 	case p.next == "" && (settled || !full && !more):
 		return store.Window{}, nil
 	case p.next != "" && settled && n < duo.PageSize:
 		return store.Window{}, nil
-	case p.next != "" && n == 0 && p.next == w.Offset:
+	case same && (n == 0 || repeats):
 		return store.Window{}, nil
 	case p.next != "" && w.Idle < maxIdle && leads(w, p.next):
 		w.Offset, w.Prove = p.next, false
 		return w, nil
-	case nothing: // asked once more, Duo shows nothing new
+	case nothing && p.next == "": // asked once more, Duo shows nothing new
 		return store.Window{}, nil
 	}
 	return reanchor(w, p.next)
@@ -118,6 +121,16 @@ func reanchor(w store.Window, refused string) (store.Window, error) {
 	return w, nil
 }
 
+// resume returns a window as a run takes it up. What led nowhere before may lead
+// on now: where the walk has not got past its anchor, it begins there again.
+func resume(w store.Window) store.Window {
+	w.Refused = ""
+	if !w.Anchor.IsZero() && !w.Last.After(w.Anchor) {
+		w.Offset, w.Prove = "", w.Last.Equal(w.Anchor)
+	}
+	return w
+}
+
 // passed returns how far a page with these times, in its order, has brought the
 // walk, to go on from there without an offset. It keeps away from the page's
 // latest records, in case Duo has some of them earlier in its order than their
@@ -148,7 +161,7 @@ func recount(w store.Window, reach time.Time) (again store.Window, missing int) 
 	if w.Again {
 		return store.Window{}, missing
 	}
-	again = store.Window{From: w.From, To: w.To, Gzip: w.Gzip, Page: w.Page, Again: true}
+	again = store.Window{From: w.From, To: w.To, Gzip: w.Gzip, Place: w.Place, Page: w.Page, Again: true}
 	if reach.After(w.From) { // before that Seen does not tell what was delivered
 		again.Anchor = reach
 	}

@@ -120,9 +120,9 @@ func (p live) open(c store.Cursor, now time.Time) store.Cursor {
 
 // reopens reports whether the stream's start may still be moved by a setting: its
 // first page is not committed, and no run that has not given its lease back can
-// still write it.
+// still write it. A cursor that was made anew from the history has no start.
 func reopens(s store.State) bool {
-	return s.Cursor.Totals.Pages == 0 && s.Cursor.Window.Open() && s.Lease.Holder == ""
+	return !s.Cursor.Begun.IsZero() && s.Cursor.Totals.Pages == 0 && s.Cursor.Window.Open() && s.Lease.Holder == ""
 }
 
 // shown is up to when Duo shows records: no window has ever ended later.
@@ -130,8 +130,14 @@ func shown(now time.Time) time.Time { return floor(now.Add(-2 * time.Minute)) }
 
 // distrust has the windows up to now held against the bucket where Seen does
 // not belong to the watermark: the document was deleted, or somebody moved the
-// watermark back. A window in progress is given up, its objects count too.
+// watermark back, or past the window in progress. That is given up; its objects
+// count.
 func (p live) distrust(c store.Cursor, now time.Time) store.Cursor {
+	if c.Window.Open() && c.Watermark.After(c.Window.To) {
+		c.Watermark = floor(c.Watermark)
+		c.Reach, c.Recheck, c.Window = c.Watermark, shown(now), store.Window{}
+		return c
+	}
 	covered := c.Reach // in a window it can move on with the walk
 	if c.Window.Open() {
 		covered = c.Window.From

@@ -308,12 +308,15 @@ func (w *world) check() map[string]bool {
 			there += min(1, len(lines[line]))
 		}
 		if there > 1 {
-			w.t.Fatalf("%d versions of a record are there: %s", there, r.Raw)
+			for _, raw := range versions(r) {
+				w.t.Logf("%s: %s", lines[w.line(raw)], w.line(raw))
+			}
+			w.t.Fatalf("%d versions of a record are there", there)
 		}
 	}
 	for line, object := range lines {
 		if len(object) > 1 {
-			w.t.Fatalf("a record is there %d times: %s", len(object), object)
+			w.t.Fatalf("a record is there %d times: %s: %s", len(object), object, line)
 		}
 		if !want[line] {
 			w.t.Fatalf("%s holds a line that Duo does not show: %s", object, line)

@@ -37,6 +37,9 @@ func (c *call) send(ctx context.Context) (Page, *Error) {
 	}
 	resp, err := c.client.http.Do(req)
 	if err != nil {
+		// The other idle connections went the same way: the next attempt
+		// makes a new one.
+		c.client.http.CloseIdleConnections()
 		return Page{}, networkError(0, err)
 	}
 	defer resp.Body.Close()

@@ -66,13 +66,18 @@ func New(cfg Config) *Client {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
+	http1 := new(http.Protocols)
+	http1.SetHTTP1(true)
 	transport := &http.Transport{
 		Proxy: http.ProxyFromEnvironment, // never for a loopback address
 		// The system's roots: Duo's own clients pin certificates, and those
 		// that kept an old list broke when Duo changed them.
-		TLSClientConfig:   &tls.Config{MinVersion: tls.VersionTLS12},
-		ForceAttemptHTTP2: true, // else a TLSClientConfig turns it off
-		IdleConnTimeout:   90 * time.Second,
+		TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12},
+		// HTTP/1.1 alone, which closes a connection whose answer does not
+		// come. HTTP/2 keeps it, and would send every later request into one
+		// that a NAT has forgotten. Requests come one after another anyway.
+		Protocols:       http1,
+		IdleConnTimeout: 90 * time.Second,
 	}
 	return &Client{cfg: cfg, http: &http.Client{
 		Transport: transport,

@@ -19,6 +19,7 @@ import (
 const (
 	codeParameter = 40002
 	codeTimestamp = 40105
+	codeRateLimit = 42901
 )
 
 // What an operator does about an error.
@@ -43,7 +44,7 @@ var errTimeout = fmt.Errorf("no complete answer within %s", requestTimeout)
 // nothing secret.
 type Error struct {
 	// Status is the answer's HTTP status, or the one that Code belongs to
-	// where Duo refused with a 200; 0 without an answer.
+	// where Duo refused with a 200 or limits the rate; 0 without an answer.
 	Status int
 	Code   int // Duo's own, 0 without one
 	// Message and Detail are Duo's words, bounded, without phone numbers.
@@ -105,7 +106,7 @@ func (e *Error) said() string {
 func (c *call) refusal(resp *http.Response, e envelope) *Error {
 	code, _ := strconv.Atoi(string(e.Code))
 	status := resp.StatusCode
-	if status == http.StatusOK && code >= 40000 {
+	if status == http.StatusOK && code >= 40000 || code == codeRateLimit {
 		status = code / 100
 	}
 	err := &Error{
@@ -116,6 +117,9 @@ func (c *call) refusal(resp *http.Response, e envelope) *Error {
 		Offset:    c.query.Offset != "",
 		Temporary: temporary(status),
 		Hint:      hint(status, code),
+	}
+	if err.Hint == hintKeys {
+		err.Hint = hintOf401(c.key)
 	}
 	if err.RateLimited() {
 		err.RetryAfter = retryAfter(resp.Header)
@@ -186,12 +190,14 @@ func withoutURL(err error) error {
 }
 
 // retryAfter returns how long the header asks to wait, a minute where it does
-// not say. Duo is not known to send it; what answers in its place may.
+// not say. Duo is not known to send it; what answers in its place may, so more
+// than an hour is not believed.
 func retryAfter(h http.Header) time.Duration {
-	const unsaid, most = time.Minute, 24 * time.Hour
-	value := h.Get("Retry-After")
-	if seconds, err := strconv.Atoi(value); err == nil && seconds > 0 {
-		return time.Duration(min(seconds, int(most.Seconds()))) * time.Second
+	const unsaid, most = time.Minute, time.Hour
+	value := strings.TrimSpace(h.Get("Retry-After"))
+	seconds, err := strconv.ParseUint(value, 10, 64)
+	if err == nil || errors.Is(err, strconv.ErrRange) { // then it is the greatest
+		return cmp.Or(time.Duration(min(seconds, uint64(most.Seconds())))*time.Second, unsaid)
 	}
 	until, err := http.ParseTime(value)
 	if err != nil {

@@ -99,6 +99,16 @@ func TestErrors(t *testing.T) {
 			duo.Error{Status: 429, Code: 42901, Temporary: true, RetryAfter: time.Minute},
 			"duo: HTTP 429 (42901): the next run goes on",
 		},
+		"rate limit with 400": {
+			duosim.Status(400, `{"stat":"FAIL","code":42901,"message":"Too Many Requests"}`),
+			duo.Error{Status: 429, Code: 42901, Message: "Too Many Requests", Temporary: true, RetryAfter: time.Minute},
+			"duo: HTTP 429 (42901 Too Many Requests): the next run goes on",
+		},
+		"rate limit with 503": {
+			duosim.Status(503, `{"stat":"FAIL","code":"42901"}`),
+			duo.Error{Status: 429, Code: 42901, Temporary: true, RetryAfter: time.Minute},
+			"duo: HTTP 429 (42901): the next run goes on",
+		},
 		"time-out of a proxy": {
 			duosim.HTML(408),
 			duo.Error{Status: 408, Temporary: true},

@@ -3,6 +3,7 @@ package duo_test
 import (
 	"context"
 	"errors"
+	"net/http"
 	"testing"
 	"time"
 
@@ -134,6 +135,26 @@ func TestRateLimitBeyondDeadline(t *testing.T) {
 		failure, ok := errors.AsType[*duo.Error](err)
 		if !ok || !failure.RateLimited() || failure.RetryAfter != 90*time.Second || time.Since(start) != time.Minute {
 			t.Errorf("%v after %s; want the second 429 at once, after a minute", err, time.Since(start))
+		}
+	})
+}
+
+// Duo's code says that the rate is limited, whatever the status beside it.
+func TestRateLimitByCode(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		limited := duosim.Status(http.StatusBadRequest, `{"stat":"FAIL","code":42901,"message":"Too Many Requests"}`)
+		sim := newSim(duosim.Config{}, 1)
+		sim.Script(limited, func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+			w.Header().Set("Retry-After", "86400")
+			limited(w, r, next)
+		})
+		session := serveBubble(t, sim, duo.Config{}).Session(0)
+		got, err := read(t.Context(), session, lastDay())
+		if err != nil || len(got) != 1 || session.Stats().Pace == 0 {
+			t.Errorf("%d records, %v, pace %v; want the record and a pace learned", len(got), err, session.Stats().Pace)
+		}
+		if want := []time.Duration{time.Minute, time.Hour}; !between(gaps(sim), want) {
+			t.Errorf("gaps %v, want %v: a minute where Duo does not say, an hour at most", gaps(sim), want)
 		}
 	})
 }

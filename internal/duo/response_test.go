@@ -394,11 +394,14 @@ func TestRetryAfter(t *testing.T) {
 		"none":              {date, "0", time.Minute},
 		"negative":          {date, "-5", time.Minute},
 		"nonsense":          {date, "soon", time.Minute},
-		"absurd":            {date, "9223372036854775807", 24 * time.Hour},
+		"absurd":            {date, "9223372036854775807", time.Hour},
+		"a day":             {date, "86400", time.Hour},
+		"beyond any number": {date, "99999999999999999999999", time.Hour},
+		"in blanks":         {date, " 7 ", 7 * time.Second},
 		"date by Duo's own": {date, "Tue, 21 Aug 2012 17:29:58 GMT", 40 * time.Second},
 		"date past":         {date, "Tue, 21 Aug 2012 17:29:08 GMT", time.Minute},
 		"date, no clock":    {"", "Tue, 21 Aug 2012 17:29:58 GMT", time.Minute},
-		"date far off":      {date, "Tue, 21 Aug 2312 17:29:58 GMT", 24 * time.Hour},
+		"date far off":      {date, "Tue, 21 Aug 2312 17:29:58 GMT", time.Hour},
 	}
 	for name, tt := range tests {
 		h := http.Header{"Date": {tt.date}, "Retry-After": {tt.value}}

@@ -2,7 +2,6 @@ package handler
 
 import (
 	"fmt"
-	"time"
 
 	"duo-telephony-collector/internal/collect"
 	"duo-telephony-collector/internal/store"
@@ -88,19 +87,16 @@ func pacePanel(s collect.Status) panel {
 	for _, r := range s.Runs {
 		requests, retries = requests+r.Requests, retries+r.Retries
 	}
-	until := s.Cursor.NotBefore
-	waiting := until != nil && until.After(s.Now)
 	pace := fact{"Pace", say(s.Now, "PAGE_INTERVAL"), say(s.Now, "Duo has refused nothing lately")}
-	learned := time.Duration(s.Cursor.Pace * float64(time.Second))
-	if learned > 0 {
+	if learned := learnedPace(s); learned > 0 {
 		pace = fact{"Pace", say(s.Now, "a request every ", took(learned)), say(s.Now, "learned from Duo’s refusals")}
 	}
 	var left prose
-	if waiting {
-		limited, left = say(s.Now, "until ", *until), say(s.Now, span(until.Sub(s.Now)), " left; no request before that")
+	if wait := pauseLeft(s); wait > 0 {
+		limited = say(s.Now, "until ", *s.Cursor.NotBefore)
+		left = say(s.Now, span(wait), " left; no request before that, unless a run is forced")
 	}
-	// To wait for the pace is ordinary, for longer is not.
-	return panel{Title: "Duo’s rate limit", Alarm: waiting && until.Sub(s.Now) > learned+time.Second, Facts: []fact{
+	return panel{Title: "Duo’s rate limit", Alarm: longPause(s), Facts: []fact{
 		{"Pause in force", limited, left},
 		pace,
 		{"Requests", say(s.Now, count(requests), lastRuns(s, " in ")), say(s.Now, count(retries), " of them repeated")},

@@ -123,7 +123,32 @@ func troubles(s collect.Status) prose {
 	if last := lastRun(s); last.Outcome == collect.Failed {
 		return say(s.Now, "The last run failed, the next one tries again: "+sentence(last.Reason))
 	}
+	if longPause(s) {
+		return pauseProse(s)
+	}
 	return nil
+}
+
+// pauseLeft is how long Duo is not asked, 0 where it may be.
+func pauseLeft(s collect.Status) time.Duration {
+	if s.Cursor.NotBefore == nil {
+		return 0
+	}
+	return max(0, s.Cursor.NotBefore.Sub(s.Now))
+}
+
+// longPause reports whether Duo is not asked for longer than the pace that it
+// taught, which is ordinary.
+func longPause(s collect.Status) bool { return pauseLeft(s) > learnedPace(s)+time.Second }
+
+func learnedPace(s collect.Status) time.Duration {
+	return time.Duration(s.Cursor.Pace * float64(time.Second))
+}
+
+// pauseProse says until when Duo is not asked, and how to ask sooner.
+func pauseProse(s collect.Status) prose {
+	return say(s.Now, "Duo limits the rate and is not asked until ", *s.Cursor.NotBefore,
+		". The first run after that goes on; POST /run with ", name(`{"force":true}`), " asks at once.")
 }
 
 // cause tells why nobody is at work on what is missing, as far as that can be
@@ -133,8 +158,8 @@ func cause(s collect.Status, r rhythm) prose {
 	switch {
 	case last.Outcome == collect.Failed && last.Token == 0: // it never had the lease, so what follows is older
 		return say(s.Now, "The last run failed, the next one tries again: "+sentence(last.Reason))
-	case s.Cursor.NotBefore != nil && s.Cursor.NotBefore.After(s.Now):
-		return say(s.Now, "Duo asked for no request until ", *s.Cursor.NotBefore, ". The first run after that goes on.")
+	case pauseLeft(s) > 0:
+		return pauseProse(s)
 	case s.Lease != nil:
 		return say(s.Now, "The run ", name(s.Lease.Holder), " ended without a word. Its lease has expired, so the next run takes over.")
 	case last.ID != "" && s.Now.Sub(last.StartedAt) > patience*max(r.Interval, leastInterval):

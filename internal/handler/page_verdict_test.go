@@ -96,7 +96,13 @@ func TestJudge(t *testing.T) {
 			"The last run stopped with its work saved: RUN_BUDGET is used up."},
 		"rate limited": {func(s *collect.Status) {
 			s.Watermark, s.Runs[0].Outcome, s.Cursor.NotBefore = before(time.Hour), collect.Partial, before(-time.Minute)
-		}, "behind", "Behind: only what lies before 11:00:00 UTC is delivered. Duo asked for no request until 12:01:00 UTC. The first run after that goes on."},
+		}, "behind", "Behind: only what lies before 11:00:00 UTC is delivered. Duo limits the rate and is not asked until 12:01:00 UTC. " +
+			`The first run after that goes on; POST /run with {"force":true} asks at once.`},
+		"rate limited, on time": {func(s *collect.Status) { s.Cursor.NotBefore = before(-time.Hour) }, "well",
+			"Up to date: everything before 11:52:30 UTC is delivered. Duo limits the rate and is not asked until 13:00:00 UTC. " +
+				`The first run after that goes on; POST /run with {"force":true} asks at once.`},
+		"pace": {func(s *collect.Status) { s.Cursor.NotBefore, s.Cursor.Pace = before(-30*time.Second), 30.3 }, "well",
+			"Up to date: everything before 11:52:30 UTC is delivered."},
 		"no run comes": {func(s *collect.Status) { s.Now, s.Runs = noon.Add(time.Hour), s.Runs[1:] }, "behind",
 			"Behind: only what lies before 11:52:30 UTC is delivered. No run has been recorded since 11:50:00 UTC: " +
 				"look at the schedule, the push subscription and the log."},

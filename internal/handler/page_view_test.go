@@ -95,11 +95,11 @@ func TestPanels(t *testing.T) {
 		"pace": {pacePanel, func(s *collect.Status) { s.Runs[0].Requests, s.Runs[1].Requests, s.Runs[1].Retries = 3, 1200, 2 }, false,
 			"Pause in force: none\nPace: PAGE_INTERVAL (Duo has refused nothing lately)\nRequests: 1,203 in the last 10 runs (2 of them repeated)"},
 		"pause": {pacePanel, func(s *collect.Status) { s.Cursor.NotBefore, s.Runs = before(-90*time.Second), s.Runs[:1] }, true,
-			"Pause in force: until 12:01:30 UTC (1 min 30 s left; no request before that)\nPace: PAGE_INTERVAL (Duo has refused nothing lately)\nRequests: 0 in the only run (0 of them repeated)"},
+			"Pause in force: until 12:01:30 UTC (1 min 30 s left; no request before that, unless a run is forced)\nPace: PAGE_INTERVAL (Duo has refused nothing lately)\nRequests: 0 in the only run (0 of them repeated)"},
 		"learned pace": {pacePanel, func(s *collect.Status) {
 			s.Cursor.NotBefore, s.Cursor.Pace, s.Runs = before(-30*time.Second), 30.3, nil
 		}, false,
-			"Pause in force: until 12:00:30 UTC (30 s left; no request before that)\nPace: a request every 30 s (learned from Duo’s refusals)\nRequests: 0 (0 of them repeated)"},
+			"Pause in force: until 12:00:30 UTC (30 s left; no request before that, unless a run is forced)\nPace: a request every 30 s (learned from Duo’s refusals)\nRequests: 0 (0 of them repeated)"},
 		"pause over": {pacePanel, func(s *collect.Status) { s.Cursor.NotBefore, s.Runs = &noon, nil }, false,
 			"Pause in force: none\nPace: PAGE_INTERVAL (Duo has refused nothing lately)\nRequests: 0 (0 of them repeated)"},
 		"no gap": {gapPanel, func(*collect.Status) {}, false, "Lost: nothing (as far as the last runs tell)"},

@@ -43,6 +43,12 @@ func (a *acquisition) run(ctx context.Context) error {
 	var p patience
 	var failed error // the last attempt, on the document as of tried
 	var tried int64
+	queue, entered := a.store.queue(a.stream), false
+	defer func() {
+		if entered {
+			<-queue
+		}
+	}()
 	for {
 		doc, at, err := a.store.read(ctx, a.stream, &p)
 		if err != nil {
@@ -60,6 +66,15 @@ func (a *acquisition) run(ctx context.Context) error {
 		if err := unexplained(failed, tried == at.version); err != nil {
 			return err
 		}
+		if !entered {
+			waited, err := enter(ctx, queue)
+			if err != nil {
+				return err
+			}
+			if entered = true; waited {
+				continue // whoever was before us may hold it
+			}
+		}
 		if failed, err = a.transact(ctx, doc, at); failed == nil {
 			return err
 		}
@@ -70,9 +85,33 @@ func (a *acquisition) run(ctx context.Context) error {
 	}
 }
 
-// refuse returns ErrHeld where the claim has to wait.
+// enter lets one claim of this process after the other into a transaction:
+// Firestore keeps a crowd waiting for seconds, and then refuses it. It tells
+// whether there was somebody to wait for.
+func enter(ctx context.Context, queue chan struct{}) (waited bool, err error) {
+	select {
+	case queue <- struct{}{}:
+		return false, nil
+	default:
+	}
+	select {
+	case queue <- struct{}{}:
+		return true, nil
+	case <-ctx.Done():
+		return false, fmt.Errorf("acquiring the lease: %w: others were before us", ctx.Err())
+	}
+}
+
+// queue has room for the one claim that may be in a transaction.
+func (s *Store) queue(stream string) chan struct{} {
+	q, _ := s.queues.LoadOrStore(stream, make(chan struct{}, 1))
+	return q.(chan struct{})
+}
+
+// refuse returns ErrHeld where the claim has to wait. A lease of its own can
+// turn up late, in the transaction: it is taken once more.
 func (a *acquisition) refuse(doc document, at stamp) error {
-	if doc.lease(a.stream).heldAt(at.now) && !a.claim.Force {
+	if doc.lease(a.stream).heldAt(at.now) && doc.Lease.Holder != a.claim.Holder && !a.claim.Force {
 		return ErrHeld
 	}
 	return nil

@@ -29,8 +29,8 @@ const (
 
 // DialOptions are what a connection to Firestore needs so that the store can
 // keep its word: a dead one is noticed, a roll-back is short, and nothing is
-// repeated but by the store itself. The client alone repeats a commit for as
-// long as the context lasts, and reads five times whatever we do.
+// repeated but by the store itself. Without them the client repeats a commit
+// for as long as the context lasts, and a read five times for each of ours.
 func DialOptions() []grpc.DialOption {
 	return []grpc.DialOption{
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: pingEvery, Timeout: deadAfter}),

@@ -28,7 +28,7 @@ type Cursor struct {
 	Gap *Gap `firestore:"gap" json:"gap"`
 	// Backfill is the range being collected; nil in a live stream.
 	Backfill *Backfill `firestore:"backfill" json:"backfill"`
-	// Begun is when the stream's first run was.
+	// Begun is when the stream's first run was; zero where that is not known.
 	Begun time.Time `firestore:"begun" json:"begun"`
 	// Account and Log are what the cursor is about: Duo's API host and, where it
 	// is known, the account's id; "telephony".
@@ -73,7 +73,7 @@ type Window struct {
 	// order has before it is delivered.
 	Last time.Time `firestore:"last" json:"last"`
 	// Anchor is where the walk went on without an offset when there was none,
-	// or when Refused, an offset, was refused by Duo or led nowhere.
+	// or Duo refused it, or when Refused, an offset, led nowhere.
 	Anchor  time.Time `firestore:"anchor" json:"anchor"`
 	Refused string    `firestore:"refused" json:"refused"`
 	// Prove: the page asked from Anchor on has to show a delivered record.

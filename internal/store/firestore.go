@@ -16,10 +16,10 @@ const historyTTL = 90 * 24 * time.Hour
 // NewFirestore returns the store that keeps a document for each stream in the
 // collection. Its clock is Firestore's: the read time of every answer.
 //
-// The client is made by the first operation, because making it connects; with
-// [DialOptions]. An operation that fails to make it returns connect's error,
-// and the next one tries again. The client outlives the operation's context,
-// and an operation does not wait for it longer than its context allows.
+// Connect makes the client, with [DialOptions]. It is called by the first
+// operation, because making a client connects. An operation that fails to make
+// it returns connect's error, and the next one tries again. The client outlives
+// the operation's context, and nobody waits for it longer than his own allows.
 func NewFirestore(connect func(context.Context) (*firestore.Client, error), collection string) *Store {
 	return &Store{backend: &firestoreBackend{connector: connector{connect: connect}, collection: collection}}
 }

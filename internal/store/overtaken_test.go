@@ -188,6 +188,76 @@ func TestFrozenInTransaction(t *testing.T) {
 	}
 }
 
+// TestChangedBeforeTransaction: what counts is what the transaction reads, not
+// what the plain read before it showed.
+func TestChangedBeforeTransaction(t *testing.T) {
+	for name, test := range map[string]struct {
+		meanwhile func(t *testing.T, w *wired)
+		want      error
+		token     int64
+	}{
+		"taken":                {func(t *testing.T, w *wired) { overtake(t, w, false) }, store.ErrHeld, 0},
+		"taken and given back": {func(t *testing.T, w *wired) { releasedLease(t, w) }, nil, 3},
+		"deleted": {func(t *testing.T, w *wired) {
+			l, err := acquireNew(t.Context(), w.sound, nil)
+			if err == nil {
+				err = w.sound.Release(t.Context(), l, store.Run{ID: "last", Token: 7, StartedAt: time.Now()})
+			}
+			if err != nil {
+				t.Error(err)
+			}
+			w.delete(stream)
+		}, nil, 8},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWired(t)
+			releasedLease(t, w)
+			var once sync.Once
+			w.wire.breakWith(func(_ context.Context, call string, send func() error) error {
+				if call == "Begin" {
+					once.Do(func() { test.meanwhile(t, w) })
+				}
+				return send()
+			})
+			l, err := acquireNew(t.Context(), w.broken, nil)
+			if !errors.Is(err, test.want) || err == nil && l.Token != test.token {
+				t.Errorf("got lease %+v and error %v, want token %d and %v", l, err, test.token, test.want)
+			}
+			if calls := w.wire.seen(); test.want != nil && calls[len(calls)-1] != "Rollback" {
+				t.Errorf("requests %q, want that the lock is given back", calls)
+			}
+		})
+	}
+}
+
+// TestAppliedLate: a write that seemed lost is applied after all, between the
+// next attempt's two reads. The lease is the run's own, and nobody is busy.
+func TestAppliedLate(t *testing.T) {
+	t.Parallel()
+	w := newWired(t)
+	releasedLease(t, w)
+	begins := 0
+	lost := requestLost(codes.Unavailable, nothing)
+	w.wire.breakWith(func(ctx context.Context, call string, send func() error) error {
+		if call == "Begin" {
+			if begins++; begins == 2 {
+				if _, err := acquireNew(ctx, w.sound, nil); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+		return lost(ctx, call, send)
+	})
+	l, err := acquireNew(t.Context(), w.broken, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.broken.Commit(t.Context(), l, cursor(2)); err != nil || begins != 2 {
+		t.Errorf("error %v after %d attempts, want a good lease after 2", err, begins)
+	}
+}
+
 // freeze stops an operation before its first commit, until thaw.
 func freeze(t *testing.T, w *wired, name string, l *store.Lease) (thaw func(), done chan error) {
 	frozen, thawed := make(chan struct{}), make(chan struct{})

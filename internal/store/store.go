@@ -46,6 +46,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"time"
 )
 
@@ -89,6 +90,7 @@ type Claim struct {
 // Store is the contract on top of a backend: Firestore or one bbolt file.
 type Store struct {
 	backend backend
+	queues  sync.Map // a chan struct{} for each stream, see enter
 }
 
 // backend is one document a stream that can be read and conditionally

@@ -159,15 +159,15 @@ func (d *Dir) Get(ctx context.Context, name Name) (Object, error) {
 	if err != nil {
 		return Object{}, fmt.Errorf("reading object: %w", err)
 	}
-	meta, err := d.meta(name, stored)
-	if err != nil {
-		return Object{}, err
+	meta, foreign := d.meta(name, stored)
+	if foreign != nil && !errors.Is(foreign, ErrForeign) {
+		return Object{}, foreign
 	}
-	data, err := unpack(name, stored)
+	data, err := unpack(name, stored, foreign != nil)
 	if err != nil {
 		return Object{}, fmt.Errorf("reading object %s: %w", d.URI(name), err)
 	}
-	return Object{Name: name, Data: data, Meta: meta}, nil
+	return Object{Name: name, Data: data, Meta: meta}, foreign
 }
 
 func (d *Dir) meta(name Name, stored []byte) (Meta, error) {
@@ -222,7 +222,7 @@ func (d *Dir) List(ctx context.Context, from, to time.Time, reach time.Duration)
 			if errors.Is(err, fs.ErrNotExist) {
 				continue // deleted since its folder was read
 			}
-			if !yield(Info{Name: name, Meta: o.Meta}, err) || err != nil {
+			if !yield(Info{Name: name, Meta: o.Meta}, err) || err != nil && !errors.Is(err, ErrForeign) {
 				return
 			}
 		}

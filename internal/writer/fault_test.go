@@ -49,7 +49,7 @@ func TestGCSUpload(t *testing.T) {
 	if head.CRC32C != "M3Q35g==" {
 		t.Errorf("sum %q", head.CRC32C)
 	}
-	want := map[string]string{"written-by": "duo-telephony-collector", "records": "1", "run-id": "run", "token": "3"}
+	want := map[string]string{"written-by": "duo-telephony-collector", "records": "1", "run-id": "run", "token": "3", "untimed": "0"}
 	if diff := cmp.Diff(want, head.Metadata); diff != "" {
 		t.Errorf("metadata (-want +got):\n%s", diff)
 	}

@@ -132,27 +132,28 @@ func (g *GCS) existing(ctx context.Context, o Object, stored []byte) (*Object, e
 	if sameBytes && meta.sameWalk(o.Meta) {
 		return nil, nil
 	}
-	data, err := g.content(ctx, o.Name, attrs)
+	data, err := g.content(ctx, o.Name, attrs, false)
 	if err != nil {
 		return nil, err
 	}
 	return &Object{Name: o.Name, Data: data, Meta: meta}, nil
 }
 
-// Get returns the object, fs.ErrNotExist if there is none, ErrForeign if it is
-// not ours.
+// Get returns the object, fs.ErrNotExist if there is none. Of one that is not
+// ours it returns ErrForeign and, without metadata, what it holds.
 func (g *GCS) Get(ctx context.Context, name Name) (Object, error) {
-	attrs, meta, err := g.attrs(ctx, name)
+	attrs, meta, foreign := g.attrs(ctx, name)
+	if foreign != nil && !errors.Is(foreign, ErrForeign) {
+		return Object{}, foreign
+	}
+	data, err := g.content(ctx, name, attrs, foreign != nil)
 	if err != nil {
 		return Object{}, err
 	}
-	data, err := g.content(ctx, name, attrs)
-	if err != nil {
-		return Object{}, err
-	}
-	return Object{Name: name, Data: data, Meta: meta}, nil
+	return Object{Name: name, Data: data, Meta: meta}, foreign
 }
 
+// attrs returns ErrForeign beside the attributes of an object that is not ours.
 func (g *GCS) attrs(ctx context.Context, name Name) (attrs *storage.ObjectAttrs, meta Meta, err error) {
 	err = g.call(ctx, func(ctx context.Context, b *storage.BucketHandle) (err error) {
 		attrs, err = b.Object(g.key(name)).Attrs(ctx)
@@ -163,21 +164,21 @@ func (g *GCS) attrs(ctx context.Context, name Name) (attrs *storage.ObjectAttrs,
 	}
 	meta, ok := decodeMeta(attrs.Metadata)
 	if !ok {
-		return nil, Meta{}, foreignError(g.URI(name))
+		return attrs, Meta{}, foreignError(g.URI(name))
 	}
 	return attrs, meta, nil
 }
 
 // content returns the unpacked bytes of the generation that attrs describes,
 // so that bytes and metadata are of one object whatever happens between the
-// two requests.
-func (g *GCS) content(ctx context.Context, name Name, attrs *storage.ObjectAttrs) (data []byte, err error) {
+// two requests. What is no gzip in a foreign object is returned as it is.
+func (g *GCS) content(ctx context.Context, name Name, attrs *storage.ObjectAttrs, foreign bool) (data []byte, err error) {
 	err = g.call(ctx, func(ctx context.Context, b *storage.BucketHandle) (err error) {
 		data, err = download(ctx, b.Object(attrs.Name).Generation(attrs.Generation), attrs.Size)
 		return err
 	})
 	if err == nil {
-		data, err = unpack(name, data)
+		data, err = unpack(name, data, foreign)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("reading object %s: %w", g.URI(name), g.explain(err))
@@ -211,8 +212,9 @@ func download(ctx context.Context, o *storage.ObjectHandle, limit int64) ([]byte
 // List returns our objects, of any stream, whose window and [from, to) have a
 // time in common, in name order. Windows are at most reach wide: the listing
 // starts at the date folder of from - reach. Objects with other names are none
-// of ours; one with a name of ours and foreign metadata ends the listing with
-// ErrForeign, as nobody can tell which records are in it.
+// of ours; one with a name of ours and foreign metadata is listed with
+// ErrForeign, as nobody can tell which records are in it. Any other error ends
+// the listing.
 func (g *GCS) List(ctx context.Context, from, to time.Time, reach time.Duration) iter.Seq2[Info, error] {
 	query := &storage.Query{
 		Prefix:      g.below(),
@@ -233,11 +235,11 @@ func (g *GCS) List(ctx context.Context, from, to time.Time, reach time.Duration)
 				continue
 			}
 			meta, ok := decodeMeta(attrs.Metadata)
+			var foreign error
 			if !ok {
-				yield(Info{}, foreignError(g.uri(attrs.Name)))
-				return
+				foreign = foreignError(g.uri(attrs.Name))
 			}
-			if !yield(Info{Name: name, Meta: meta}, nil) {
+			if !yield(Info{Name: name, Meta: meta}, foreign) {
 				return
 			}
 		}

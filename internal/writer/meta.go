@@ -18,6 +18,7 @@ const (
 	keyRunID   = "run-id"
 	keyToken   = "token"
 	keyAccount = "account"
+	keyUntimed = "untimed"
 )
 
 // service is the value of keyWriter that makes an object ours.
@@ -35,6 +36,7 @@ func (m Meta) encode() map[string]string {
 		keyRunID:   m.RunID,
 		keyToken:   strconv.FormatInt(m.Token, 10),
 		keyAccount: m.Account,
+		keyUntimed: strconv.Itoa(m.Untimed),
 	}
 	maps.DeleteFunc(kv, func(_, v string) bool { return v == "" })
 	return kv
@@ -47,7 +49,11 @@ func decodeMeta(kv map[string]string) (Meta, bool) {
 	token, badToken := strconv.ParseInt(kv[keyToken], 10, 64)
 	first, badFirst := parseTime(kv[keyFirst])
 	last, badLast := parseTime(kv[keyLast])
-	if kv[keyWriter] != service || errors.Join(badRecords, badToken, badFirst, badLast) != nil {
+	untimed, badUntimed := -1, error(nil)
+	if s := kv[keyUntimed]; s != "" {
+		untimed, badUntimed = strconv.Atoi(s)
+	}
+	if kv[keyWriter] != service || errors.Join(badRecords, badToken, badFirst, badLast, badUntimed) != nil {
 		return Meta{}, false
 	}
 	return Meta{
@@ -58,6 +64,7 @@ func decodeMeta(kv map[string]string) (Meta, bool) {
 		RunID:   kv[keyRunID],
 		Token:   token,
 		Account: kv[keyAccount],
+		Untimed: untimed,
 	}, true
 }
 

@@ -34,6 +34,7 @@ type Meta struct {
 	// First and Last are the earliest and latest readable record times, to
 	// the millisecond; zero where no record has one.
 	First, Last time.Time
+	Untimed     int    // records without a readable time; -1 in objects of earlier versions
 	RunID       string // the run that wrote it
 	Token       int64  // that run's fencing token
 	Account     string // whose records these are; "" in objects of earlier versions
@@ -105,16 +106,23 @@ func pack(o Object) []byte {
 	return packed.Bytes()
 }
 
-// unpack is the inverse of pack.
-func unpack(name Name, stored []byte) ([]byte, error) {
+// unpack is the inverse of pack. A foreign object may have been unpacked by
+// whoever uploaded it: what is no gzip is returned as it is.
+func unpack(name Name, stored []byte, foreign bool) ([]byte, error) {
 	if !name.Gzip {
 		return stored, nil
 	}
 	r, err := gzip.NewReader(bytes.NewReader(stored))
-	if err != nil {
-		return nil, err
+	if err == nil {
+		var data []byte
+		if data, err = io.ReadAll(r); err == nil {
+			return data, nil
+		}
 	}
-	return io.ReadAll(r)
+	if foreign {
+		return stored, nil
+	}
+	return nil, err
 }
 
 // readAll reads r to its end, or fails where that is more than limit bytes

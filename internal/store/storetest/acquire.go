@@ -3,6 +3,7 @@ package storetest
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"time"
 
@@ -118,6 +119,37 @@ func testNextFails(t *testing.T, b Backend) {
 	_, _, err = s.Acquire(t.Context(), stream, c)
 	wantError(t, "acquiring without a plan", err, sad)
 	same("a failed Next")
+}
+
+// testTakenMeanwhile forces the lease while another run is about to take it.
+// Which of them comes first is the backend's affair; the second one has it.
+func testTakenMeanwhile(t *testing.T, b Backend) {
+	s, other := b.Open(), b.Open()
+	var second *store.Lease
+	done := make(chan error, 1)
+	var once sync.Once
+	c := claim("first")
+	c.Next = func(ctx context.Context, state store.State) (store.Cursor, error) {
+		once.Do(func() {
+			go func() {
+				var err error
+				second, _, err = other.Acquire(t.Context(), stream, force("second"))
+				done <- err
+			}()
+		})
+		return keep(ctx, state)
+	}
+	first, _, err := s.Acquire(t.Context(), stream, c)
+	mustDo(t, <-done)
+	if err == nil {
+		if first.Token == second.Token {
+			t.Errorf("both have token %d", first.Token)
+		}
+		wantError(t, "committing under the lease that was forced", s.Commit(t.Context(), first, pages(1)), store.ErrLost)
+	} else {
+		wantError(t, "acquiring what was forced meanwhile", err, store.ErrHeld)
+	}
+	mustDo(t, other.Commit(t.Context(), second, pages(2)))
 }
 
 func testCancelled(t *testing.T, b Backend) {

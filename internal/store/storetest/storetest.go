@@ -45,6 +45,7 @@ func Test(t *testing.T, open func(t *testing.T) Backend) {
 		"Force":             testForce,
 		"AcquireTwice":      testAcquireTwice,
 		"NextFails":         testNextFails,
+		"TakenMeanwhile":    testTakenMeanwhile,
 		"RoundTrip":         testRoundTrip,
 		"Seen":              testSeen,
 		"LateCommit":        testLateCommit,

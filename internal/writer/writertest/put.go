@@ -187,8 +187,13 @@ func testForeign(t *testing.T, b Bucket) {
 	if !errors.Is(err, writer.ErrForeign) || !strings.Contains(err.Error(), w.URI(o.Name)) {
 		t.Errorf("Put = %v, want ErrForeign with the object's name", err)
 	}
-	if _, err := w.Get(t.Context(), o.Name); !errors.Is(err, writer.ErrForeign) {
-		t.Errorf("Get = %v, want ErrForeign", err)
+	if got, err := w.Get(t.Context(), o.Name); !errors.Is(err, writer.ErrForeign) || string(got.Data) != "somebody else's\n" {
+		t.Errorf("Get = %q, %v, want what is there and ErrForeign", got.Data, err)
+	}
+	o.Name.Gzip = true // whoever uploaded it has unpacked it
+	b.Plant(t, "p/"+o.Name.String(), []byte("plain\n"))
+	if got, err := w.Get(t.Context(), o.Name); !errors.Is(err, writer.ErrForeign) || string(got.Data) != "plain\n" {
+		t.Errorf("Get of what is no gzip = %q, %v", got.Data, err)
 	}
 	if got := b.Objects(t)[key]; string(got) != "somebody else's\n" {
 		t.Errorf("the object is now %q", got)

@@ -1,0 +1,46 @@
+package collect
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"duo-telephony-collector/internal/store"
+	"duo-telephony-collector/internal/writer"
+)
+
+// Settled is what of a stream can be compared with Duo's log at a moment.
+type Settled struct {
+	From    time.Time     // Duo shows no older records
+	To      time.Time     // the live stream delivers no older records any more
+	Why     string        // what keeps To back
+	Pace    time.Duration // least time between two requests that Duo has taught, or 0
+	Buckets []Bucket      // everywhere that objects of the stream and its backfills went
+}
+
+// Settled reads where the live stream stands. It takes no lease: what is
+// settled stays so.
+func (c *Collector) Settled(ctx context.Context) (Settled, error) {
+	state, err := c.Store.Load(ctx, c.Stream)
+	if err != nil {
+		return Settled{}, err
+	}
+	backfills, err := c.Store.Load(ctx, BackfillStream(c.Stream))
+	if err != nil {
+		return Settled{}, err
+	}
+	s := Settled{
+		From: floor(state.Now.Add(-oldest)), To: floor(state.Now.Add(-c.Delay)), Why: "Duo holds newer records back (INGEST_DELAY)",
+		Pace: learned(state.Cursor.Pace, state.Now),
+	}
+	if to := c.settled(state.Cursor); !state.Cursor.Watermark.IsZero() && to.Before(s.To) {
+		s.To, s.Why = to, "later records the service has yet to deliver, or may (watermark - OVERLAP)"
+	}
+	places := slices.Concat([]store.Place{store.Place(c.Bucket.Place())}, state.Cursor.Places, backfills.Cursor.Places)
+	for i, p := range places {
+		if !slices.Contains(places[:i], p) {
+			s.Buckets = append(s.Buckets, c.at(writer.Place(p)))
+		}
+	}
+	return s, nil
+}

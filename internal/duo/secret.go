@@ -1,0 +1,51 @@
+package duo
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+const (
+	keyLength = 40 // characters of every secret key that Duo is known to give
+	quotes    = "\"'`“”‘’„«»"
+)
+
+var assignment = regexp.MustCompile(`^(export\s+)?[A-Za-z_][A-Za-z0-9_]*\s*[=:]`)
+
+// SecretFault says what is unusual about a secret key, as a sentence without
+// its subject: "is in quotes". It returns "" for one that looks like Duo's, and
+// never any part of the key.
+func SecretFault(key string) string {
+	switch {
+	case strings.HasPrefix(key, "\xff\xfe"), strings.HasPrefix(key, "\xfe\xff"), strings.Contains(key, "\x00"):
+		return "is text in UTF-16: save it as UTF-8"
+	case strings.HasPrefix(key, "\ufeff"):
+		return "begins with a byte order mark: save it as UTF-8 without one"
+	case assignment.MatchString(key):
+		return "has the form NAME=value: leave the value alone there"
+	case strings.Trim(key, quotes) != key:
+		return "is in quotes: leave them out"
+	case Masked(key):
+		return "is a masked one: copy the key itself from Duo's Admin Panel"
+	case strings.ContainsFunc(key, unicode.IsSpace):
+		return "has blanks or line breaks: leave them out"
+	case utf8.RuneCountInString(key) != keyLength:
+		return fmt.Sprintf("has %d characters, and Duo's have %d", utf8.RuneCountInString(key), keyLength)
+	}
+	return ""
+}
+
+// Masked reports whether a key is what a form shows in a key's place: nothing
+// but asterisks or dots.
+func Masked(key string) bool { return key != "" && strings.Trim(key, "*•●·.") == "" }
+
+// hintOf401 is hintKeys, and what is unusual about the key that was refused.
+func hintOf401(key string) string {
+	if fault := SecretFault(key); fault != "" {
+		return hintKeys + ": the secret key " + fault
+	}
+	return hintKeys
+}
