@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"duo-telephony-collector/internal/collect"
+	"duo-telephony-collector/internal/duo/duosim"
 	"duo-telephony-collector/internal/store"
 )
 
@@ -211,4 +212,25 @@ func TestBucketAway(t *testing.T) {
 		t.Errorf("history %+v, unrecorded %+v", runs, w.unrecorded())
 	}
 	w.wantPage(http.StatusOK, "<title>Behind", "The last run failed, the next one tries again: no route to the bucket.")
+}
+
+// mute is a store that can't be told how a run ended.
+type mute struct{ collect.Store }
+
+func (mute) Release(context.Context, *store.Lease, store.Run) error {
+	return errors.New("no route to the store")
+}
+
+// TestUnrecordedRelease has a run fail under its lease, and the store go away
+// before it can be told.
+func TestUnrecordedRelease(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	w.Store = mute{w.Store}
+	w.sim.Script(duosim.Refuse(40301, "Access forbidden"))
+	r := w.run("/", push, http.StatusInternalServerError)
+	if got := w.unrecorded(); r.Token == 0 || got == nil || got.ID != r.ID {
+		t.Errorf("unrecorded %+v, want %+v", got, r.Run)
+	}
+	w.wantPage(http.StatusOK, "<title>A person must act", "Grant read log")
 }
