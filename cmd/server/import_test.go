@@ -33,6 +33,9 @@ func TestServiceStateKey(t *testing.T) {
 			t.Errorf("the reason is %q", a.Reason)
 		}
 	}
+	if s := p.status(); len(s.Runs) != 3 || !strings.Contains(s.Runs[2].Reason, "STATE_KEY") || s.Lease != nil {
+		t.Errorf("the history is %+v, the lease %+v", s.Runs, s.Lease)
+	}
 	if n := len(w.sim.Requests()); n != 0 {
 		t.Errorf("%d requests to Duo without a place to start", n)
 	}

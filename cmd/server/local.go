@@ -86,6 +86,7 @@ type local struct {
 	simulated bool
 	listener  net.Listener
 	routes    http.Handler
+	log       *slog.Logger
 	shown     *progress
 }
 
@@ -107,10 +108,10 @@ func startLocal(ctx context.Context, f localFlags, con console) (*local, error) 
 	if l.listener, err = (&net.ListenConfig{}).Listen(ctx, "tcp", l.addr); err != nil {
 		return nil, fmt.Errorf("%w: choose another address with -addr", err)
 	}
-	log := slog.New(newConsoleLog(l.shown, l.cfg.logLevel))
-	c := newCollector(l.cfg, store.NewBolt(filepath.Join(f.dir, "state.db"), nil), writer.NewDir(f.dir, l.cfg.prefix), log)
+	l.log = slog.New(newConsoleLog(l.shown, l.cfg.logLevel))
+	c := newCollector(l.cfg, store.NewBolt(filepath.Join(f.dir, "state.db"), nil), writer.NewDir(f.dir, l.cfg.prefix), l.log)
 	c.Progress = l.shown.show
-	l.routes = handler.New(handler.Config{Collector: c, Log: log, Version: version})
+	l.routes = handler.New(handler.Config{Collector: c, Log: l.log, Version: version})
 	return l, nil
 }
 
@@ -153,7 +154,7 @@ func startSimulator(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("starting the Duo simulator: %w", err)
 	}
-	go serve(context.WithoutCancel(ctx), listener, duosim.New(simulator)) // ends with the process
+	go serve(context.WithoutCancel(ctx), listener, duosim.New(simulator), slog.Default()) // ends with the process
 	return "http://" + listener.Addr().String(), nil
 }
 
@@ -161,7 +162,7 @@ func startSimulator(ctx context.Context) (string, error) {
 func (l *local) once(ctx context.Context, out io.Writer) int {
 	ended := make(chan error, 1)
 	serving, stop := context.WithCancel(ctx)
-	go func() { ended <- serve(serving, l.listener, l.routes) }()
+	go func() { ended <- serve(serving, l.listener, l.routes, l.log) }()
 	status, report, err := l.push(ctx, 1)
 	stop()
 	if err := errors.Join(err, <-ended); err != nil {
@@ -178,7 +179,7 @@ func (l *local) once(ctx context.Context, out io.Writer) int {
 // forever pushes a message now and then until ctx ends.
 func (l *local) forever(ctx context.Context) int {
 	ended := make(chan error, 1)
-	go func() { ended <- serve(ctx, l.listener, l.routes) }()
+	go func() { ended <- serve(ctx, l.listener, l.routes, l.log) }()
 	l.welcome()
 	tick := time.NewTicker(l.every)
 	defer tick.Stop()

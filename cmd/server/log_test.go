@@ -2,10 +2,12 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"log/slog"
 	"maps"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
@@ -76,6 +78,40 @@ func TestLogPanic(t *testing.T) {
 	if resp.StatusCode != http.StatusInternalServerError || line["severity"] != "ERROR" || line["message"] != "panic" ||
 		!strings.Contains(fmt.Sprint(line["stack_trace"]), "collect.(*Collector).Run") {
 		t.Errorf("status %d, line %v", resp.StatusCode, line)
+	}
+}
+
+// What net/http says of itself is a line like every other.
+func TestLogServer(t *testing.T) {
+	t.Parallel()
+	var lines buffer
+	ctx, stop := context.WithCancel(t.Context())
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() {
+		ended <- serve(ctx, listener, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusNoContent)
+			w.WriteHeader(http.StatusNoContent) // which net/http complains of
+		}), newLog(&lines, slog.LevelInfo))
+	}()
+	resp, err := http.Get("http://" + listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	stop()
+	if err := receive(t, ended, "the server ends"); err != nil {
+		t.Fatal(err)
+	}
+	var line map[string]any
+	if err := json.Unmarshal([]byte(lines.String()), &line); err != nil {
+		t.Fatalf("want one line of JSON, got %v:\n%s", err, &lines)
+	}
+	if line["severity"] != "WARNING" || !strings.Contains(fmt.Sprint(line["message"]), "superfluous") || line["time"] == nil {
+		t.Errorf("line %v", line)
 	}
 }
 

@@ -40,6 +40,18 @@ func TestOperationsHeadings(t *testing.T) {
 	}
 }
 
+// Where a panic's field is named it is by the name that the log has.
+func TestOperationsPanic(t *testing.T) {
+	row := regexp.MustCompile("(?m)^\\| a panic \\|.*`(\\w+)`").FindStringSubmatch(operations(t))
+	source, err := os.ReadFile("../../internal/handler/handler.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if row == nil || !strings.Contains(string(source), `"`+row[1]+`"`) {
+		t.Errorf("docs/operations.md names a panic's field as %q", row)
+	}
+}
+
 // Every field of a query is one that the log has, every message one of ours.
 func TestOperationsQueries(t *testing.T) {
 	var code strings.Builder

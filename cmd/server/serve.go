@@ -50,7 +50,7 @@ func serveCommand(ctx context.Context, con console) int {
 	}
 	log.InfoContext(ctx, "serving", "version", version, "port", cfg.port, "bucket", cfg.bucket, "prefix", cfg.prefix,
 		"project", cfg.project, "database", cfg.database, "auth_mode", string(cfg.auth.Mode))
-	if err := serve(ctx, listener, routes); err != nil {
+	if err := serve(ctx, listener, routes, log); err != nil {
 		log.ErrorContext(ctx, "serving ended", "error", err)
 		return exitFailed
 	}
@@ -142,14 +142,16 @@ func importState(ctx context.Context, bucket *writer.GCS, key string) (time.Time
 }
 
 // serve answers requests until ctx ends. Then the runs in progress, whose
-// contexts end with it, have shutdownTimeout to commit and to answer.
-func serve(ctx context.Context, listener net.Listener, routes http.Handler) error {
+// contexts end with it, have shutdownTimeout to commit and to answer. What
+// net/http has to say of itself, of a connection for the most part, goes to log.
+func serve(ctx context.Context, listener net.Listener, routes http.Handler, log *slog.Logger) error {
 	srv := &http.Server{
 		Handler:           routes,
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       30 * time.Second, // of the whole request; an answer may take RUN_BUDGET
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 	}
 	ended := make(chan error, 1)

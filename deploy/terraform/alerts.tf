@@ -101,7 +101,7 @@ resource "google_monitoring_alert_policy" "gap" {
   notification_channels = local.channels
 
   conditions {
-    display_name = "Duo no longer has records that were not collected"
+    display_name = "Duo did not show records that it has, or had"
     condition_matched_log {
       filter = "${local.run_line} AND jsonPayload.gap_from:*"
     }
@@ -114,7 +114,7 @@ resource "google_monitoring_alert_policy" "gap" {
   }
 
   documentation {
-    content = "Nothing ran for 179 days, and the range from gap_from to gap_to is lost. Next: note it, and find out why nobody saw the other alerts. ${var.runbook_url}#gap"
+    content = "Records between gap_from and gap_to are missing. With gap_missing 0 nothing ran for 179 days, and Duo has deleted them; with another number Duo counted so many more than it showed. Next: note the range; then find out why nobody saw the other alerts, or collect the range again a day later. ${var.runbook_url}#gap"
   }
 
   depends_on = [google_project_service.this]

@@ -138,7 +138,7 @@ func (r *run) choosePlan(ctx context.Context) error {
 		}
 		if s.Cursor.Watermark.IsZero() || reopens(s) {
 			if p.first, err = r.FirstMark(ctx); err != nil {
-				return err
+				return unplanned{err}
 			}
 		}
 	}

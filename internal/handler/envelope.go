@@ -5,6 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"mime"
+	"net/http"
+	"strings"
 )
 
 // Push is what the log keeps of a Pub/Sub push delivery. What the message says
@@ -31,10 +34,10 @@ func decodePush(body []byte) (Push, error) {
 		DeliveryAttempt int    `json:"deliveryAttempt"`
 	}
 	if err := json.Unmarshal(body, &envelope); err != nil {
-		return Push{}, fmt.Errorf("reading the push body: %w; the subscription must send wrapped messages", err)
+		return Push{}, fmt.Errorf("reading the push body: %w; %s", err, hintWrapped)
 	}
 	if envelope.Message == nil {
-		return Push{}, errors.New("the push body has no message; the subscription must send wrapped messages")
+		return Push{}, errors.New("the push body has no message; " + hintWrapped)
 	}
 	if _, err := base64.StdEncoding.DecodeString(envelope.Message.Data); err != nil {
 		return Push{}, fmt.Errorf("reading the push message's data: %w; Pub/Sub sends padded base64", err)
@@ -44,4 +47,40 @@ func decodePush(body []byte) (Push, error) {
 		Subscription:    envelope.Subscription,
 		DeliveryAttempt: envelope.DeliveryAttempt,
 	}, nil
+}
+
+// What a caller has to change that sends something else than a wrapped push.
+const (
+	hintWrapped   = "the subscription must send wrapped messages: switch payload unwrapping off"
+	hintScheduler = "Cloud Scheduler calls this path itself: set the job's target type to Pub/Sub, with the topic that pushes here, or its URL to /run, with an empty body"
+	hintUnwrapped = "the subscription sends unwrapped messages: switch payload unwrapping off (gcloud pubsub subscriptions update NAME --clear-push-no-wrapper-config)"
+	hintEvent     = "this is a CloudEvent without a wrapped Pub/Sub message: let Eventarc's trigger take events of the type " +
+		"google.cloud.pubsub.topic.v1.messagePublished, and its destination the body as it is; or send the events to a Pub/Sub topic, and have a push subscription call this path"
+)
+
+// misdirected says by the headers what sent a body that is no wrapped push, and
+// what to change about it; "" if they don't tell. See
+// https://docs.cloud.google.com/pubsub/docs/payload-unwrapping and
+// https://docs.cloud.google.com/scheduler/docs/creating#headers
+func misdirected(h http.Header) string {
+	media, _, _ := mime.ParseMediaType(h.Get("Content-Type"))
+	switch {
+	case strings.HasPrefix(h.Get("User-Agent"), "Google-Cloud-Scheduler"), hasPrefixed(h, "X-Cloudscheduler"):
+		return hintScheduler
+	case hasPrefixed(h, "X-Goog-Pubsub-"):
+		return hintUnwrapped
+	case strings.HasPrefix(media, "application/cloudevents"), hasPrefixed(h, "Ce-"):
+		return hintEvent
+	}
+	return ""
+}
+
+// hasPrefixed reports whether a header's name, as Go writes it, begins so.
+func hasPrefixed(h http.Header, prefix string) bool {
+	for name := range h {
+		if strings.HasPrefix(name, prefix) {
+			return true
+		}
+	}
+	return false
 }

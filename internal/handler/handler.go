@@ -4,6 +4,7 @@
 package handler
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,10 +13,12 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"sync/atomic"
 
 	"github.com/go-chi/chi/v5"
 
 	"duo-telephony-collector/internal/collect"
+	"duo-telephony-collector/internal/store"
 )
 
 // maxBody bounds a request's body, in bytes. A push is below 1 KiB.
@@ -40,7 +43,7 @@ type Config struct {
 //	GET  /status  the same for programs
 //	GET  /health  200 to anyone
 func New(cfg Config) http.Handler {
-	s := &server{cfg}
+	s := &server{Config: cfg}
 	r := chi.NewRouter()
 	r.Use(withTrace, s.recoverPanic)
 	r.NotFound(s.route(func(http.ResponseWriter, *http.Request) error {
@@ -66,7 +69,10 @@ func New(cfg Config) http.Handler {
 	return r
 }
 
-type server struct{ Config }
+type server struct {
+	Config
+	failed atomic.Pointer[collect.Report] // this instance's last failure, unless a run has succeeded since
+}
 
 // httpError is a refusal whose text the client may read.
 type httpError struct {
@@ -183,7 +189,7 @@ func (s *server) push(w http.ResponseWriter, r *http.Request) error {
 	}
 	p, err := decodePush(body)
 	if err != nil {
-		return &httpError{http.StatusBadRequest, err.Error()}
+		return &httpError{http.StatusBadRequest, cmp.Or(misdirected(r.Header), err.Error())}
 	}
 	report := s.run(r.Context(), collect.Job{}, slog.String("trigger", "push"), slog.String("message_id", p.MessageID),
 		slog.Int("delivery_attempt", p.DeliveryAttempt))
@@ -218,6 +224,9 @@ func (s *server) run(ctx context.Context, job collect.Job, trigger ...slog.Attr)
 	if errors.Is(report.Err, collect.ErrUnsettled) {
 		return report // no run was begun: the refusal is logged
 	}
+	if !job.DryRun {
+		s.remember(ctx, &report)
+	}
 	caller, _ := ctx.Value(callerKey{}).(string)
 	attrs := append(reportAttrs(report), slog.String("caller", caller), slog.Bool("dry_run", job.DryRun))
 	s.Log.LogAttrs(ctx, runLevel(report), "run "+report.Outcome, append(attrs, trigger...)...)
@@ -227,14 +236,21 @@ func (s *server) run(ctx context.Context, job collect.Job, trigger ...slog.Attr)
 // status tells where the streams stand.
 func (s *server) status(w http.ResponseWriter, r *http.Request) error {
 	streams, err := s.Collector.Status(r.Context())
+	unrecorded := s.unrecordedOf(streams)
 	if err != nil {
-		return &httpError{http.StatusServiceUnavailable, err.Error()}
+		s.logRefusal(r, http.StatusServiceUnavailable, err)
+		writeJSON(w, http.StatusServiceUnavailable, struct {
+			Error      string     `json:"error"`
+			Unrecorded *store.Run `json:"unrecorded,omitempty"`
+		}{err.Error(), unrecorded})
+		return nil
 	}
 	writeJSON(w, http.StatusOK, struct {
 		Version string `json:"version"`
 		collect.Status
-		Backfill collect.Status `json:"backfill"`
-	}{s.Version, streams[0], streams[1]})
+		Backfill   collect.Status `json:"backfill"`
+		Unrecorded *store.Run     `json:"unrecorded"`
+	}{s.Version, streams[0], streams[1], unrecorded})
 	return nil
 }
 

@@ -188,6 +188,67 @@ func TestPush(t *testing.T) {
 	}
 }
 
+// TestMisdirected has everything that Google can be set to send here and that
+// is no wrapped push. The answer names the setting, and nothing runs.
+func TestMisdirected(t *testing.T) {
+	t.Parallel()
+	const unwrap, scheduler, event = "switch payload unwrapping off", "target type to Pub/Sub", "google.cloud.pubsub.topic.v1.messagePublished"
+	const structured = `{"specversion":"1.0","id":"42","type":"google.cloud.pubsub.topic.v1.messagePublished",` +
+		`"source":"//pubsub.googleapis.com/projects/p/topics/t","datacontenttype":"application/json","data":` + push + `}`
+	w := newWorld(t, nil)
+	job := http.Header{
+		"User-Agent": {"Google-Cloud-Scheduler"}, "X-Cloudscheduler": {"true"}, "X-Cloudscheduler-Jobname": {"tick"},
+		"X-Cloudscheduler-Scheduletime": {"2026-11-22T12:00:00Z"}, "Content-Type": {"application/octet-stream"},
+	}
+	metadata := http.Header{
+		"X-Goog-Pubsub-Message-Id": {"42"}, "X-Goog-Pubsub-Subscription-Name": {"projects/p/subscriptions/s"},
+		"X-Goog-Pubsub-Publish-Time": {"2026-11-22T12:00:00Z"}, "Content-Type": {"application/x-www-form-urlencoded"},
+	}
+	object := http.Header{
+		"Content-Type": {"application/json"}, "Ce-Id": {"42"}, "Ce-Specversion": {"1.0"}, "Ce-Type": {"google.cloud.storage.object.v1.finalized"},
+	}
+	for _, tt := range []struct {
+		name, body string
+		header     http.Header
+		want       string
+	}{
+		{"unwrapped", "tick", http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}, unwrap},
+		{"unwrapped, JSON", `{"tick":1}`, nil, unwrap},
+		{"unwrapped, empty", "", metadata, unwrap},
+		{"unwrapped with metadata", "tick", metadata, unwrap + " (gcloud"},
+		{"unwrapped, an attribute for each ce-header", "tick", joined(metadata, http.Header{"Ce-Id": {"42"}}), unwrap},
+		{"structured event", structured, http.Header{"Content-Type": {"application/cloudevents+json; charset=utf-8"}}, event},
+		{"batch of events", "[" + structured + "]", http.Header{"Content-Type": {"application/cloudevents-batch+json"}}, event},
+		{"event of another kind", `{"bucket":"b","name":"o"}`, object, event},
+		{"Scheduler", "", job, scheduler},
+		{"Scheduler with a body", "tick", job, scheduler},
+		{"Scheduler with JSON", `{"dry_run":true}`, job, "its URL to /run"},
+		{"Scheduler by its name alone", "", http.Header{"User-Agent": {"Google-Cloud-Scheduler"}}, scheduler},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			a := w.send(http.MethodPost, "/", tt.body, tt.header)
+			if a.StatusCode != http.StatusBadRequest {
+				t.Errorf("status %d, want 400", a.StatusCode)
+			}
+			checkError(t, a, tt.want)
+			if line := w.log.last(t); !strings.Contains(fmt.Sprint(line["error"]), tt.want) {
+				t.Errorf("logged %v, want %q", line, tt.want)
+			}
+		})
+	}
+	if got := w.state(stream).Lease.Token; got != 0 {
+		t.Errorf("%d runs", got)
+	}
+}
+
+func joined(all ...http.Header) http.Header {
+	out := http.Header{}
+	for _, h := range all {
+		maps.Copy(out, h)
+	}
+	return out
+}
+
 // TestReport pins the report's fields and their types, with and without
 // something to do.
 func TestReport(t *testing.T) {

@@ -8,6 +8,9 @@ import (
 	"fmt"
 	"html/template"
 	"net/http"
+	"time"
+
+	"duo-telephony-collector/internal/store"
 )
 
 var (
@@ -40,11 +43,12 @@ func hashSource(text string) string {
 // page shows people what status tells programs.
 func (s *server) page(w http.ResponseWriter, r *http.Request) error {
 	streams, err := s.Collector.Status(r.Context())
+	unrecorded := s.unrecordedOf(streams)
 	if err != nil {
 		s.logRefusal(r, http.StatusServiceUnavailable, err)
-		return writePage(w, http.StatusServiceUnavailable, "unreadable", unreadable{s.build(), err.Error()})
+		return writePage(w, http.StatusServiceUnavailable, "unreadable", newUnreadable(s.build(), err, unrecorded))
 	}
-	return writePage(w, http.StatusOK, "page", newView(s.build(), streams, s.Collector.Delay))
+	return writePage(w, http.StatusOK, "page", newView(s.build(), withUnrecorded(streams, unrecorded), s.Collector.Delay))
 }
 
 func (s *server) build() build { return build{s.Version, s.Revision} }
@@ -55,7 +59,16 @@ type build struct{ Version, Revision string }
 // unreadable is what the page shows when the store can't be read.
 type unreadable struct {
 	build
-	Reason string
+	Reason  string
+	LastRun prose // if it failed: what this instance knows of it
+}
+
+func newUnreadable(b build, err error, unrecorded *store.Run) unreadable {
+	u := unreadable{build: b, Reason: err.Error()}
+	if unrecorded != nil {
+		u.LastRun = say(time.Now(), "The last run of this instance failed, ", unrecorded.StartedAt, ": ", sentence(unrecorded.Reason))
+	}
+	return u
 }
 
 func writePage(w http.ResponseWriter, status int, name string, data any) error {

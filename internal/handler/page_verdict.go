@@ -2,6 +2,7 @@ package handler
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"duo-telephony-collector/internal/collect"
@@ -62,24 +63,24 @@ type verdict struct {
 func judge(s collect.Status, r rhythm) verdict {
 	last := lastRun(s)
 	switch {
-	case last.Outcome == collect.Failed && last.Act:
-		return verdict{"act", "A person must act", say(s.Now, "no run can succeed before that."),
-			append(say(s.Now, "The last run failed: ", sentence(last.Reason), " "), delivered(s, "Until then only what lies before ", " is delivered.")...)}
 	case s.Watermark != nil && s.Watermark.After(s.Now):
 		return verdict{"act", "A person must act", say(s.Now, "the watermark lies in the future."),
 			say(s.Now, "It is ", *s.Watermark, ". Was the cursor edited by hand? Set cursor.watermark to a time before now; every run fails until then.")}
+	case last.Outcome == collect.Failed && last.Act:
+		return verdict{"act", "A person must act", say(s.Now, "no run can succeed before that."),
+			append(say(s.Now, "The last run failed: ", sentence(last.Reason), " "), delivered(s, "Until then only what lies before ", " is delivered.")...)}
 	case s.Watermark == nil && last.ID == "" && s.Lease == nil:
 		return verdict{"waiting", "Waiting for the first run", say(s.Now, "nothing is collected yet."),
 			say(s.Now, "POST / or /run triggers one. If that was done, its answer and the log say why it could not begin.")}
 	case s.Watermark != nil && s.Now.Sub(*s.Watermark) <= r.Limit:
-		return verdict{"well", "Up to date", upToDate(s), troubles(s)}
+		return verdict{"well", "Up to date", deliveredBut(s, "everything before ", "."), troubles(s)}
 	case running(s):
-		return verdict{"busy", "Catching up", delivered(s, "everything before ", " is delivered, and a run is at work on the rest."), nil}
+		return verdict{"busy", "Catching up", deliveredBut(s, "everything before ", ", and a run is at work on the rest."), nil}
 	case last.Outcome == collect.Partial && s.Cursor.NotBefore == nil && s.Now.Sub(last.StartedAt) <= patience*max(r.Interval, leastInterval):
-		return verdict{"busy", "Catching up", delivered(s, "everything before ", " is delivered, and the next run goes on."),
+		return verdict{"busy", "Catching up", deliveredBut(s, "everything before ", ", and the next run goes on."),
 			say(s.Now, "The last run stopped with its work saved: "+sentence(last.Reason))}
 	}
-	return verdict{"behind", "Behind", delivered(s, "only what lies before ", " is delivered."), cause(s, r)}
+	return verdict{"behind", "Behind", deliveredBut(s, "only what lies before ", "."), cause(s, r)}
 }
 
 func lastRun(s collect.Status) store.Run {
@@ -91,18 +92,30 @@ func lastRun(s collect.Status) store.Run {
 
 func running(s collect.Status) bool { return s.Lease != nil && !s.Lease.Expired }
 
-func delivered(s collect.Status, before, after string) prose {
+func delivered(s collect.Status, before string, after ...any) prose {
 	if s.Watermark == nil {
 		return say(s.Now, "nothing is delivered yet.")
 	}
-	return say(s.Now, before, *s.Watermark, after)
+	return say(s.Now, append([]any{before, *s.Watermark}, after...)...)
 }
 
-func upToDate(s collect.Status) prose {
-	if len(gapsOf(s)) > 0 {
-		return delivered(s, "everything before ", " is delivered, except for what was lost in a gap.")
+// deliveredBut says what is delivered, and what is missing from it: the gaps.
+func deliveredBut(s collect.Status, before, after string) prose {
+	aged, missing := false, 0
+	for _, g := range gapsOf(s) {
+		aged, missing = aged || g.Missing == 0, missing+g.Missing
 	}
-	return delivered(s, "everything before ", " is delivered.")
+	var lost []string
+	if aged {
+		lost = append(lost, "what Duo had deleted before a run asked for it")
+	}
+	if missing > 0 {
+		lost = append(lost, counted(missing, "record")+" that Duo counted and did not show")
+	}
+	if lost == nil {
+		return delivered(s, before, " is delivered", after)
+	}
+	return delivered(s, before, " is delivered, except for ", strings.Join(lost, " and "), " (see ", name("docs/operations.md#gap"), ")", after)
 }
 
 // troubles is what a person should know although the lag is on time.
@@ -143,6 +156,8 @@ func pauseProse(s collect.Status) prose {
 func cause(s collect.Status, r rhythm) prose {
 	last := lastRun(s)
 	switch {
+	case last.Outcome == collect.Failed && last.Token == 0: // it never had the lease, so what follows is older
+		return say(s.Now, "The last run failed, the next one tries again: "+sentence(last.Reason))
 	case pauseLeft(s) > 0:
 		return pauseProse(s)
 	case s.Lease != nil:

@@ -47,10 +47,22 @@ func TestJudge(t *testing.T) {
 			"Behind: only what lies before 11:42:29 UTC is delivered. The next run goes on."},
 		"yesterday's": {func(s *collect.Status) { s.Watermark = before(24 * time.Hour) }, "behind",
 			"Behind: only what lies before 21 Nov 12:00:00 UTC is delivered. The next run goes on."},
-		"gap": {func(s *collect.Status) { s.Runs[4].Gap = &store.Gap{From: noon, To: noon} }, "well",
-			"Up to date: everything before 11:52:30 UTC is delivered, except for what was lost in a gap."},
+		"gap, aged": {func(s *collect.Status) { s.Runs[4].Gap = &store.Gap{From: noon, To: noon} }, "well",
+			"Up to date: everything before 11:52:30 UTC is delivered, except for what Duo had deleted before a run asked for it (see docs/operations.md#gap)."},
+		"gap, not shown": {func(s *collect.Status) { s.Runs[4].Gap = &store.Gap{From: noon, To: noon, Missing: 1} }, "well",
+			"Up to date: everything before 11:52:30 UTC is delivered, except for 1 record that Duo counted and did not show (see docs/operations.md#gap)."},
+		"gaps of both kinds, at work": {func(s *collect.Status) {
+			s.Watermark, s.Lease = before(time.Hour), &collect.Holder{Holder: "RUN"}
+			s.Cursor.Gap = &store.Gap{From: *before(time.Hour), To: noon, Missing: 1000}
+			s.Runs[4].Gap, s.Runs[5].Gap = &store.Gap{From: noon, To: noon}, &store.Gap{From: noon, To: noon, Missing: 7}
+		}, "busy", "Catching up: everything before 11:00:00 UTC is delivered, except for what Duo had deleted before a run asked for it and " +
+			"1,007 records that Duo counted and did not show (see docs/operations.md#gap), and a run is at work on the rest."},
 		"failed once": {func(s *collect.Status) { fail(s, false) }, "well",
 			"Up to date: everything before 11:52:30 UTC is delivered. The last run failed, the next one tries again: it broke."},
+		"behind and a gap": {func(s *collect.Status) {
+			s.Watermark, s.Cursor.Gap = before(time.Hour), &store.Gap{From: noon, To: noon, Missing: 2}
+		}, "behind", "Behind: only what lies before 11:00:00 UTC is delivered, except for 2 records that Duo counted and did not show " +
+			"(see docs/operations.md#gap). The next run goes on."},
 		"fails": {func(s *collect.Status) { fail(s, false); s.Watermark = before(time.Hour) }, "behind",
 			"Behind: only what lies before 11:00:00 UTC is delivered. The last run failed, the next one tries again: it broke."},
 		"a person must act": {func(s *collect.Status) { fail(s, true) }, "act",
@@ -74,6 +86,10 @@ func TestJudge(t *testing.T) {
 			s.Watermark, s.Lease = before(time.Hour), &collect.Holder{Holder: "RUN", Expired: true}
 		}, "behind",
 			"Behind: only what lies before 11:00:00 UTC is delivered. The run RUN ended without a word. Its lease has expired, so the next run takes over."},
+		"fails before its lease, after one died": {func(s *collect.Status) {
+			fail(s, false)
+			s.Watermark, s.Lease = before(time.Hour), &collect.Holder{Holder: "OTHER", Expired: true}
+		}, "behind", "Behind: only what lies before 11:00:00 UTC is delivered. The last run failed, the next one tries again: it broke."},
 		"partial": {func(s *collect.Status) {
 			s.Watermark, s.Runs[0].Outcome, s.Runs[0].Reason = before(time.Hour), collect.Partial, "RUN_BUDGET is used up"
 		}, "busy", "Catching up: everything before 11:00:00 UTC is delivered, and the next run goes on. " +

@@ -1,0 +1,55 @@
+package collect
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"duo-telephony-collector/internal/store"
+)
+
+// recordTimeout bounds the lease's acquisition in Record.
+const recordTimeout = 5 * time.Second
+
+// unplanned is an error of something else than the store, met before the lease.
+type unplanned struct{ error }
+
+func (u unplanned) Unwrap() error { return u.error }
+
+// recordable reports whether a run failed before the lease of something else
+// than the store. What the store has just refused is not asked for once more.
+func recordable(err error) bool {
+	_, ok := errors.AsType[unplanned](err)
+	return ok || errors.Is(err, errFuture) || errors.Is(err, errNoLive)
+}
+
+// Record puts a run that failed before it had the lease into the history, and
+// returns what it put there. It takes the lease for that moment and leaves the
+// cursor as it is. It returns an error where that can't be: the store is what
+// failed, another run holds the lease, the document is another account's.
+func (c *Collector) Record(ctx context.Context, failed Report) (Report, error) {
+	if !recordable(failed.Err) {
+		return failed, failed.Err
+	}
+	bounded, cancel := context.WithTimeout(ctx, recordTimeout)
+	defer cancel()
+	r := run{Collector: c}
+	lease, cursor, err := c.Store.Acquire(bounded, failed.Stream, store.Claim{
+		Holder: failed.ID,
+		TTL:    leaseMargin,
+		Next: func(_ context.Context, s store.State) (store.Cursor, error) {
+			_, err := r.owner().claim(s.Cursor)
+			return s.Cursor, err
+		},
+	})
+	if err != nil {
+		return failed, err
+	}
+	failed.Token, failed.StartedAt, failed.Gap = lease.Token, lease.Now(), cursor.Gap
+	if mark := cursor.Watermark; !mark.IsZero() { // of which a deleted document is made anew
+		failed.Watermark, failed.LagSeconds = &mark, int64(max(0, lease.Now().Sub(mark)).Seconds())
+	}
+	late, cancelLate := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
+	defer cancelLate()
+	return failed, c.Store.Release(late, lease, failed.Run)
+}

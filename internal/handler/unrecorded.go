@@ -1,0 +1,64 @@
+package handler
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"duo-telephony-collector/internal/collect"
+	"duo-telephony-collector/internal/store"
+)
+
+// remember has a failure be seen that the run itself could not record: it goes
+// into the history or, where that can't be, stays in this instance until a run
+// of its stream has the lease and does not fail.
+func (s *server) remember(ctx context.Context, r *collect.Report) {
+	kept := s.failed.Load()
+	if r.Outcome != collect.Failed {
+		if kept != nil && kept.Stream == r.Stream && r.Token != 0 {
+			s.failed.CompareAndSwap(kept, nil)
+		}
+		return
+	}
+	if r.Token == 0 && ctx.Err() == nil { // it never had the lease, and this is no shut-down
+		// An error is no news: the run's own line tells of the failure.
+		if recorded, err := s.Collector.Record(ctx, *r); err == nil {
+			*r = recorded
+		}
+	}
+	failed := *r
+	s.failed.Store(&failed)
+}
+
+// unrecordedOf returns this instance's last failure if the history lacks it, and has
+// no later run, of another instance perhaps. A later one in another account's
+// history says nothing. Clocks need not agree to the second: runs are minutes
+// apart.
+func (s *server) unrecordedOf(streams []collect.Status) *store.Run {
+	kept := s.failed.Load()
+	if kept == nil {
+		return nil
+	}
+	for _, of := range streams {
+		if of.Stream != kept.Stream {
+			continue
+		}
+		recorded := slices.ContainsFunc(of.Runs, func(r store.Run) bool { return r.ID == kept.ID })
+		if recorded || lastRun(of).StartedAt.After(kept.StartedAt) && !errors.Is(kept.Err, collect.ErrAccount) {
+			return nil
+		}
+	}
+	return &kept.Run
+}
+
+// withUnrecorded has the page show such a failure as its stream's last run.
+func withUnrecorded(streams []collect.Status, unrecorded *store.Run) []collect.Status {
+	for i, of := range streams {
+		if unrecorded != nil && of.Stream == unrecorded.Stream {
+			run := *unrecorded
+			run.Reason += "; the history lacks this run, only this instance knows of it"
+			streams[i].Runs = append([]store.Run{run}, of.Runs...)
+		}
+	}
+	return streams
+}
