@@ -25,6 +25,7 @@ func (r *run) drop(ctx, asking context.Context, p page) (batch, error) {
 	b := pick(p, r.cursor, r.walk, r.seen, r.shelf, r.buffer)
 	r.buffer = b.lines
 	if w := r.cursor.Window; w.Prove && w.Offset == "" && b.known == 0 {
+		r.cursor.Window, r.dirty = restart(w, r.cursor.Reach), true // for the next run
 		return b, errUnproven
 	}
 	r.lead(&b, p)

@@ -240,3 +240,34 @@ func TestRefusedThenFault(t *testing.T) {
 		w.heal()
 	})
 }
+
+// TestAheadOfIndex has records, at the end of a full page without an offset, that
+// show a later time than that of Duo's index. With a few of them the walk goes on
+// before them. With many it can't know where, and fails.
+func TestAheadOfIndex(t *testing.T) {
+	t.Parallel()
+	for ahead, outcome := range map[int]string{1: collect.Complete, 90: collect.Complete, 200: collect.Failed} {
+		t.Run(fmt.Sprint(ahead), func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, duosim.Config{Manners: duosim.Manners{Cursor: duosim.NotOnFull, Total: duosim.NoTotal}})
+			start := w.start.Add(-3 * time.Hour)
+			for i := range 2300 {
+				at := start.Add(time.Duration(i) * time.Second)
+				ts := stamp(at)
+				if 1000-ahead <= i && i < 1000 {
+					ts = stamp(at.Add(20 * time.Minute))
+				}
+				w.sim.Add(shown(at, strconv.Quote(uuid(i, at)), ts, i))
+			}
+			r := w.run(collect.Job{})
+			if r.Outcome != outcome || outcome == collect.Complete && r.Records != 2300 {
+				t.Errorf("%s with %d of 2300 records: %s", r.Outcome, r.Records, r.Reason)
+			}
+			w.sim.Behave(duosim.Manners{})
+			w.heal()
+			if n := len(w.lines()); n != 2300 {
+				t.Errorf("%d of 2300 records are there", n)
+			}
+		})
+	}
+}

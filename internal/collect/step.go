@@ -161,11 +161,19 @@ func recount(w store.Window, reach time.Time) (again store.Window, missing int) 
 	if w.Again {
 		return store.Window{}, missing
 	}
-	again = store.Window{From: w.From, To: w.To, Gzip: w.Gzip, Place: w.Place, Page: w.Page, Again: true}
-	if reach.After(w.From) { // before that Seen does not tell what was delivered
-		again.Anchor = reach
-	}
+	again = restart(w, reach)
+	again.Again = true
 	return again, 0
+}
+
+// restart returns the window as it is to be walked from its start, or from where
+// on Seen tells what was delivered.
+func restart(w store.Window, reach time.Time) store.Window {
+	w = store.Window{From: w.From, To: w.To, Gzip: w.Gzip, Place: w.Place, Page: w.Page, Again: w.Again}
+	if reach.After(w.From) {
+		w.Anchor = reach
+	}
+	return w
 }
 
 // walked is how far a window in progress has come.
