@@ -1,4 +1,4 @@
-package handler_test
+package page_test
 
 import (
 	"encoding/base64"
@@ -160,7 +160,7 @@ func axe(t *testing.T) string {
 	const folder = "testdata/browser"
 	script, err := os.ReadFile(filepath.Join(folder, "node_modules/axe-core/axe.min.js"))
 	if err != nil {
-		missing(t, "axe-core is not installed: npm ci --prefix internal/handler/"+folder)
+		missing(t, "axe-core is not installed: npm ci --prefix internal/page/"+folder)
 	}
 	return string(script)
 }

@@ -1,4 +1,4 @@
-package handler_test
+package page_test
 
 import (
 	"bufio"
@@ -49,7 +49,7 @@ func startChromium(t *testing.T) *chromium {
 	if err != nil {
 		missing(t, "chromium is not installed: apt-get install chromium")
 	}
-	dir := tempDir(t)
+	dir := t.TempDir()
 	fromHere, toward, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
