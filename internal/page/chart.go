@@ -66,7 +66,7 @@ func (s stream) recordsChart() chart {
 		outcomes[r.Outcome]++
 	}
 	step, top := scale(s.highestBar(), []float64{1, 2, 5})
-	c := chart{X: s.runTicks(), Y: yTicks(step, top, func(v float64) string { return number(int(v)) }), Slot: round(s.slot())}
+	c := chart{X: s.runTicks(), Y: yTicks(step, top, number[int64]), Slot: round(s.slot())}
 	for i, r := range slices.Backward(s.Runs) {
 		b := bar{
 			X: round(100 - float64(i+1)*s.slot()), Outcome: r.Outcome,
@@ -131,11 +131,11 @@ func (s stream) lagChart() chart {
 		X: s.runTicks(), Y: yTicks(step, top, seconds),
 		Path: path(xs, lags, top), Now: height(now, top), Limit: height(s.Limit.Seconds(), top),
 		Summary: fmt.Sprintf("At most %s, now %s; up to %s is on time. The table of the last runs has the lag after each.",
-			seconds(worst), seconds(now), duration(s.Limit)),
+			seconds(int64(worst)), seconds(int64(now)), duration(s.Limit)),
 	}
 }
 
-func seconds(v float64) string { return duration(time.Duration(v) * time.Second) }
+func seconds(s int64) string { return duration(time.Duration(s) * time.Second) }
 
 // path is the curve in a box that the page stretches to the plot's width.
 func path(xs, values []float64, top float64) string {
@@ -166,10 +166,10 @@ func scale(highest float64, steps []float64) (step, top float64) {
 	}
 }
 
-func yTicks(step, top float64, label func(float64) string) []tick {
+func yTicks(step, top float64, label func(int64) string) []tick {
 	var ticks []tick
 	for v := 0.0; v <= top; v += step {
-		ticks = append(ticks, tick{Pos: height(v, top), Text: label(v)})
+		ticks = append(ticks, tick{Pos: height(v, top), Text: label(int64(v))})
 	}
 	return ticks
 }

@@ -38,8 +38,8 @@ var (
 var pages = template.Must(template.New("").Funcs(template.FuncMap{
 	"style":  func() template.CSS { return template.CSS(style) },
 	"script": func() template.JS { return template.JS(script) },
-	"number": number[int],
-	"took":   took,
+	"number": number[int], "took": took, "seconds": seconds, "when": when, "stamp": stamp,
+	"pieces": pieces,
 }).Parse(html))
 
 // policy lets the page show itself and fetch itself anew, nothing else. Style
@@ -56,15 +56,12 @@ func hashSource(text string) string {
 // Write answers with the page, or with 503 and the reason if s.Err is set. An
 // error means that nothing is written yet.
 func Write(w http.ResponseWriter, s State) error {
-	var body bytes.Buffer
-	status, err := http.StatusOK, error(nil)
+	name, status := "page", http.StatusOK
 	if s.Err != nil {
-		status = http.StatusServiceUnavailable
-		err = pages.ExecuteTemplate(&body, "unreadable", newUnreadable(s))
-	} else {
-		err = pages.ExecuteTemplate(&body, "page", newView(s))
+		name, status = "unreadable", http.StatusServiceUnavailable
 	}
-	if err != nil {
+	var body bytes.Buffer
+	if err := pages.ExecuteTemplate(&body, name, newView(s)); err != nil {
 		return fmt.Errorf("rendering the page: %w", err)
 	}
 	h := w.Header()
@@ -80,11 +77,12 @@ func Write(w http.ResponseWriter, s State) error {
 	return nil
 }
 
-// view is what the template shows, with everything decided.
+// view is what the templates show. If the store can't be read, there is nothing
+// but LastRun.
 type view struct {
 	State
-	Name    string // the live stream's
-	Asked   text   // when the store was
+	LastRun text // if it failed: what this instance knows of it
+	Live    stream
 	Verdict verdict
 	Figures []fact
 	Lag     chart
@@ -92,17 +90,19 @@ type view struct {
 	Panels  []panel
 	Objects []object
 	Unnamed int // objects of the last runs that are not in Objects
-	Runs    []row
-	Span    string // what the charts show: " of the last 50 runs"
 }
 
 func newView(s State) view {
-	live, backfill := newStream(s.Streams[0], s), newStream(s.Streams[1], s)
-	v := view{
-		State: s, Name: live.Stream, Asked: live.say(live.Now), Verdict: live.verdict(), Figures: live.figures(),
-		Lag: live.lagChart(), Records: live.recordsChart(), Span: live.lastRuns(" of "), Runs: live.rows(),
-		Panels: []panel{live.leasePanel(), live.cursorPanel(), live.pacePanel(), live.gapPanel()},
+	v := view{State: s}
+	if s.Err != nil {
+		if run := s.Unrecorded; run != nil {
+			v.LastRun = say(time.Now(), "The last run of this instance failed, ", run.StartedAt, ": ", sentence(run.Reason))
+		}
+		return v
 	}
+	live, backfill := newStream(s.Streams[0], s), newStream(s.Streams[1], s)
+	v.Live, v.Verdict, v.Figures, v.Lag, v.Records = live, live.verdict(), live.figures(), live.lagChart(), live.recordsChart()
+	v.Panels = []panel{live.leasePanel(), live.cursorPanel(), live.pacePanel(), live.gapPanel()}
 	if len(backfill.Runs) > 0 || backfill.Lease != nil {
 		v.Panels = append(v.Panels, backfill.backfillPanel())
 	}
@@ -111,18 +111,4 @@ func newView(s State) view {
 		v.Objects, v.Unnamed = append(v.Objects, named...), v.Unnamed+unnamed
 	}
 	return v
-}
-
-// unreadable is shown when the store can't be read.
-type unreadable struct {
-	State
-	LastRun text // if it failed: what this instance knows of it
-}
-
-func newUnreadable(s State) unreadable {
-	u := unreadable{State: s}
-	if run := s.Unrecorded; run != nil {
-		u.LastRun = say(time.Now(), "The last run of this instance failed, ", run.StartedAt, ": ", sentence(run.Reason))
-	}
-	return u
 }

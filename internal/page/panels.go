@@ -97,7 +97,7 @@ func (s stream) pacePanel() panel {
 		pace = s.fact("Pace", "a request every "+took(s.pace().Milliseconds()), "learned from Duo’s refusals")
 	}
 	return panel{Title: "Duo’s rate limit", Alarm: s.longPause(), Facts: []fact{
-		pause, pace, s.fact("Requests", number(requests)+s.lastRuns(" in "), number(retries), " of them repeated"),
+		pause, pace, s.fact("Requests", number(requests)+s.LastRuns(" in "), number(retries), " of them repeated"),
 	}}
 }
 

@@ -51,18 +51,13 @@ func newStream(status collect.Status, page State) stream {
 // time. The interval is a median: outages, manual runs and repeated deliveries
 // hardly move it. Failed runs don't count, as Pub/Sub repeats them sooner.
 func schedule(runs []store.Run, delay time.Duration) (interval, limit time.Duration) {
-	var starts []time.Time // the newest first
-	for _, r := range runs {
-		if r.Outcome != collect.Failed {
-			starts = append(starts, r.StartedAt)
-		}
-	}
-	if len(starts) < 3 {
+	runs = slices.DeleteFunc(slices.Clone(runs), func(r store.Run) bool { return r.Outcome == collect.Failed })
+	if len(runs) < 3 {
 		return 0, delay + grace
 	}
 	var between []time.Duration
-	for i, start := range starts[1:] {
-		between = append(between, starts[i].Sub(start))
+	for i, r := range runs[1:] {
+		between = append(between, runs[i].StartedAt.Sub(r.StartedAt))
 	}
 	slices.Sort(between)
 	interval = between[len(between)/2].Round(time.Second)
@@ -111,8 +106,8 @@ func (s stream) gaps() []store.Gap {
 	return gaps
 }
 
-// lastRuns names the runs in the history, after before; empty if there are none.
-func (s stream) lastRuns(before string) string {
+// LastRuns names the runs in the history, after before; empty if there are none.
+func (s stream) LastRuns(before string) string {
 	switch len(s.Runs) {
 	case 0:
 		return ""
@@ -122,10 +117,10 @@ func (s stream) lastRuns(before string) string {
 	return fmt.Sprintf("%sthe last %d runs", before, len(s.Runs))
 }
 
-// object is an object in the bucket, and when the run that wrote it began.
+// object is a gs:// name, and when the run that wrote it began.
 type object struct {
+	Name    string
 	Started text
-	Pieces  []string // of the gs:// name; a line may break between them
 }
 
 // objects names the objects of the last runs, the newest first.
@@ -136,36 +131,17 @@ func (s stream) objects() (named []object, unnamed int) {
 				unnamed++
 				continue
 			}
-			named = append(named, object{s.say(r.StartedAt), pieces(name)})
+			named = append(named, object{name, s.say(r.StartedAt)})
 		}
 	}
 	return named, unnamed
 }
 
-// pieces splits a name after each slash and underscore.
+// pieces splits an object's name where a line may break.
 func pieces(name string) []string {
 	var all []string
 	for folder := range strings.SplitAfterSeq(name, "/") {
 		all = append(all, strings.SplitAfter(folder, "_")...)
 	}
 	return all
-}
-
-// row is a run in the table.
-type row struct {
-	store.Run
-	Started text
-	Lag     string // after the run
-}
-
-func (s stream) rows() []row {
-	var rows []row
-	for _, r := range s.Runs {
-		lag := "–"
-		if r.Watermark != nil {
-			lag = duration(time.Duration(r.LagSeconds) * time.Second)
-		}
-		rows = append(rows, row{r, text{{Text: when(r.StartedAt, s.Now), At: stamp(r.StartedAt)}}, lag})
-	}
-	return rows
 }
