@@ -17,12 +17,13 @@ import (
 // TestBrowser looks at the page with a real browser. With PAGE_PICTURES=DIR it
 // saves what it sees.
 func TestBrowser(t *testing.T) {
-	t.Parallel()
+	if testing.Short() {
+		t.Skip("a browser takes seconds")
+	}
 	script := axe(t)
 	c := startChromium(t)
 	for name, tt := range cases {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
 			s := serve(t, tt.state())
 			b := c.newTab(t)
 			b.open(s.URL + "/")
@@ -45,8 +46,8 @@ func TestBrowser(t *testing.T) {
 			}
 		})
 	}
-	t.Run("refresh", func(t *testing.T) { t.Parallel(); testRefresh(t, c) })
-	t.Run("without script", func(t *testing.T) { t.Parallel(); testWithoutScript(t, c) })
+	t.Run("refresh", func(t *testing.T) { testRefresh(t, c) })
+	t.Run("without script", func(t *testing.T) { testWithoutScript(t, c) })
 }
 
 // server serves a page that a test can change.
@@ -125,9 +126,7 @@ func testRefresh(t *testing.T, c *chromium) {
 	expect("timers while paused", len(due()), 0)
 	eval[int](b, `document.getElementById("pause").click(), 0`)
 	b.clean(s.URL)
-	b.mu.Lock()
 	expect("requests", len(b.requests), 4)
-	b.mu.Unlock()
 
 	s.state.Store(new(cases["unreadable"].state()))
 	expect("what is said of a failure", eval[string](b, `pending()[0].f().then(() => document.getElementById("stale").innerText)`),
