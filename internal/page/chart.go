@@ -57,15 +57,18 @@ type bar struct {
 func (s stream) slot() float64 { return 100 / float64(max(len(s.Runs), minSlots)) }
 
 func (s stream) recordsChart() chart {
-	if len(s.Runs) == 0 {
-		return chart{Summary: "No run yet."}
-	}
-	most, sum, outcomes := 0, 0, map[string]int{}
+	sum, outcomes, ordered := 0, map[string]int{}, []int{0, 0}
 	for _, r := range s.Runs {
-		most, sum = max(most, r.Records), sum+r.Records
+		sum, ordered = sum+r.Records, append(ordered, r.Records)
 		outcomes[r.Outcome]++
 	}
-	step, top := scale(s.highestBar(), []float64{1, 2, 5})
+	slices.Sort(ordered)
+	most, second := ordered[len(ordered)-1], ordered[len(ordered)-2]
+	highest := most
+	if second > 0 && most > outlier*second {
+		highest = second
+	}
+	step, top := scale(float64(highest), []float64{1, 2, 5})
 	c := chart{X: s.runTicks(), Y: yTicks(step, top, number[int64]), Slot: round(s.slot())}
 	for i, r := range slices.Backward(s.Runs) {
 		b := bar{
@@ -89,21 +92,6 @@ func (s stream) recordsChart() chart {
 	return c
 }
 
-// highestBar is the most records of a run, or the second most if the most would
-// flatten all others.
-func (s stream) highestBar() float64 {
-	records := []int{0, 0}
-	for _, r := range s.Runs {
-		records = append(records, r.Records)
-	}
-	slices.Sort(records)
-	highest, second := records[len(records)-1], records[len(records)-2]
-	if second > 0 && highest > outlier*second {
-		return float64(second)
-	}
-	return float64(highest)
-}
-
 // lagChart draws the lag at the start and the end of each run, and now.
 func (s stream) lagChart() chart {
 	var xs, lags []float64 // in percent and in seconds
@@ -123,28 +111,23 @@ func (s stream) lagChart() chart {
 		add(100, s.Now.Sub(*s.Watermark))
 	}
 	if len(lags) == 0 {
-		return chart{Summary: "No run yet."}
+		return chart{}
 	}
 	worst, now := slices.Max(lags), lags[len(lags)-1]
 	step, top := scale(max(worst, s.Limit.Seconds()), lagSteps)
+	var points []string
+	for i, lag := range lags {
+		points = append(points, fmt.Sprintf("%g %g", round(10*xs[i]), height(lag, top)))
+	}
 	return chart{
 		X: s.runTicks(), Y: yTicks(step, top, seconds),
-		Path: path(xs, lags, top), Now: height(now, top), Limit: height(s.Limit.Seconds(), top),
+		Path: "M" + strings.Join(points, "L"), Now: height(now, top), Limit: height(s.Limit.Seconds(), top),
 		Summary: fmt.Sprintf("At most %s, now %s; up to %s is on time. The table of the last runs has the lag after each.",
 			seconds(int64(worst)), seconds(int64(now)), duration(s.Limit)),
 	}
 }
 
 func seconds(s int64) string { return duration(time.Duration(s) * time.Second) }
-
-// path is the curve in a box that the page stretches to the plot's width.
-func path(xs, values []float64, top float64) string {
-	var b strings.Builder
-	for i, x := range xs {
-		fmt.Fprintf(&b, "L%g %g", round(x*10), height(values[i], top))
-	}
-	return "M" + b.String()[1:]
-}
 
 // height is a value's distance from the top of the plot, in pixels.
 func height(value, top float64) float64 { return round(plotHeight * (1 - value/top)) }
