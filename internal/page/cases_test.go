@@ -30,7 +30,9 @@ var cases = map[string]struct {
 		return state(s)
 	}},
 	"in-progress": {"Catching up", func() page.State {
-		s := after(complete(20)...)
+		runs := complete(20)
+		runs[0].Records = 9500 // the day before the first run
+		s := after(runs...)
 		s.Now = s.Now.Add(4 * time.Hour)
 		s.Lease = &collect.Holder{Holder: "RUN21", Token: 21, AcquiredAt: s.Now.Add(-time.Minute), ExpiresAt: s.Now.Add(8 * time.Minute)}
 		s.Cursor.Window = &store.Window{From: s.Watermark.Add(-10 * time.Minute), To: s.Now.Add(-delay), Page: 3, Last: s.Watermark.Add(150 * time.Minute)}
