@@ -18,6 +18,7 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"duo-telephony-collector/internal/collect"
+	"duo-telephony-collector/internal/page"
 	"duo-telephony-collector/internal/store"
 )
 
@@ -231,6 +232,18 @@ func (s *server) run(ctx context.Context, job collect.Job, trigger ...slog.Attr)
 	attrs := append(reportAttrs(report), slog.String("caller", caller), slog.Bool("dry_run", job.DryRun))
 	s.Log.LogAttrs(ctx, runLevel(report), "run "+report.Outcome, append(attrs, trigger...)...)
 	return report
+}
+
+// page shows people what status tells programs.
+func (s *server) page(w http.ResponseWriter, r *http.Request) error {
+	streams, err := s.Collector.Status(r.Context())
+	if err != nil {
+		s.logRefusal(r, http.StatusServiceUnavailable, err)
+	}
+	return page.Write(w, page.State{
+		Version: s.Version, Revision: s.Revision, Delay: s.Collector.Delay,
+		Streams: streams, Unrecorded: s.unrecordedOf(streams), Err: err,
+	})
 }
 
 // status tells where the streams stand.

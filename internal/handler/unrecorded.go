@@ -44,21 +44,10 @@ func (s *server) unrecordedOf(streams []collect.Status) *store.Run {
 			continue
 		}
 		recorded := slices.ContainsFunc(of.Runs, func(r store.Run) bool { return r.ID == kept.ID })
-		if recorded || lastRun(of).StartedAt.After(kept.StartedAt) && !errors.Is(kept.Err, collect.ErrAccount) {
+		later := len(of.Runs) > 0 && of.Runs[0].StartedAt.After(kept.StartedAt)
+		if recorded || later && !errors.Is(kept.Err, collect.ErrAccount) {
 			return nil
 		}
 	}
 	return &kept.Run
-}
-
-// withUnrecorded has the page show such a failure as its stream's last run.
-func withUnrecorded(streams []collect.Status, unrecorded *store.Run) []collect.Status {
-	for i, of := range streams {
-		if unrecorded != nil && of.Stream == unrecorded.Stream {
-			run := *unrecorded
-			run.Reason += "; the history lacks this run, only this instance knows of it"
-			streams[i].Runs = append([]store.Run{run}, of.Runs...)
-		}
-	}
-	return streams
 }

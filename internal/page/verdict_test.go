@@ -1,4 +1,4 @@
-package handler
+package page
 
 import (
 	"strings"
@@ -8,6 +8,8 @@ import (
 	"duo-telephony-collector/internal/collect"
 	"duo-telephony-collector/internal/store"
 )
+
+const delay = 150 * time.Second
 
 var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 
@@ -34,7 +36,7 @@ func fail(s *collect.Status, act bool) {
 	s.Runs[0].Outcome, s.Runs[0].Reason, s.Runs[0].Act = collect.Failed, "it broke", act
 }
 
-func TestJudge(t *testing.T) {
+func TestVerdict(t *testing.T) {
 	for name, tt := range map[string]struct {
 		change func(s *collect.Status)
 		tone   string
@@ -110,7 +112,7 @@ func TestJudge(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := working()
 			tt.change(&s)
-			v := judge(s, rhythmOf(s.Runs, 150*time.Second))
+			v := newStream(s, State{Delay: delay}).verdict()
 			got := strings.TrimSpace(v.Word + ": " + v.Sentence.String() + " " + v.Detail.String())
 			if v.Tone != tt.tone || got != tt.want {
 				t.Errorf("%s\n%s\nwant %s\n%s", v.Tone, got, tt.tone, tt.want)
@@ -119,8 +121,7 @@ func TestJudge(t *testing.T) {
 	}
 }
 
-func TestRhythm(t *testing.T) {
-	const delay = 150 * time.Second
+func TestSchedule(t *testing.T) {
 	for name, tt := range map[string]struct {
 		minutes  []float64 // before noon, when runs began
 		failed   int       // of these, the newest ones
@@ -144,8 +145,8 @@ func TestRhythm(t *testing.T) {
 				}
 				runs = append(runs, r)
 			}
-			if r := rhythmOf(runs, delay); r.Interval != tt.interval || r.Limit != tt.limit {
-				t.Errorf("every %v, on time up to %v; want %v, %v", r.Interval, r.Limit, tt.interval, tt.limit)
+			if interval, limit := schedule(runs, delay); interval != tt.interval || limit != tt.limit {
+				t.Errorf("every %v, on time up to %v; want %v, %v", interval, limit, tt.interval, tt.limit)
 			}
 		})
 	}

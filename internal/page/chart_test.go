@@ -1,4 +1,4 @@
-package handler
+package page
 
 import (
 	"fmt"
@@ -36,7 +36,7 @@ func heights(records ...int) (heights []float64, cuts []string) {
 	for _, n := range records {
 		s.Runs = append([]store.Run{{Outcome: collect.Complete, Records: n}}, s.Runs...)
 	}
-	for _, b := range recordsChart(s).Bars {
+	for _, b := range newStream(s, State{}).recordsChart().Bars {
 		heights, cuts = append(heights, b.Height), append(cuts, b.Cut)
 	}
 	return heights, cuts
@@ -63,20 +63,16 @@ func TestBars(t *testing.T) {
 	}
 }
 
-// TestBarsFit expects the bars of any number of runs side by side within the
+// TestBarsFit expects the slots of any number of runs side by side within the
 // plot, the newest at its right edge.
 func TestBarsFit(t *testing.T) {
 	for n := 1; n <= store.HistoryLimit; n++ {
 		s := collect.Status{Now: noon, Runs: make([]store.Run, n)}
-		end := 0.0
-		for _, b := range recordsChart(s).Bars {
-			if b.X < end || b.Width < 1 || b.Slot > b.X || b.Slot+b.SlotWidth < b.X+b.Width {
-				t.Fatalf("%d runs: a bar from %g%%, %g%% wide, after one that ends at %g%%", n, b.X, b.Width, end)
+		c := newStream(s, State{}).recordsChart()
+		for i, b := range c.Bars {
+			if want := 100 - c.Slot*float64(n-i); c.Slot < 2 || math.Abs(b.X-want) > 0.3 || b.X < 0 {
+				t.Fatalf("%d runs: slot %d begins at %g%% and is %g%% wide, want it at %g%%", n, i, b.X, c.Slot, want)
 			}
-			end = b.X + b.Width
-		}
-		if end > 100 || end < 99 {
-			t.Errorf("%d runs: the last bar ends at %g%%", n, end)
 		}
 	}
 }
@@ -87,7 +83,7 @@ func TestBarOutcomes(t *testing.T) {
 		{Outcome: collect.Failed, StartedAt: *before(time.Minute)},
 		{Outcome: collect.Complete, StartedAt: *before(24 * time.Hour), Records: 1234},
 	}}
-	c := recordsChart(s)
+	c := newStream(s, State{}).recordsChart()
 	var texts []string
 	for _, b := range c.Bars {
 		texts = append(texts, b.Text)
@@ -107,7 +103,7 @@ func TestBarOutcomes(t *testing.T) {
 func TestLagCurve(t *testing.T) {
 	s := working()
 	s.Runs = s.Runs[:3]
-	c := lagChart(s, rhythm{Limit: 10 * time.Minute}) // 150 pixels are 10 minutes
+	c := stream{Status: s, Limit: 10 * time.Minute}.lagChart() // 150 pixels are 10 minutes
 	// After each run 150 s, before the next one and now 450 s.
 	if want := "M888.25 112.5L912.75 37.5L937.75 112.5L962.5 37.5L987.5 112.5L1000 37.5"; !closeTo(c.Path, want, 2) || c.Now != 37.5 || c.Limit != 0 {
 		t.Errorf("path %s, now %g, limit %g; want %s, 37.5, 0", c.Path, c.Now, c.Limit, want)
@@ -146,12 +142,9 @@ func closeTo(a, b string, within float64) bool {
 }
 
 func TestChartsOfNothing(t *testing.T) {
-	s := collect.Status{Now: noon}
-	want := chart{Summary: "No run yet."}
-	for _, got := range []chart{recordsChart(s), lagChart(s, rhythmOf(nil, 0))} {
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("(-want +got):\n%s", diff)
-		}
+	s := newStream(collect.Status{Now: noon}, State{})
+	if bars, curve := s.recordsChart().Bars, s.lagChart().Path; bars != nil || curve != "" {
+		t.Errorf("bars %v, curve %q", bars, curve)
 	}
 }
 
@@ -163,7 +156,7 @@ func TestRunTicks(t *testing.T) {
 		for i := range n {
 			s.Runs = append(s.Runs, store.Run{StartedAt: *before(time.Duration(i) * 17 * time.Hour)})
 		}
-		ticks := recordsChart(s).X
+		ticks := newStream(s, State{}).recordsChart().X
 		if last := ticks[len(ticks)-1]; len(ticks) > 4 || !last.Last || last.Spare || last.Text != "12:00 UTC" {
 			t.Fatalf("%d runs: ticks %+v", n, ticks)
 		}

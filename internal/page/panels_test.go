@@ -1,4 +1,4 @@
-package handler
+package page
 
 import (
 	"fmt"
@@ -13,56 +13,14 @@ import (
 	"duo-telephony-collector/internal/store"
 )
 
-func TestSpan(t *testing.T) {
-	for d, want := range map[time.Duration]string{
-		0: "0 s", 999 * time.Millisecond: "0 s", 42 * time.Second: "42 s", time.Minute: "1 min", 222 * time.Second: "3 min 42 s",
-		time.Hour + 59*time.Second: "1 h", 5*time.Hour + 12*time.Minute: "5 h 12 min", 76 * time.Hour: "3 d 4 h", -90 * time.Second: "−1 min 30 s",
-	} {
-		if got := span(d); got != want {
-			t.Errorf("%v is told as %q, want %q", d, got, want)
-		}
-	}
-	for ms, want := range map[int64]string{0: "0 ms", 812: "812 ms", 1234: "1.2 s", 9999: "10.0 s", 10_000: "10 s", 75_000: "1 min 15 s"} {
-		if got := tookMS(ms); got != want {
-			t.Errorf("%d ms is told as %q, want %q", ms, got, want)
-		}
-	}
-}
-
-func TestCount(t *testing.T) {
-	for n, want := range map[int]string{0: "0", 999: "999", 1000: "1,000", 1234567: "1,234,567", -999: "-999", -1000: "-1,000"} {
-		if got := count(n); got != want {
-			t.Errorf("%d is told as %q, want %q", n, got, want)
-		}
-	}
-	if got := counted(1, "run") + ", " + counted(0, "run"); got != "1 run, 0 runs" {
-		t.Error(got)
-	}
-}
-
-func TestWhen(t *testing.T) {
-	zurich := time.FixedZone("CET", 3600)
-	for at, want := range map[time.Time]string{
-		noon.In(zurich):                           "12:00:00 UTC",
-		noon.Add(-12 * time.Hour):                 "00:00:00 UTC",
-		noon.Add(-12*time.Hour - 1):               "21 Nov 23:59:59 UTC",
-		noon.AddDate(-1, 0, 0):                    "22 Nov 2025 12:00:00 UTC",
-		time.Date(2027, 1, 1, 0, 0, 0, 0, zurich): "31 Dec 23:00:00 UTC",
-	} {
-		if got := say(noon.In(zurich), at).String(); got != want {
-			t.Errorf("%v is told as %q, want %q", at, got, want)
-		}
-	}
-}
-
 // facts is a panel as text, a line for each fact.
 func facts(p panel) string {
 	var lines []string
 	for _, f := range p.Facts {
 		lines = append(lines, strings.TrimSuffix(fmt.Sprintf("%s: %s (%s)", f.Name, f.Value, f.Note), " ()"))
 	}
-	if p.Walk != nil {
-		lines = append(lines, p.Walk.Label)
+	if p.Progress != nil {
+		lines = append(lines, fmt.Sprintf("%d%% of the window", *p.Progress))
 	}
 	return strings.Join(lines, "\n")
 }
@@ -73,39 +31,39 @@ func TestPanels(t *testing.T) {
 	dead := &collect.Holder{Holder: "RUN", Token: 7, AcquiredAt: *before(time.Hour), ExpiresAt: *before(50 * time.Minute), Expired: true}
 	window := &store.Window{From: *before(4 * time.Hour), To: noon, Page: 2, Last: *before(time.Hour)}
 	for name, tt := range map[string]struct {
-		panel  func(collect.Status) panel
+		panel  func(stream) panel
 		change func(*collect.Status)
 		alarm  bool
 		want   string
 	}{
-		"lease free": {leasePanel, func(*collect.Status) {}, false, "Held by: nobody (no run is in progress)"},
-		"lease held": {leasePanel, func(s *collect.Status) { s.Lease = held }, false,
+		"lease free": {stream.leasePanel, func(*collect.Status) {}, false, "Held by: nobody (no run is in progress)"},
+		"lease held": {stream.leasePanel, func(s *collect.Status) { s.Lease = held }, false,
 			"Held by: RUN (token 7)\nSince: 11:59:00 UTC (for 1 min)\nUntil: 12:08:00 UTC (8 min left)"},
-		"lease expired": {leasePanel, func(s *collect.Status) { s.Lease = dead }, true,
+		"lease expired": {stream.leasePanel, func(s *collect.Status) { s.Lease = dead }, true,
 			"Held by: RUN (token 7)\nSince: 11:00:00 UTC (for 1 h)\nUntil: 11:10:00 UTC (expired: its run died, the next one takes over)"},
-		"cursor":    {cursorPanel, func(*collect.Status) {}, false, "Watermark: 11:52:30 UTC\nWindow in progress: none"},
-		"no cursor": {cursorPanel, func(s *collect.Status) { *s = collect.Status{} }, false, "Watermark: none yet\nWindow in progress: none"},
-		"window": {cursorPanel, func(s *collect.Status) {
+		"cursor":    {stream.cursorPanel, func(*collect.Status) {}, false, "Watermark: 11:52:30 UTC\nWindow in progress: none"},
+		"no cursor": {stream.cursorPanel, func(s *collect.Status) { *s = collect.Status{} }, false, "Watermark: none yet\nWindow in progress: none"},
+		"window": {stream.cursorPanel, func(s *collect.Status) {
 			s.Cursor.Window, s.Cursor.ReachesTo, s.Cursor.Seen = window, before(time.Hour), 1
 		}, false,
 			"Watermark: 11:52:30 UTC\nOverlap may reach back to: 11:00:00 UTC (1 record remembered)\n" +
 				"Window in progress: 08:00:00 UTC to 12:00:00 UTC (2 pages committed, up to 11:00:00 UTC)\n75% of the window"},
-		"window just frozen": {cursorPanel, func(s *collect.Status) { s.Cursor.Window = &store.Window{From: *before(time.Hour), To: noon} }, false,
+		"window just frozen": {stream.cursorPanel, func(s *collect.Status) { s.Cursor.Window = &store.Window{From: *before(time.Hour), To: noon} }, false,
 			"Watermark: 11:52:30 UTC\nWindow in progress: 11:00:00 UTC to 12:00:00 UTC (no page is committed yet)"},
-		"pace": {pacePanel, func(s *collect.Status) { s.Runs[0].Requests, s.Runs[1].Requests, s.Runs[1].Retries = 3, 1200, 2 }, false,
+		"pace": {stream.pacePanel, func(s *collect.Status) { s.Runs[0].Requests, s.Runs[1].Requests, s.Runs[1].Retries = 3, 1200, 2 }, false,
 			"Pause in force: none\nPace: PAGE_INTERVAL (Duo has refused nothing lately)\nRequests: 1,203 in the last 10 runs (2 of them repeated)"},
-		"pause": {pacePanel, func(s *collect.Status) { s.Cursor.NotBefore, s.Runs = before(-90*time.Second), s.Runs[:1] }, true,
+		"pause": {stream.pacePanel, func(s *collect.Status) { s.Cursor.NotBefore, s.Runs = before(-90*time.Second), s.Runs[:1] }, true,
 			"Pause in force: until 12:01:30 UTC (1 min 30 s left; no request before that, unless a run is forced)\nPace: PAGE_INTERVAL (Duo has refused nothing lately)\nRequests: 0 in the only run (0 of them repeated)"},
-		"learned pace": {pacePanel, func(s *collect.Status) {
+		"learned pace": {stream.pacePanel, func(s *collect.Status) {
 			s.Cursor.NotBefore, s.Cursor.Pace, s.Runs = before(-30*time.Second), 30.3, nil
 		}, false,
 			"Pause in force: until 12:00:30 UTC (30 s left; no request before that, unless a run is forced)\nPace: a request every 30 s (learned from Duo’s refusals)\nRequests: 0 (0 of them repeated)"},
-		"pause over": {pacePanel, func(s *collect.Status) { s.Cursor.NotBefore, s.Runs = &noon, nil }, false,
+		"pause over": {stream.pacePanel, func(s *collect.Status) { s.Cursor.NotBefore, s.Runs = &noon, nil }, false,
 			"Pause in force: none\nPace: PAGE_INTERVAL (Duo has refused nothing lately)\nRequests: 0 (0 of them repeated)"},
-		"no gap": {gapPanel, func(*collect.Status) {}, false, "Lost: nothing (as far as the last runs tell)"},
-		"one gap": {gapPanel, func(s *collect.Status) { s.Cursor.Gap, s.Runs[2].Gap, s.Runs[3].Gap = gap, gap, gap }, true,
+		"no gap": {stream.gapPanel, func(*collect.Status) {}, false, "Lost: nothing (as far as the last runs tell)"},
+		"one gap": {stream.gapPanel, func(s *collect.Status) { s.Cursor.Gap, s.Runs[2].Gap, s.Runs[3].Gap = gap, gap, gap }, true,
 			"Lost: 6 May 12:00:00 UTC to 27 May 12:00:00 UTC (Duo no longer had it when run RUN began)"},
-		"backfill": {backfillPanel, func(s *collect.Status) {
+		"backfill": {stream.backfillPanel, func(s *collect.Status) {
 			s.Lease, s.Cursor.Window, s.Cursor.Backfill = held, window, &store.Backfill{From: *before(4 * time.Hour), To: *before(time.Hour)}
 			fail(s, false)
 		}, true, "Range: 08:00:00 UTC to 11:00:00 UTC (done up to 11:52:30 UTC)\nIn progress since: 11:59:00 UTC (run RUN)\n" +
@@ -114,7 +72,7 @@ func TestPanels(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := working()
 			tt.change(&s)
-			p := tt.panel(s)
+			p := tt.panel(newStream(s, State{Delay: delay}))
 			if diff := cmp.Diff(tt.want, facts(p)); diff != "" || p.Alarm != tt.alarm {
 				t.Errorf("alarm %v, facts (-want +got):\n%s", p.Alarm, diff)
 			}
@@ -128,7 +86,7 @@ func TestView(t *testing.T) {
 	for i := range live.Runs {
 		live.Runs[i].Objects = []string{fmt.Sprintf("gs://b/p/a_%d", i), fmt.Sprintf("gs://b/p/b_%d", i)}
 	}
-	v := newView(build{"v1", "r-2"}, []collect.Status{live, backfill}, 150*time.Second)
+	v := newView(State{Delay: delay, Streams: []collect.Status{live, backfill}})
 	want := "Lag now: 7 min 30 s (up to 17 min 30 s is on time)\n" +
 		"Last run: complete (11:55:00 UTC, 10 records in 0 ms)\n" +
 		"Runs come: every 5 min (on time is the delay, 2 min 30 s, and 15 min for missed runs)\n" +
@@ -136,17 +94,14 @@ func TestView(t *testing.T) {
 	if diff := cmp.Diff(want, facts(panel{Facts: v.Figures})); diff != "" {
 		t.Errorf("figures (-want +got):\n%s", diff)
 	}
-	if len(v.Panels) != 4 || v.Span != " of the last 10 runs" || v.Unnamed != 10 || len(v.Objects) != maxNamed {
-		t.Errorf("%d panels, span %q, %d objects and %d more", len(v.Panels), v.Span, len(v.Objects), v.Unnamed)
+	if len(v.Panels) != 4 || v.Unnamed != 10 || len(v.Objects) != maxNamed {
+		t.Errorf("%d panels, %d objects and %d more", len(v.Panels), len(v.Objects), v.Unnamed)
 	}
-	if o := v.Objects[0]; !slices.Equal(o.Pieces, []string{"gs:/", "/", "b/", "p/", "b_", "0"}) {
-		t.Errorf("the newest object is %q", o.Pieces)
-	}
-	if r := v.Runs[0]; r.Started.String() != "11:55:00" || r.Lag != "2 min 30 s" || len(v.Runs) != 10 {
-		t.Errorf("the newest of %d rows is %+v", len(v.Runs), r)
+	if got := pieces(v.Objects[0].Name); !slices.Equal(got, []string{"gs:/", "/", "b/", "p/", "b_", "0"}) {
+		t.Errorf("the newest object is %q", got)
 	}
 	backfill.Runs = live.Runs[:1]
-	v = newView(build{}, []collect.Status{live, backfill}, 0)
+	v = newView(State{Streams: []collect.Status{live, backfill}})
 	if len(v.Panels) != 5 || len(v.Objects) != maxNamed+2 {
 		t.Errorf("with a backfill: %d panels, %d objects", len(v.Panels), len(v.Objects))
 	}

@@ -1,0 +1,129 @@
+package page_test
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"duo-telephony-collector/internal/collect"
+	"duo-telephony-collector/internal/page"
+	"duo-telephony-collector/internal/store"
+)
+
+var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+
+// cases are the states that the browser looks at, and how each page's title
+// begins.
+var cases = map[string]struct {
+	title string
+	state func() page.State
+}{
+	"0-runs":  {"Waiting for the first run", func() page.State { return state(collect.Status{Stream: "telephony", Now: noon}) }},
+	"1-run":   {"Up to date", func() page.State { return state(after(complete(1)...)) }},
+	"50-runs": {"Up to date", func() page.State { return state(after(ordinary()...)) }},
+	"first-run": {"Catching up", func() page.State {
+		s := collect.Status{Stream: "telephony", Now: noon, Lease: &collect.Holder{Holder: "RUN1", Token: 1, AcquiredAt: noon, ExpiresAt: noon.Add(9 * time.Minute)}}
+		s.Watermark = new(noon.Add(-24 * time.Hour))
+		return state(s)
+	}},
+	"in-progress": {"Catching up", func() page.State {
+		runs := complete(20)
+		runs[0].Records = 9500 // the day before the first run
+		s := after(runs...)
+		s.Now = s.Now.Add(4 * time.Hour)
+		s.Lease = &collect.Holder{Holder: "RUN21", Token: 21, AcquiredAt: s.Now.Add(-time.Minute), ExpiresAt: s.Now.Add(8 * time.Minute)}
+		s.Cursor.Window = &store.Window{From: s.Watermark.Add(-10 * time.Minute), To: s.Now.Add(-delay), Page: 3, Last: s.Watermark.Add(150 * time.Minute)}
+		return state(s)
+	}},
+	"person-must-act": {"A person must act", func() page.State {
+		return state(after(append(complete(30), store.Run{Outcome: collect.Failed, Act: true, Reason: "fetching page 1: duo: HTTP 403 (40301 Access forbidden)", Requests: 1})...))
+	}},
+	"behind": {"Behind", func() page.State {
+		fails := slices.Repeat([]store.Run{{Outcome: collect.Failed, Reason: "fetching page 1: duo: HTTP 502: the next run tries again", Requests: 5, Retries: 4}}, 7)
+		return state(after(append(complete(30), fails...)...))
+	}},
+	"gap": {"Up to date", func() page.State {
+		s := after(complete(12)...)
+		s.Cursor.Gap = &store.Gap{From: noon.AddDate(0, 0, -200), To: noon.AddDate(0, 0, -179), RunID: "RUN1"}
+		s.Runs[3].Gap = &store.Gap{From: noon.Add(-4 * time.Hour), To: noon.Add(-3 * time.Hour), RunID: "RUN9", Missing: 7}
+		p := state(s)
+		p.Streams[1] = after(complete(1)...)
+		p.Streams[1].Cursor.Backfill = &store.Backfill{From: noon.Add(-50 * time.Minute), To: noon.Add(-40 * time.Minute)}
+		return p
+	}},
+	"unrecorded": {"Behind", func() page.State {
+		s := after(complete(5)...)
+		s.Now = s.Now.Add(time.Hour)
+		p := state(s)
+		p.Unrecorded = &store.Run{ID: "X", Stream: "telephony", Outcome: collect.Failed, StartedAt: s.Now.Add(-time.Minute), Reason: "no network"}
+		return p
+	}},
+	"unreadable": {"State unreadable", func() page.State {
+		p := state(collect.Status{})
+		p.Err = errors.New("opening state.db: is a directory")
+		p.Unrecorded = &store.Run{StartedAt: noon, Reason: "opening state.db: is a directory"}
+		return p
+	}},
+}
+
+const delay = 150 * time.Second
+
+func state(live collect.Status) page.State {
+	return page.State{
+		Version: "v1.2.3", Revision: "collector-00042", Delay: delay,
+		Streams: []collect.Status{live, {Stream: "telephony-backfill", Now: live.Now}},
+	}
+}
+
+// after is a stream after these runs, the oldest first, five minutes apart. A
+// complete one writes an object and moves the watermark.
+func after(runs ...store.Run) collect.Status {
+	s := collect.Status{Stream: "telephony", Now: noon.Add(100 * time.Second)}
+	mark := noon.Add(-time.Duration(len(runs)) * 5 * time.Minute)
+	for i, r := range runs {
+		r.ID, r.Stream, r.Token = fmt.Sprintf("RUN%d", i+1), s.Stream, int64(i+1)
+		r.StartedAt = noon.Add(time.Duration(i+1-len(runs)) * 5 * time.Minute)
+		if r.Outcome == collect.Complete {
+			const layout = "20060102T150405.000Z"
+			from, to := mark.Add(-10*time.Minute), r.StartedAt.Add(-delay)
+			r.Objects = []string{"gs://acme-secops/duo-telephony/" + from.Format("2006/01/02") + "/telephony_" + from.Format(layout) + "_" + to.Format(layout) + "_0001.ndjson"}
+			s.Totals = store.Totals{Pages: s.Totals.Pages + 1, Objects: s.Totals.Objects + 1, Records: s.Totals.Records + int64(r.Records)}
+			mark = to
+		}
+		watermark, reach := mark, mark.Add(-10*time.Minute)
+		r.Watermark, r.LagSeconds = &watermark, int64(r.StartedAt.Sub(mark).Seconds())
+		s.Watermark, s.Cursor.Watermark, s.Cursor.ReachesTo, s.Cursor.Seen = &watermark, &watermark, &reach, r.Records+r.Duplicates
+		s.Runs = slices.Insert(s.Runs, 0, r)
+	}
+	return s
+}
+
+// complete returns n runs that caught up.
+func complete(n int) []store.Run {
+	random := rand.New(rand.NewPCG(7, 7))
+	var runs []store.Run
+	for i := range n {
+		runs = append(runs, store.Run{
+			Outcome: collect.Complete, Records: 60 + int(40*math.Sin(float64(i)/9)) + random.IntN(45), Pages: 1, Requests: 1,
+			Duplicates: 90 + random.IntN(60), Late: max(0, random.IntN(12)-9), DurationMS: 620 + random.Int64N(900),
+		})
+	}
+	return runs
+}
+
+// ordinary is what some hours in production may look like.
+func ordinary() []store.Run {
+	runs := complete(50)
+	for _, i := range []int{14, 15} {
+		runs[i] = store.Run{Outcome: collect.Partial, Reason: "rate limited by Duo until 2026-11-22T09:20:00Z; the first run after that goes on", Requests: 15 - i}
+	}
+	runs[16].Records *= 3
+	runs[33] = store.Run{
+		Outcome: collect.Failed, Reason: "fetching page 1: duo: HTTP 502: the next run tries again; if it lasts, see https://status.duo.com",
+		Requests: 5, Retries: 4, DurationMS: 15310,
+	}
+	return runs
+}

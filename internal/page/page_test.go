@@ -1,0 +1,109 @@
+package page_test
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"strings"
+	"testing"
+
+	"duo-telephony-collector/internal/collect"
+	"duo-telephony-collector/internal/page"
+	"duo-telephony-collector/internal/store"
+)
+
+// write returns the page, after a look at what holds for every one.
+func write(t *testing.T, state page.State) (status int, body string) {
+	t.Helper()
+	w := httptest.NewRecorder()
+	if err := page.Write(w, state); err != nil {
+		t.Fatal(err)
+	}
+	for key, want := range map[string]string{
+		"Content-Type": "text/html; charset=utf-8", "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff",
+		"Referrer-Policy": "no-referrer", "X-Frame-Options": "DENY", "Cross-Origin-Resource-Policy": "same-origin",
+	} {
+		if got := w.Header().Get(key); got != want {
+			t.Errorf("%s = %q, want %q", key, got, want)
+		}
+	}
+	checkPolicy(t, w.Header().Get("Content-Security-Policy"), w.Body.String())
+	return w.Code, w.Body.String()
+}
+
+// checkPolicy expects nothing to be allowed but the page's own style and
+// script, by their hashes, and its refresh.
+func checkPolicy(t *testing.T, policy, body string) {
+	t.Helper()
+	want := regexp.MustCompile(`^default-src 'none'; style-src 'sha256-[^' ]+'; script-src 'sha256-[^' ]+'; connect-src 'self'; img-src data:; ` +
+		`base-uri 'none'; form-action 'none'; frame-ancestors 'none'$`)
+	if !want.MatchString(policy) {
+		t.Errorf("policy %s, want %s", policy, want)
+	}
+	for _, element := range []string{"style", "script"} {
+		_, text, found := strings.Cut(body, "<"+element+">")
+		text, _, _ = strings.Cut(text, "</"+element+">")
+		sum := sha256.Sum256([]byte(text))
+		if allowed := element + "-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"; found && !strings.Contains(policy, allowed) {
+			t.Errorf("policy %s, want %s", policy, allowed)
+		}
+	}
+	for _, wrong := range []string{" style=", " onclick=", " onload=", "javascript:", " src=\"", "http-equiv"} {
+		if strings.Contains(body, wrong) {
+			t.Errorf("the page holds %q, which the policy forbids", wrong)
+		}
+	}
+}
+
+func TestWrite(t *testing.T) {
+	for name, tt := range cases {
+		t.Run(name, func(t *testing.T) {
+			status, body := write(t, tt.state())
+			if want := "<title>" + tt.title; !strings.Contains(body, want) {
+				t.Errorf("the page has no %s", want)
+			}
+			if unreadable := tt.state().Err != nil; unreadable != (status == http.StatusServiceUnavailable) || unreadable == strings.Contains(body, "<script>") {
+				t.Errorf("status %d", status)
+			}
+		})
+	}
+}
+
+// TestEscapes has markup in everything that comes from elsewhere.
+func TestEscapes(t *testing.T) {
+	const evil = `"'></title></code><script>alert(1)</script><img src=x onerror=alert(1)>`
+	s := state(collect.Status{
+		Stream: evil, Now: noon, Watermark: &noon, Lease: &collect.Holder{Holder: evil},
+		Runs: []store.Run{{
+			ID: evil, Outcome: evil, Reason: evil, Stream: evil, Objects: []string{"gs://b/" + evil}, StartedAt: noon, Watermark: &noon,
+			Gap: &store.Gap{From: noon, To: noon, RunID: evil},
+		}},
+	})
+	s.Version, s.Revision = evil, evil
+	_, body := write(t, s)
+	if strings.Count(body, "<script>") != 1 || strings.Contains(body, "<img") || !strings.Contains(body, "&lt;script&gt;alert(1)") {
+		t.Errorf("markup is not escaped:\n%s", body)
+	}
+	if strings.Count(body, "</title>") != strings.Count(body, "<title>") {
+		t.Errorf("a title was ended early:\n%s", body)
+	}
+}
+
+func TestTable(t *testing.T) {
+	runs := complete(2)
+	runs[0].Records, runs[1].Records = 1234, 84
+	s := state(after(runs...))
+	s.Streams[0].Runs[0].Watermark = nil
+	_, body := write(t, s)
+	for _, want := range []string{
+		`11:55:00</time></th><td class="complete">complete</td><td class="n">1,234</td><td class="n">2 min 30 s</td>`,
+		`12:00:00</time></th><td class="complete">complete</td><td class="n">84</td><td class="n">–</td>`,
+		"Lag of the last 2 runs",
+	} {
+		if !strings.Contains(body, want) {
+			t.Errorf("the page does not hold %s", want)
+		}
+	}
+}

@@ -1,0 +1,147 @@
+package page
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"duo-telephony-collector/internal/collect"
+	"duo-telephony-collector/internal/store"
+)
+
+const (
+	// maxMissed is how many runs may be missed before the stream is behind.
+	maxMissed = 3
+	// minInterval keeps a clock that ticks every few seconds, as server local
+	// has, from being behind at the first hiccup.
+	minInterval = time.Minute
+	// grace is what a stream may lag beyond the delay while its interval is
+	// unknown.
+	grace = time.Hour
+	// maxNamed is how many objects of a stream the page names. GET /status has
+	// those of 50 runs.
+	maxNamed = 10
+)
+
+// stream is a stream's status and what follows from it.
+type stream struct {
+	collect.Status
+	Last     store.Run // zero before the first run
+	Delay    time.Duration
+	Interval time.Duration // between the starts of two runs; 0 if too few are known
+	Limit    time.Duration // a lag above it is late
+}
+
+func newStream(status collect.Status, page State) stream {
+	if run := page.Unrecorded; run != nil && run.Stream == status.Stream {
+		shown := *run
+		shown.Reason += "; the history lacks this run, only this instance knows of it"
+		status.Runs = append([]store.Run{shown}, status.Runs...)
+	}
+	s := stream{Status: status, Delay: page.Delay}
+	if len(s.Runs) > 0 {
+		s.Last = s.Runs[0]
+	}
+	s.Interval, s.Limit = schedule(s.Runs, s.Delay)
+	return s
+}
+
+// schedule returns the interval between runs, and the greatest lag that is on
+// time. The interval is a median: outages, manual runs and repeated deliveries
+// hardly move it. Failed runs don't count, as Pub/Sub repeats them sooner.
+func schedule(runs []store.Run, delay time.Duration) (interval, limit time.Duration) {
+	runs = slices.DeleteFunc(slices.Clone(runs), func(r store.Run) bool { return r.Outcome == collect.Failed })
+	if len(runs) < 3 {
+		return 0, delay + grace
+	}
+	var between []time.Duration
+	for i, r := range runs[1:] {
+		between = append(between, runs[i].StartedAt.Sub(r.StartedAt))
+	}
+	slices.Sort(between)
+	interval = between[len(between)/2].Round(time.Second)
+	return interval, delay + maxMissed*max(interval, minInterval)
+}
+
+// recent reports whether the last run began so lately that none is missed.
+func (s stream) recent() bool {
+	return s.Now.Sub(s.Last.StartedAt) <= maxMissed*max(s.Interval, minInterval)
+}
+
+func (s stream) failed() bool { return s.Last.Outcome == collect.Failed }
+
+func (s stream) running() bool { return s.Lease != nil && !s.Lease.Expired }
+
+// pause is how long Duo is not asked, 0 if it may be.
+func (s stream) pause() time.Duration {
+	if s.Cursor.NotBefore == nil {
+		return 0
+	}
+	return max(0, s.Cursor.NotBefore.Sub(s.Now))
+}
+
+// pace is the time between two requests that Duo's refusals have taught.
+func (s stream) pace() time.Duration { return time.Duration(s.Cursor.Pace * float64(time.Second)) }
+
+// longPause reports whether the pause is more than the ordinary wait for the
+// pace.
+func (s stream) longPause() bool { return s.pause() > s.pace()+time.Second }
+
+// gaps returns the gaps in the cursor and the last runs, the newest first. Runs
+// repeat one until a complete run has it.
+func (s stream) gaps() []store.Gap {
+	found := []*store.Gap{s.Cursor.Gap}
+	for _, r := range s.Runs {
+		found = append(found, r.Gap)
+	}
+	var gaps []store.Gap
+	for _, g := range found {
+		if g != nil && !slices.ContainsFunc(gaps, func(other store.Gap) bool {
+			return g.From.Equal(other.From) && g.To.Equal(other.To) && g.Missing == other.Missing
+		}) {
+			gaps = append(gaps, *g)
+		}
+	}
+	return gaps
+}
+
+// LastRuns names the runs in the history, after before; empty if there are none.
+func (s stream) LastRuns(before string) string {
+	switch len(s.Runs) {
+	case 0:
+		return ""
+	case 1:
+		return before + "the only run"
+	}
+	return fmt.Sprintf("%sthe last %d runs", before, len(s.Runs))
+}
+
+// object is a gs:// name, and when the run that wrote it began.
+type object struct {
+	Name    string
+	Started text
+}
+
+// objects names the objects of the last runs, the newest first.
+func (s stream) objects() (named []object, unnamed int) {
+	for _, r := range s.Runs {
+		for _, name := range slices.Backward(r.Objects) {
+			if len(named) == maxNamed {
+				unnamed++
+				continue
+			}
+			named = append(named, object{name, s.say(r.StartedAt)})
+		}
+	}
+	return named, unnamed
+}
+
+// pieces splits an object's name where a line may break.
+func pieces(name string) []string {
+	var all []string
+	for folder := range strings.SplitAfterSeq(name, "/") {
+		all = append(all, strings.SplitAfter(folder, "_")...)
+	}
+	return all
+}
