@@ -21,7 +21,7 @@ done
 if ((${#relying[@]} > 0)); then
   echo "Cloud Run's invoker check stays on: with traffic or a tag there is ${relying[*]}, whose AUTH_MODE=cloudrun-iam relies on it."
   echo "Send all traffic to a revision with AUTH_MODE=verify, take the tags off the others, and run this again:"
-  echo "docs/operations.md, \"Who checks the token\""
+  echo "docs/operations.md, \"Who checks id tokens\""
   exit 1
 fi
 gcloud run services update "$service" --region="$region" --no-invoker-iam-check

@@ -228,7 +228,7 @@ func (e *env) readAuth(c *config) {
 	}
 	c.auth.Callers = e.list("ALLOWED_CALLERS", "the e-mail addresses of the service accounts and people that may call")
 	for _, caller := range c.auth.Callers {
-		if !strings.Contains(caller, "@") {
+		if !strings.Contains(caller, "@") || strings.ContainsFunc(caller, isQuoteOrSpace) {
 			e.fault("ALLOWED_CALLERS", "%q is no e-mail address", caller)
 		}
 	}

@@ -192,6 +192,7 @@ func TestConfigBad(t *testing.T) {
 		{"PUSH_AUDIENCE=,", "PUSH_AUDIENCE: is required"},
 		{"ALLOWED_CALLERS=", "ALLOWED_CALLERS: is required"},
 		{"ALLOWED_CALLERS=allUsers", "ALLOWED_CALLERS: "},
+		{`ALLOWED_CALLERS="a@b"`, "ALLOWED_CALLERS: "},
 		{"OIDC_CERTS_URL=http://example.com", "OIDC_CERTS_URL: "},
 		{"MAX_ITERATIONS=-1", "MAX_ITERATIONS: "},
 		{"RUN_BUDGET=10m", "RUN_BUDGET: "},

@@ -2,10 +2,13 @@ package collect_test
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/fsouza/fake-gcs-server/fakestorage"
 
 	"duo-telephony-collector/internal/collect"
 	"duo-telephony-collector/internal/duo/duosim"
@@ -124,6 +127,35 @@ func TestPlaceMoved(t *testing.T) {
 			t.Errorf("%s: %d records are there twice", r.Outcome, w.doubled())
 		}
 	})
+}
+
+// TestBucketMoved edits GCS_BUCKET in a window: that is finished in the old
+// bucket, and a backfill knows both.
+func TestBucketMoved(t *testing.T) {
+	t.Parallel()
+	w := emulated(t)
+	w.sim.Add(spread(2300, w.start.Add(-2*time.Hour), time.Second)...)
+	w.breakRun(breakage{at: 5, how: diesAfter})
+	old, place := w.objects, w.bucket.Place()
+	place.Bucket = strings.ToLower(rand.Text())
+	gcs().CreateBucketWithOpts(fakestorage.CreateBucketOpts{Name: place.Bucket})
+	w.bucket = w.at(place)
+	w.objects = func() map[string][]byte {
+		all := old()
+		for name, data := range listObjects(t, gcs(), place.Bucket) {
+			all[place.Bucket+"/"+name] = data
+		}
+		return all
+	}
+	w.recover()
+	for object := range w.objects() {
+		if strings.Contains(object, place.Bucket) {
+			t.Errorf("%s is of a window that began elsewhere", object)
+		}
+	}
+	if r := w.collector().Run(t.Context(), w.again(3*time.Hour, time.Hour)); r.Outcome != collect.Complete || r.Records != 0 || w.doubled() != 0 {
+		t.Errorf("%s with %d records, %d are there twice: %s", r.Outcome, r.Records, w.doubled(), r.Reason)
+	}
 }
 
 // TestOtherStore finds no cursor, or an old one that was restored, while the

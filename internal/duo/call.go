@@ -13,7 +13,7 @@ import (
 )
 
 // maxFailures is how often one request is repeated after a temporary failure,
-// with waits of 1, 2, 4 and 8 seconds.
+// with waits of 1, 2, 4 and 8 seconds, or as long as a 429 asks for.
 const maxFailures = 4
 
 // call is one request, and what has been tried to have it answered.
@@ -116,7 +116,8 @@ func (q Query) params() url.Values {
 // with which error the call ends instead.
 func (c *call) again(ctx context.Context, failure *Error) (time.Duration, *Error) {
 	switch {
-	case failure.RateLimited():
+	case failure.RateLimited() && c.failures < maxFailures:
+		c.failures++
 		return failure.RetryAfter, nil
 	case failure.Code == codeTimestamp:
 		return 0, c.resync(ctx, failure)

@@ -31,7 +31,7 @@ func TestRateLimit(t *testing.T) {
 		"second page":        {[]duosim.Fault{duosim.Pass, limited(0)}, second(1, 60, 30.3)},
 		"asked to wait long": {[]duosim.Fault{limited(200 * time.Second)}, second(200, 30.3, 30.3)},
 		"asked to be quick":  {[]duosim.Fault{limited(5 * time.Second)}, second(30.3, 30.3, 30.3)},
-		"again and again":    {[]duosim.Fault{limited(0), limited(0), limited(0), limited(0), limited(0), limited(0)}, second(60, 60, 60, 60, 60, 60, 30.3, 30.3)},
+		"again and again":    {[]duosim.Fault{limited(0), limited(0), limited(0), limited(0)}, second(60, 60, 60, 60, 30.3, 30.3)},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -48,6 +48,21 @@ func TestRateLimit(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestRateLimitForGood asks five times at most: each counts at Duo's limit.
+func TestRateLimitForGood(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		sim := newSim(duosim.Config{}, 1)
+		for range 9 {
+			sim.Script(duosim.RateLimited(0))
+		}
+		_, err := read(t.Context(), serveBubble(t, sim, duo.Config{}).Session(0), lastDay())
+		var refused *duo.Error
+		if n := len(statuses(sim)); !errors.As(err, &refused) || !refused.RateLimited() || n != 5 {
+			t.Errorf("%v after %d requests; want the refusal after 5", err, n)
+		}
+	})
 }
 
 // TestLearnedPace reads more pages than Duo allows requests a minute, and again

@@ -18,7 +18,7 @@ import (
 	"time"
 )
 
-// Object is one page of records, and where the walk goes on after it.
+// Object is one page of records, and what is known of it.
 type Object struct {
 	Name Name
 	// Data is the records, one a line, a newline after the last. It is plain
@@ -27,7 +27,8 @@ type Object struct {
 	Meta Meta
 }
 
-// Meta is kept with the object, so that whoever adopts it can go on after it.
+// Meta is kept with the object. It makes it ours, tells whoever lists it what is
+// in it, and whoever looks for a fault which run wrote it and where it went on.
 type Meta struct {
 	Next    string // offset of the next page, "" after the last
 	Records int    // lines in Data
