@@ -65,7 +65,7 @@ func (k walk) earlier(page int) bool { return k.first <= page && page < k.page }
 // The window has the page counted already.
 func step(w store.Window, k walk, p page) (store.Window, error) {
 	var (
-		n       = len(p.records.all)
+		n       = len(p.records)
 		full    = n >= duo.PageSize || n >= fewRecords && n >= k.largest
 		settled = k.whole && p.total == w.Shown
 		more    = k.whole && p.total > w.Shown
