@@ -1,11 +1,10 @@
 // Package audit compares what Duo shows with what the bucket holds: server
 // verify.
 //
-// It shares no conclusion with the run, so that a fault in one of them is seen
-// by the other. It reads Duo newest first, by UTC days that overlap, and has its
-// own judgement of what the last page is and of what makes two records one. From
-// package collect it takes where the stream stands, and nothing of how a run
-// reads.
+// It reads Duo newest first, by UTC days that overlap, and has its own judgement
+// of what the last page is, so that it sees what a run has passed by. From package
+// collect it takes where the stream stands, and nothing of how a run reads. What
+// makes two records one is for package record to say, for both.
 package audit
 
 import (
@@ -56,9 +55,8 @@ var errNothing = errors.New("nothing is left of the range to compare")
 // again at any time, and it takes no lease. A record whose own time lies
 // elsewhere, or says nothing, is compared too if Duo shows it in the range.
 //
-// Of a record it keeps a hash and where it is, 140 bytes at most, and the id if
-// that is no UUID: a million records take 140 MB. Object by object, what a record
-// holds is read and forgotten.
+// Of a record it keeps hashes, its id and where it is, about 200 bytes: a million
+// records take 200 MB. Object by object, what a record holds is read and forgotten.
 //
 // Of the range only that is compared which Duo still shows and which the live
 // stream has passed for good, its overlap included: the same that a backfill

@@ -1,12 +1,12 @@
 package audit
 
 import (
-	"encoding/json"
 	"hash/maphash"
 	"time"
 
 	"duo-telephony-collector/internal/collect"
 	"duo-telephony-collector/internal/duo"
+	"duo-telephony-collector/internal/record"
 	"duo-telephony-collector/internal/store"
 	"duo-telephony-collector/internal/writer"
 )
@@ -21,17 +21,19 @@ type auditor struct {
 	reached  int64 // how far back the walk has come
 	largest  int   // most records that Duo gave in a page
 	seed     maphash.Seed
-	appended []string // what a run may have put at a record's end, the last member first
 	buckets  []collect.Bucket
 	objects  []object
 	trails   map[key]trail
-	names    map[key]string // ids that key does not have
 }
+
+// key is a record's identity.
+type key = [16]byte
 
 // trail is what is kept of a record, whatever its size.
 type trail struct {
 	at      int64  // its time in milliseconds, 0 where it is unreadable
-	sent    uint64 // hash of the line that Duo showed last
+	name    string // its id, for people
+	sent    uint64 // hash of what Duo showed last, see sum
 	copies  uint32 // in the bucket
 	first   place
 	duo     word
@@ -62,14 +64,17 @@ func newAuditor(c *collect.Collector, r Report, s collect.Settled, progress func
 	if progress == nil {
 		progress = func(collect.Progress) {}
 	}
-	host, _ := json.Marshal(c.Host) // no error can come of a string
 	return &auditor{
 		Collector: c, report: r, progress: progress, session: c.Duo.Session(s.Pace), buckets: s.Buckets,
 		from: r.From.UnixMilli(), to: r.To.UnixMilli(), reached: r.To.UnixMilli(),
-		seed: maphash.MakeSeed(), appended: []string{`"host":` + string(host), `"eventtype":"telephony"`},
-		trails: map[key]trail{}, names: map[key]string{},
+		seed: maphash.MakeSeed(), trails: map[key]trail{},
 	}
 }
+
+// sum hashes a line without what a run adds where ENRICH is set, so that lines
+// with and without that are equal. The line is a record as Duo sent it, without
+// white space between its tokens, or as an object holds it.
+func (a *auditor) sum(line []byte) uint64 { return maphash.Bytes(a.seed, record.Undo(line, a.Host)) }
 
 // instant is a record's time, nil where that is unreadable.
 func instant(at int64) *time.Time {
@@ -86,8 +91,7 @@ func (a *auditor) lose() {
 		if t.duo != within || t.copies > 0 {
 			continue
 		}
-		r := record{key: k, id: a.names[k]}
-		a.report.Missing.add(k, Fault{ID: r.name(), TS: instant(t.at), Copies: []Copy{}})
+		a.report.Missing.add(k, Fault{ID: t.name, TS: instant(t.at), Copies: []Copy{}})
 		a.report.Backfill = a.widened(a.report.Backfill, t)
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"duo-telephony-collector/internal/collect"
 	"duo-telephony-collector/internal/duo"
+	"duo-telephony-collector/internal/record"
 )
 
 const (
@@ -106,33 +107,26 @@ func (a *auditor) walk(ctx context.Context, s span) (doubt string, err error) {
 // take notes what Duo shows in a page. It returns how many records are new.
 func (a *auditor) take(page duo.Page, s span) (fresh int) {
 	for _, shown := range page.Records {
-		r := a.parse(shown.JSON)
-		odd := r.at == 0 || r.at < s.min || r.at > s.max
-		t, known := a.trails[r.key]
+		r := record.Read(shown, "")
+		odd := r.At == 0 || r.At < s.min || r.At > s.max
+		t, known := a.trails[r.ID]
 		if !known {
 			fresh++
-			a.keep(r)
+			t.name = record.Name(r.Line)
 		}
 		here := beside
-		if odd && s.inside || !odd && a.from <= r.at && r.at < a.to {
+		if odd && s.inside || !odd && a.from <= r.At && r.At < a.to {
 			here = within
 		}
 		if here == within && t.duo != within {
 			a.report.Duo++
 		}
-		a.trails[r.key] = trail{at: r.at, sent: a.sum(shown.JSON), duo: max(t.duo, here), odd: odd || t.odd}
+		a.trails[r.ID] = trail{at: r.At, name: t.name, sent: a.sum(r.Line), duo: max(t.duo, here), odd: odd || t.odd}
 		if !odd {
-			a.reach(r.at)
+			a.reach(r.At)
 		}
 	}
 	return fresh
-}
-
-// keep remembers a record's id, if its key does not tell it.
-func (a *auditor) keep(r record) {
-	if r.id != "" {
-		a.names[r.key] = r.id
-	}
 }
 
 // walk is one through the pages of a span.
@@ -157,10 +151,10 @@ func (w *walk) count(page duo.Page, fresh int) {
 	if len(page.Records) == 0 {
 		return
 	}
-	if string(page.Records[0].JSON) == w.last {
+	if string(page.Records[0]) == w.last {
 		w.shown--
 	}
-	w.last = string(page.Records[len(page.Records)-1].JSON)
+	w.last = string(page.Records[len(page.Records)-1])
 }
 
 // goOn reports whether another page is to be asked for, and if not, what leaves

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"duo-telephony-collector/internal/collect"
+	"duo-telephony-collector/internal/record"
 	"duo-telephony-collector/internal/writer"
 )
 
@@ -66,8 +67,8 @@ func (a *auditor) search(ctx context.Context) error {
 
 // find notes a line of an object, which may be foreign.
 func (a *auditor) find(line []byte, here place, foreign bool) {
-	r := a.parse(line)
-	t, known := a.trails[r.key]
+	r := record.Read(line, "")
+	t, known := a.trails[r.ID]
 	if t.duo == beside || !known && !a.belongs(r, a.objects[here.object].Name) {
 		return
 	}
@@ -78,7 +79,7 @@ func (a *auditor) find(line []byte, here place, foreign bool) {
 	}
 	if t.duo == none {
 		a.note(&a.report.Unknown, t.copies == 1, r, here)
-	} else if !a.holds(line, t.sent) {
+	} else if a.sum(line) != t.sent {
 		a.note(&a.report.Altered, !t.altered, r, here)
 		t.altered = true
 	}
@@ -92,28 +93,28 @@ func (a *auditor) find(line []byte, here place, foreign bool) {
 		a.note(&a.report.Foreign, !t.foreign, r, here)
 		t.foreign = true
 	}
-	a.trails[r.key] = t
+	a.trails[r.ID] = t
 }
 
 // belongs reports whether a record that Duo does not show would be shown if it
 // were real. Where its own time does not belong to its object's window, all of
 // that must lie in the range: only Duo knows when the record was.
-func (a *auditor) belongs(r record, n writer.Name) bool {
+func (a *auditor) belongs(r record.Record, n writer.Name) bool {
 	from, to := n.From.UnixMilli(), n.To.UnixMilli()
-	if r.at == 0 || r.at < from-1 || r.at > to {
+	if r.At == 0 || r.At < from-1 || r.At > to {
 		return a.from <= from && to <= a.to
 	}
-	return a.from <= r.at && r.at < a.to
+	return a.from <= r.At && r.At < a.to
 }
 
 // note adds a copy to the faults of a kind, to those of its record unless it is
 // the first.
-func (a *auditor) note(f *Faults, first bool, r record, here place) {
+func (a *auditor) note(f *Faults, first bool, r record.Record, here place) {
 	object := a.objects[here.object]
 	c := Copy{Object: object.bucket.URI(object.Name), Line: int(here.line)}
 	if first {
-		f.add(r.key, Fault{ID: r.name(), TS: instant(r.at), Copies: []Copy{c}})
+		f.add(r.ID, Fault{ID: record.Name(r.Line), TS: instant(r.At), Copies: []Copy{c}})
 		return
 	}
-	f.extend(r.key, c)
+	f.extend(r.ID, c)
 }

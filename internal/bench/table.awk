@@ -5,7 +5,7 @@
 BEGIN {
 	row("BenchmarkThroughput/cloud", "throughput, no latency: Cloud Storage, Firestore", "≥ 0.85 × the floor", "{of-floor} ({floor-ms/page} of {ms/page} ms a page); {of-floor-beside} where the pages are fetched beside the floor")
 	row("BenchmarkThroughput/directory", "throughput, no latency: directory, bbolt", "≥ 0.85 × the floor", "{of-floor} ({floor-ms/page} of {ms/page} ms a page); {of-floor-beside} where the pages are fetched beside the floor")
-	row("BenchmarkPageToObject", "page to object, one core", "≥ 1 M records/s, no allocation a record", "{records/s} records/s, {allocs/record} allocations a record, {x-copy} × the time of a copy")
+	row("BenchmarkPageToObject/600", "a page of 1000 records of 600 bytes to an object", "≤ 3 ms of a core, with `BenchmarkDecode/600`", "{core-ms/page} ms, {allocs/record} allocations a record")
 	row("BenchmarkLatency", "throughput with latency", "≥ 0.95 × the bound", "{of-bound} ({bound-s} of {run-s} s)")
 	row("BenchmarkMemory", "peak memory at 20 k, 400 k, 2 M records", "≤ 60 MiB, within 10 %", "{MiB-at-20k}, {MiB-at-400k}, {MiB-at-2000k} MiB: × {x-2000k/20k}")
 	row("BenchmarkStart", "start to the first 200 on /health", "≤ 50 ms", "{ms-to-health} ms")

@@ -7,16 +7,17 @@ import (
 	"time"
 
 	"duo-telephony-collector/internal/duo"
+	"duo-telephony-collector/internal/record"
 	"duo-telephony-collector/internal/store"
 )
 
 // page is one response of Duo, read.
 type page struct {
-	records *records // overwritten by the page after the next one
-	next    string   // next_offset, "" if there is none
-	total   int      // total_objects, -1 if unknown
-	err     error    // in place of a page
-	panic   any      // likewise
+	records []record.Record
+	next    string // next_offset, "" if there is none
+	total   int    // total_objects, -1 if unknown
+	err     error  // in place of a page
+	panic   any    // likewise
 }
 
 // ahead has one page in hand and asks for the next one while that is written
@@ -24,18 +25,15 @@ type page struct {
 // memory, and one request at most is in vain.
 type ahead struct {
 	session *duo.Session
-	extra   []field
+	host    string // added to records, "" if nothing is
 	hand    page
-	spare   *records
 
 	asked  duo.Query // what answer is for
 	answer chan page // nil while nothing is asked for
 	cancel context.CancelFunc
 }
 
-func newAhead(session *duo.Session, extra []field) *ahead {
-	return &ahead{session: session, extra: extra, hand: page{records: &records{}}, spare: &records{}}
-}
+func newAhead(session *duo.Session, host string) *ahead { return &ahead{session: session, host: host} }
 
 // ask asks for the page that the window is at, unless that is under way.
 func (a *ahead) ask(ctx context.Context, w store.Window) {
@@ -45,7 +43,7 @@ func (a *ahead) ask(ctx context.Context, w store.Window) {
 	}
 	a.end()
 	ctx, a.cancel = context.WithCancel(ctx)
-	answer, into := make(chan page, 1), a.spare
+	answer := make(chan page, 1)
 	a.asked, a.answer = q, answer
 	go func() {
 		defer func() {
@@ -54,8 +52,7 @@ func (a *ahead) ask(ctx context.Context, w store.Window) {
 			}
 		}()
 		p, err := a.session.Page(ctx, q)
-		into.fill(p.Records, a.extra)
-		answer <- page{records: into, next: p.Next, total: p.Total, err: err}
+		answer <- page{records: record.ReadAll(p.Records, a.host), next: p.Next, total: p.Total, err: err}
 	}()
 }
 
@@ -73,7 +70,7 @@ func (a *ahead) take() (page, error) {
 		panic(p.panic)
 	}
 	if p.err == nil {
-		a.spare, a.hand = a.hand.records, p
+		a.hand = p
 	}
 	return p, p.err
 }
@@ -86,4 +83,12 @@ func (a *ahead) end() {
 	a.cancel()
 	<-a.answer
 	a.answer = nil
+}
+
+// addedHost is the host that records get, "" if nothing is added to them.
+func (c Config) addedHost() string {
+	if !c.Enrich {
+		return ""
+	}
+	return c.Host
 }

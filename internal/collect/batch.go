@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"duo-telephony-collector/internal/duo"
+	"duo-telephony-collector/internal/record"
 	"duo-telephony-collector/internal/store"
 	"duo-telephony-collector/internal/writer"
 )
@@ -33,19 +34,19 @@ type batch struct {
 }
 
 // add takes a record into the batch.
-func (b *batch) add(r record, c *store.Cursor) {
+func (b *batch) add(r record.Record, c *store.Cursor) {
 	switch {
-	case r.at == 0:
+	case r.At == 0:
 		b.untimed++
 	case b.first == 0:
-		b.first, b.last = r.at, r.at
+		b.first, b.last = r.At, r.At
 	default:
-		b.first, b.last = min(b.first, r.at), max(b.last, r.at)
+		b.first, b.last = min(b.first, r.At), max(b.last, r.At)
 	}
-	if in(c.Window, r.at) && r.at < c.Watermark.UnixMilli() {
+	if in(c.Window, r.At) && r.At < c.Watermark.UnixMilli() {
 		b.late++
 	}
-	b.lines = append(append(b.lines, r.line...), '\n')
+	b.lines = append(append(b.lines, r.Line...), '\n')
 	b.records++
 }
 
@@ -100,22 +101,22 @@ func (m memory) follow(last, next store.Seen) {
 // delivered before and that the shelf does not hold. It adds them to seen, and
 // its lines to the buffer.
 func pick(p page, c store.Cursor, k walk, seen memory, held *shelf, buffer []byte) batch {
-	all := p.records.all
+	all := p.records
 	b := batch{lines: buffer[:0], ids: make([]store.ID, 0, len(all))}
 	times := make([]int64, 0, len(all))
 	for _, r := range all {
-		if borders(c.Window, r.at) {
-			if !k.earlier(k.borders[r.id]) {
+		if borders(c.Window, r.At) {
+			if !k.earlier(k.borders[r.ID]) {
 				b.shown++
 			}
-			k.borders[r.id] = k.page
+			k.borders[r.ID] = k.page
 			continue
 		}
-		if in(c.Window, r.at) {
-			times = append(times, r.at)
+		if in(c.Window, r.At) {
+			times = append(times, r.At)
 		}
-		page, known := seen[r.id]
-		seen[r.id] = k.page
+		page, known := seen[r.ID]
+		seen[r.ID] = k.page
 		if !k.earlier(page) {
 			b.shown++
 		}
@@ -123,13 +124,13 @@ func pick(p page, c store.Cursor, k walk, seen memory, held *shelf, buffer []byt
 		case known:
 			b.known++
 			b.duplicates++
-		case held.has(r.id):
+		case held.has(r.ID):
 			b.known++
 			b.duplicates++
-			b.ids = append(b.ids, r.id)
+			b.ids = append(b.ids, r.ID)
 		default:
 			b.add(r, &c)
-			b.ids = append(b.ids, r.id)
+			b.ids = append(b.ids, r.ID)
 		}
 	}
 	b.passed = passed(times, c.Window.Anchor)
@@ -149,14 +150,14 @@ func adopt(o writer.Object, instead batch, c store.Cursor, seen memory) batch {
 		lacks[id] = true
 	}
 	for line := range lines(o.Data) {
-		r := parseRecord(line)
+		r := record.Read(line, "")
 		b.add(r, &c)
-		if in(c.Window, r.at) {
-			b.latest = max(b.latest, r.at)
+		if in(c.Window, r.At) {
+			b.latest = max(b.latest, r.At)
 		}
-		if _, known := seen[r.id]; !known || lacks[r.id] {
-			b.ids = append(b.ids, r.id)
-			seen[r.id], lacks[r.id] = 0, false
+		if _, known := seen[r.ID]; !known || lacks[r.ID] {
+			b.ids = append(b.ids, r.ID)
+			seen[r.ID], lacks[r.ID] = 0, false
 		}
 	}
 	for _, id := range instead.ids {

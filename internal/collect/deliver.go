@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"duo-telephony-collector/internal/record"
 	"duo-telephony-collector/internal/store"
 	"duo-telephony-collector/internal/writer"
 )
@@ -15,7 +16,7 @@ import (
 // drop reduces a page to what is to be delivered of it, and says where the page
 // leads. The page after it is asked for at once.
 func (r *run) drop(ctx, asking context.Context, p page) (batch, error) {
-	if err := r.consult(ctx, p.records.all); err != nil {
+	if err := r.consult(ctx, p.records); err != nil {
 		return batch{}, err
 	}
 	if r.seen == nil || len(r.seen) != r.cursor.Seen.Len() { // an object was adopted, or a range begun
@@ -29,9 +30,9 @@ func (r *run) drop(ctx, asking context.Context, p page) (batch, error) {
 		return b, errUnproven
 	}
 	r.lead(&b, p)
-	r.walk.largest = max(r.walk.largest, len(p.records.all))
-	if n := len(p.records.all); n > 0 {
-		r.walk.last = p.records.all[n-1].id
+	r.walk.largest = max(r.walk.largest, len(p.records))
+	if n := len(p.records); n > 0 {
+		r.walk.last = p.records[n-1].ID
 	}
 	r.fetchAhead(asking, b)
 	return b, nil
@@ -66,7 +67,7 @@ func (r *run) lead(b *batch, p page) {
 
 // consult opens the shelf at the records' place where only what the bucket does
 // not hold is to be written: in a backfill, and where Seen does not tell.
-func (r *run) consult(ctx context.Context, records []record) error {
+func (r *run) consult(ctx context.Context, records []record.Record) error {
 	asked := r.cursor.Backfill != nil && !r.cursor.Backfill.Redeliver
 	if !asked && !r.cursor.Window.From.Before(r.cursor.Recheck) {
 		return nil

@@ -4,7 +4,9 @@ import (
 	"hash/crc32"
 	"time"
 
-	"duo-telephony-collector/internal/duo"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"duo-telephony-collector/internal/record"
 	"duo-telephony-collector/internal/store"
 )
 
@@ -13,26 +15,20 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // Objects does with pages all that a run does between fetch and upload, in the
 // memory that a run keeps from page to page.
 type Objects struct {
-	reader duo.Reader
-	page   records
 	seen   memory
 	buffer []byte
 }
 
-// Of returns the bytes of the object of a page's body, with the sum that the
+// Of returns the bytes of the object of a page's records, with the sum that the
 // writer adds. They are overwritten when the next one is made.
-func (o *Objects) Of(body []byte) (object []byte, sum uint32) {
-	p, err := o.reader.Page(body)
-	if err != nil {
-		panic(err)
-	}
-	o.page.fill(p.Records, Config{Enrich: true, Host: "api-1234abcd.duosecurity.com"}.extraFields())
+func (o *Objects) Of(raw []jsontext.Value) (object []byte, sum uint32) {
+	p := page{records: record.ReadAll(raw, "api-1234abcd.duosecurity.com")}
 	end := time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC)
 	if o.seen == nil {
 		o.seen = remember(nil)
 	}
 	cursor := store.Cursor{Window: store.Window{To: end}}
-	b := pick(page{records: &o.page, next: p.Next}, cursor, walk{}.at(cursor.Window), o.seen, nil, o.buffer)
+	b := pick(p, cursor, walk{}.at(cursor.Window), o.seen, nil, o.buffer)
 	o.buffer = b.lines
 	clear(o.seen)
 	return b.lines, crc32.Checksum(b.lines, castagnoli)

@@ -52,7 +52,7 @@ type run struct {
 
 func (c *Collector) begin(job Job) *run {
 	r := &run{Collector: c, job: job, started: time.Now(), session: c.Duo.Session(0)}
-	r.ahead = newAhead(r.session, c.extraFields())
+	r.ahead = newAhead(r.session, c.addedHost())
 	r.report = store.Run{
 		ID: rand.Text(), Stream: c.Stream, StartedAt: r.started.UTC(), Objects: []string{},
 		Outcome: Failed, Reason: "the run crashed; its stack is in the log", Act: true, // what a panic leaves to the history
@@ -113,7 +113,7 @@ func (r *run) acquire(ctx context.Context) error {
 	r.lease, r.cursor = lease, cursor
 	r.session = r.Duo.Session(learned(cursor.Pace, lease.Now()))
 	r.session.MaxWait = maxPause
-	r.ahead = newAhead(r.session, r.extraFields())
+	r.ahead = newAhead(r.session, r.addedHost())
 	r.started = time.Now() // a report covers the time that the lease was held
 	r.report.Token, r.report.StartedAt = lease.Token, lease.Now()
 	if g := cursor.Gap; g != nil && g.RunID == r.report.ID {

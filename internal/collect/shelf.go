@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"duo-telephony-collector/internal/record"
 	"duo-telephony-collector/internal/store"
 	"duo-telephony-collector/internal/writer"
 )
@@ -54,10 +55,10 @@ func openShelf(ctx context.Context, buckets []Bucket, a around, streams ...strin
 
 // turn loads the objects that can hold the records, which are a page's, and
 // forgets the others.
-func (s *shelf) turn(ctx context.Context, records []record) error {
+func (s *shelf) turn(ctx context.Context, records []record.Record) error {
 	times := make([]int64, 0, len(records))
 	for _, r := range records {
-		times = append(times, r.at)
+		times = append(times, r.At)
 	}
 	slices.Sort(times)
 	untimed := slices.Contains(times, 0)
@@ -93,7 +94,7 @@ func (o *heldObject) load(ctx context.Context) error {
 	}
 	o.ids = make(map[store.ID]bool, o.Meta.Records)
 	for line := range lines(object.Data) {
-		o.ids[parseRecord(line).id] = true
+		o.ids[record.Read(line, "").ID] = true
 	}
 	return nil
 }

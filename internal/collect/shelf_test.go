@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"duo-telephony-collector/internal/record"
 	"duo-telephony-collector/internal/store"
 	"duo-telephony-collector/internal/writer"
 )
@@ -30,10 +31,10 @@ func TestShelfBorders(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := s.turn(t.Context(), []record{{at: noon.UnixMilli() + ms}}); err != nil {
+			if err := s.turn(t.Context(), []record.Record{{At: noon.UnixMilli() + ms}}); err != nil {
 				t.Fatal(err)
 			}
-			if got := s.has(parseRecord([]byte(`{"telephony_id":"x1"}`)).id); got != want {
+			if got := s.has(record.Read([]byte(`{"telephony_id":"x1"}`), "").ID); got != want {
 				t.Errorf("an object of %s, a page of %d ms: held is %t", offset, ms, got)
 			}
 		}
@@ -60,7 +61,7 @@ func TestShelfUntimed(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := s.turn(t.Context(), []record{{at: at}}); err != nil {
+		if err := s.turn(t.Context(), []record.Record{{At: at}}); err != nil {
 			t.Fatal(err)
 		}
 		for i, o := range s.objects {

@@ -66,13 +66,13 @@ func (k walk) earlier(page int) bool { return k.first <= page && page < k.page }
 // The window has the page counted already.
 func step(w store.Window, k walk, p page) (store.Window, error) {
 	var (
-		n       = len(p.records.all)
+		n       = len(p.records)
 		full    = n >= duo.PageSize || n >= fewRecords && n >= k.largest
 		settled = k.whole && p.total == w.Shown
 		more    = k.whole && p.total > w.Shown
 		nothing = !w.Anchor.IsZero() && w.Fresh == 0 && !full
 		same    = p.next != "" && p.next == w.Offset
-		repeats = n == 1 && p.records.all[0].id == k.last // where an offset leads to its own record
+		repeats = n == 1 && p.records[0].ID == k.last // where an offset leads to its own record
 	)
 	switch {
 	case p.next == "" && (settled || !full && !more):

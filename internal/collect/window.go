@@ -254,3 +254,15 @@ func latest(a, b time.Time) time.Time {
 	}
 	return a
 }
+
+// timeOf is a record's time. The zero time is that of a record that has no
+// readable one.
+func timeOf(at int64) time.Time {
+	if at == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(at).UTC()
+}
+
+// floor cuts to whole milliseconds. The zero time stays zero.
+func floor(t time.Time) time.Time { return t.Truncate(time.Millisecond).UTC() }

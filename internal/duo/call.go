@@ -1,6 +1,7 @@
 package duo
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -21,7 +22,7 @@ type call struct {
 	client *Client
 	query  Query
 	key    string
-	reader *Reader // the session's
+	body   *bytes.Buffer // for answers, the session's
 
 	date     string // the Date header of the latest answer
 	failures int    // temporary ones so far
@@ -44,10 +45,9 @@ func (c *call) send(ctx context.Context) (Page, *Error) {
 	}
 	defer resp.Body.Close()
 	c.date = resp.Header.Get("Date")
-	body := &c.reader.body
-	body.Reset()
-	_, readErr := body.ReadFrom(io.LimitReader(resp.Body, maxBody+1))
-	answer, err := c.reader.decode(body.Bytes())
+	c.body.Reset()
+	_, readErr := c.body.ReadFrom(io.LimitReader(resp.Body, maxBody+1))
+	answer, err := decode(c.body.Bytes())
 	if resp.StatusCode != http.StatusOK {
 		return Page{}, c.refusal(resp, answer)
 	}

@@ -131,7 +131,7 @@ func read(ctx context.Context, s *duo.Session, q duo.Query) ([]string, error) {
 func texts(page duo.Page) []string {
 	var texts []string
 	for _, r := range page.Records {
-		texts = append(texts, string(r.JSON))
+		texts = append(texts, string(r))
 	}
 	return texts
 }

@@ -103,8 +103,8 @@ func (e *Error) said() string {
 
 // refusal is the error of an answer that is not a page. It often is a proxy's:
 // what could not be read is left out.
-func (c *call) refusal(resp *http.Response, e envelope) *Error {
-	code, _ := strconv.Atoi(string(e.Code))
+func (c *call) refusal(resp *http.Response, a answer) *Error {
+	code, _ := strconv.Atoi(text(a.Code))
 	status := resp.StatusCode
 	if status == http.StatusOK && code >= 40000 || code == codeRateLimit {
 		status = code / 100
@@ -112,8 +112,8 @@ func (c *call) refusal(resp *http.Response, e envelope) *Error {
 	err := &Error{
 		Status:    status,
 		Code:      code,
-		Message:   clean(string(e.Message)),
-		Detail:    clean(string(e.Detail)),
+		Message:   clean(text(a.Message)),
+		Detail:    clean(text(a.Detail)),
 		Offset:    c.query.Offset != "",
 		Temporary: temporary(status),
 		Hint:      hint(status, code),

@@ -1,6 +1,7 @@
 package duo
 
 import (
+	"bytes"
 	"context"
 	"net/http"
 	"time"
@@ -20,7 +21,7 @@ func (c *Client) Probe(ctx context.Context) (date time.Time, err error) {
 		return time.Time{}, failure
 	}
 	past := time.Now().Add(-time.Hour).Truncate(time.Millisecond)
-	probe := call{client: c, key: key, reader: new(Reader), query: Query{Min: past, Max: past.Add(time.Millisecond)}}
+	probe := call{client: c, key: key, body: new(bytes.Buffer), query: Query{Min: past, Max: past.Add(time.Millisecond)}}
 	_, failure = probe.send(ctx)
 	if failure != nil && failure.Code == codeTimestamp && probe.resync(ctx, failure) == nil {
 		_, failure = probe.send(ctx)

@@ -1,14 +1,14 @@
 package duo
 
 import (
-	"bytes"
 	"cmp"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
 	"strconv"
-	"strings"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // What can be wrong with a body. The texts of package json are not passed on:
@@ -20,145 +20,148 @@ var (
 	errNoItems = errors.New("the body has no list of items")
 )
 
-// envelope is the JSON of every answer. Only what is needed to walk on is
-// read; shapes differ between Duo's logs, its documentation and its clients.
-type envelope struct {
-	Stat     text
-	Code     text
-	Message  text
-	Detail   text `json:"message_detail"`
-	Response struct {
-		Items    []json.RawMessage
-		Metadata metadata
-	}
+// lenient accepts all that package encoding/json accepts: equal names, of which
+// the last one counts, and invalid UTF-8 in strings.
+var lenient = json.JoinOptions(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+
+// answer is the JSON of every answer. Values stay raw until they are needed:
+// shapes differ between Duo's logs, its documentation and its clients, and a
+// refusal with an odd one is still a refusal.
+type answer struct {
+	Stat     jsontext.Value `json:"stat"`
+	Code     jsontext.Value `json:"code"`
+	Message  jsontext.Value `json:"message"`
+	Detail   jsontext.Value `json:"message_detail"`
+	Response jsontext.Value `json:"response"`
 	// Metadata may stand here instead, as Duo's general paging has it:
 	// https://duo.com/docs/adminapi#response-paging
-	Metadata metadata
-
-	records []Record // the items, which package json does not read
-}
-
-type metadata struct {
-	Next  offset `json:"next_offset"`
-	Total count  `json:"total_objects"`
-}
-
-// Reader reads answers, each in the memory of the one before.
-type Reader struct {
-	body     bytes.Buffer // the latest one as it came
-	scan     scan
-	envelope []byte // its JSON without the records
-}
-
-// Page reads the body of an answer that is a page, and overwrites it: the
-// records are parts of it. They are overwritten when the next one is read.
-func (r *Reader) Page(body []byte) (Page, error) {
-	e, err := r.decode(body)
-	if err != nil {
-		return Page{}, err
-	}
-	return e.page()
+	Metadata jsontext.Value `json:"metadata"`
 }
 
 // decode reads the body of any answer.
-func (r *Reader) decode(body []byte) (envelope, error) {
-	var e envelope
-	e.Response.Metadata.Total, e.Metadata.Total = -1, -1
+func decode(body []byte) (answer, error) {
+	var a answer
 	if len(body) > maxBody {
-		return e, errTooLong
+		return a, errTooLong
 	}
-	s := &r.scan
-	s.reset(body)
-	if !s.whole(s.value(s.next(0), answer)) {
-		return e, errNotJSON
+	if json.Unmarshal(body, &a, lenient) != nil {
+		return a, errNotJSON
 	}
-	r.envelope = s.envelope(r.envelope[:0])
-	if json.Unmarshal(r.envelope, &e) != nil {
-		return e, errNotJSON
-	}
-	e.records = s.records
-	return e, nil
+	return a, nil
 }
 
-// page returns the page that the answer is, or errFail or errNoItems.
-func (e envelope) page() (Page, error) {
-	if e.Stat != "OK" {
+// page returns the page that the answer is, or one of the errors above.
+func (a answer) page() (Page, error) {
+	if text(a.Stat) != "OK" {
 		return Page{}, errFail
+	}
+	var response struct {
+		Items    []jsontext.Value `json:"items"`
+		Metadata jsontext.Value   `json:"metadata"`
+	}
+	if a.Response != nil && json.Unmarshal(a.Response, &response, lenient) != nil {
+		return Page{}, errNotJSON
 	}
 	// A list that is null or missing says nothing about the log: taken for
 	// an empty page it would end the window and lose the rest of it.
-	if e.Response.Items == nil {
+	if response.Items == nil {
 		return Page{}, errNoItems
 	}
-	m := e.Response.Metadata.or(e.Metadata)
-	return Page{Records: e.records, Next: string(m.Next), Total: int(m.Total)}, nil
+	within, err := readMetadata(response.Metadata)
+	if err != nil {
+		return Page{}, err
+	}
+	beside, err := readMetadata(a.Metadata)
+	if err != nil {
+		return Page{}, err
+	}
+	m := within.or(beside)
+	return Page{Records: response.Items, Next: m.next, Total: m.total}, nil
+}
+
+// metadata is what Duo says of paging: "" and -1 where it says nothing.
+type metadata struct {
+	next  string
+	total int
+}
+
+func readMetadata(value jsontext.Value) (metadata, error) {
+	var m struct {
+		Next  jsontext.Value `json:"next_offset"`
+		Total jsontext.Value `json:"total_objects"`
+	}
+	if value != nil && json.Unmarshal(value, &m, lenient) != nil {
+		return metadata{}, errNotJSON
+	}
+	next, err := offset(m.Next)
+	return metadata{next: next, total: count(m.Total)}, err
 }
 
 // or completes what one place says by what the other one does. Two totals that
 // differ are none.
 func (m metadata) or(other metadata) metadata {
-	m.Next = cmp.Or(m.Next, other.Next)
+	m.next = cmp.Or(m.next, other.next)
 	switch {
-	case m.Total < 0:
-		m.Total = other.Total
-	case other.Total >= 0 && other.Total != m.Total:
-		m.Total = -1
+	case m.total < 0:
+		m.total = other.total
+	case other.total >= 0 && other.total != m.total:
+		m.total = -1
 	}
 	return m
 }
 
-// text is a string, or a number as it is written; "" for null.
-type text string
-
-func (t *text) UnmarshalJSON(data []byte) error {
-	if data[0] == '"' {
-		return json.Unmarshal(data, (*string)(t))
+// text returns a string, or a number as it is written; "" for anything else.
+func text(value jsontext.Value) string {
+	if value.Kind() == '0' {
+		return string(value)
 	}
-	return json.Unmarshal(data, (*json.Number)(t)) // takes null too
+	var s string
+	_ = json.Unmarshal(value, &s, lenient)
+	return s
 }
 
-// offset is a text, or a list: of two texts, which are sent with a comma between,
-// or of none.
-type offset string
-
-func (o *offset) UnmarshalJSON(data []byte) error {
-	if data[0] != '[' {
-		return json.Unmarshal(data, (*text)(o))
+// offset returns a text, or the two texts of a list, which are sent with a comma
+// between; "" for null, an empty list, and nothing.
+func offset(value jsontext.Value) (string, error) {
+	switch value.Kind() {
+	case '"', '0':
+		return text(value), nil
+	case 'n', jsontext.KindInvalid:
+		return "", nil
 	}
-	var parts []text
-	if json.Unmarshal(data, &parts) != nil || len(parts) != 0 && (len(parts) != 2 || parts[0] == "" || parts[1] == "") {
-		return errNotJSON
+	var parts []jsontext.Value
+	if json.Unmarshal(value, &parts, lenient) != nil {
+		return "", errNotJSON
 	}
 	if len(parts) == 0 {
-		return nil
+		return "", nil
 	}
-	*o = offset(strings.Join([]string{string(parts[0]), string(parts[1])}, ","))
-	return nil
-}
-
-// count is a number, or an object that says of one that it is exact; -1 where
-// there is none. The number may be written as a string or with a fraction of 0.
-type count int
-
-func (c *count) UnmarshalJSON(data []byte) error {
-	*c = -1
-	var n text
-	if json.Unmarshal(data, &n) != nil {
-		var total struct {
-			Relation string
-			Value    text
-		}
-		if json.Unmarshal(data, &total) != nil || total.Relation != "eq" {
-			return nil
-		}
-		n = total.Value
+	if len(parts) != 2 || text(parts[0]) == "" || text(parts[1]) == "" {
+		return "", errNotJSON
 	}
-	if f, err := strconv.ParseFloat(string(n), 64); err == nil && f == math.Trunc(f) && 0 <= f && f <= maxCount {
-		*c = count(f)
-	}
-	return nil
+	return text(parts[0]) + "," + text(parts[1]), nil
 }
 
 // maxCount is the greatest count that is believed: up to there a float64 holds
 // every whole number.
 const maxCount = 1 << 53
+
+// count returns a number, or the one that an object calls exact; -1 for anything
+// else. The number may be written as a string or with a fraction of 0.
+func count(value jsontext.Value) int {
+	if value.Kind() == '{' {
+		var total struct {
+			Relation jsontext.Value `json:"relation"`
+			Value    jsontext.Value `json:"value"`
+		}
+		if json.Unmarshal(value, &total, lenient) != nil || text(total.Relation) != "eq" {
+			return -1
+		}
+		value = total.Value
+	}
+	f, err := strconv.ParseFloat(text(value), 64)
+	if err != nil || f != math.Trunc(f) || f < 0 || f > maxCount {
+		return -1
+	}
+	return int(f)
+}

@@ -1,9 +1,12 @@
 package duo
 
 import (
+	"bytes"
 	"context"
 	"sync"
 	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // PageSize is the limit that every request asks for, the API's maximum. Duo may
@@ -28,7 +31,7 @@ type Session struct {
 	MaxWait time.Duration
 
 	client *Client
-	reader Reader
+	body   bytes.Buffer // the latest answer, so that its memory is used again
 
 	mu       sync.Mutex
 	stats    Stats
@@ -66,9 +69,8 @@ type Query struct {
 // Page is one response. It says what Duo said: whether there is more is for its
 // reader to conclude.
 type Page struct {
-	// Records are in Duo's order. They are overwritten when the next page is
-	// asked for.
-	Records []Record
+	// Records are in Duo's order, each as Duo sent it. Mostly they are objects.
+	Records []jsontext.Value
 	// Next is next_offset, "" where Duo gave none. Duo gives one with the last
 	// page, too.
 	Next string
@@ -86,7 +88,7 @@ func (s *Session) Page(ctx context.Context, q Query) (Page, error) {
 	if failure != nil {
 		return Page{}, failure
 	}
-	c := call{client: s.client, query: q, key: key, reader: &s.reader}
+	c := call{client: s.client, query: q, key: key, body: &s.body}
 	for attempt := 1; ; attempt++ {
 		if err := s.await(ctx); err != nil {
 			return Page{}, err

@@ -1,4 +1,4 @@
-package collect
+package record
 
 import (
 	"bytes"
@@ -6,27 +6,9 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
-
-	"duo-telephony-collector/internal/duo"
 )
 
-var extra = Config{Enrich: true, Host: "api-x.duosecurity.com"}.extraFields()
-
-// newRecord makes a record of any JSON.
-func newRecord(raw string, extra []field) record {
-	var compact bytes.Buffer
-	if err := json.Compact(&compact, []byte(raw)); err != nil {
-		panic(err)
-	}
-	page, ok := duo.ReadRecord(compact.Bytes())
-	if !ok {
-		panic("no record: " + raw)
-	}
-	var r records
-	r.fill([]duo.Record{page}, extra)
-	return r.all[0]
-}
+const apiHost = "api-x.duosecurity.com"
 
 func TestEnrich(t *testing.T) {
 	t.Parallel()
@@ -45,10 +27,10 @@ func TestEnrich(t *testing.T) {
 		"{ \"n\" : 1e400 ,\n\"n\":-0.0 } ": `{"n":1e400,"n":-0.0,` + both,
 		"{\"u\":\"\u2028\\u2028\\n\xff\"}": "{\"u\":\"\u2028\\u2028\\n\xff\"," + both,
 	} {
-		if got := string(newRecord(in, extra).line); got != want {
+		if got := string(Read([]byte(in), apiHost).Line); got != want {
 			t.Errorf("%q becomes\n%q, want\n%q", in, got, want)
 		}
-		if got := newRecord(in, nil).line; bytes.Contains(got, []byte("telephony")) {
+		if got := Read([]byte(in), "").Line; bytes.Contains(got, []byte("telephony")) {
 			t.Errorf("%q is enriched although it shall not be: %q", in, got)
 		}
 	}
@@ -85,9 +67,9 @@ func TestIdentity(t *testing.T) {
 		{"no id, other bytes", `{"a":1}`, `{"a":2}`, false},
 		{"null and empty are no ids", `{"telephony_id":null}`, `{"telephony_id":""}`, false},
 	} {
-		a, b := newRecord(test.a, extra), newRecord(test.b, extra)
-		if (a.id == b.id) != test.same {
-			t.Errorf("%s: the same is %v", test.name, a.id == b.id)
+		a, b := Read([]byte(test.a), apiHost), Read([]byte(test.b), apiHost)
+		if (a.ID == b.ID) != test.same {
+			t.Errorf("%s: the same is %v", test.name, a.ID == b.ID)
 		}
 	}
 }
@@ -96,15 +78,14 @@ func TestIdentity(t *testing.T) {
 // host, and a record that has some of it by itself is the same one, too.
 func TestIdentityEnriched(t *testing.T) {
 	t.Parallel()
-	other := Config{Enrich: true, Host: "api-y.duosecurity.com"}.extraFields()
 	for _, raw := range []string{
 		`{}`, `{"a":1}`, `{"host":"own"}`, `{"eventtype":"telephony"}`, `{"a":1,"host":"own","eventtype":"telephony"}`, `{"a":1,"host":"own"}`,
 		`{"a":{"host":"x"}}`, `{"a":"\"host\":\"x"}`, `{"host":7}`, `[]`, `"host"`, `{"telephony_id":"x1"}`,
 	} {
-		plain := newRecord(raw, nil)
-		for _, fields := range [][]field{nil, extra, other} {
-			if r := newRecord(raw, fields); r.id != plain.id || parseRecord(r.line).id != plain.id {
-				t.Errorf("%s, written as %s, is another record", raw, r.line)
+		plain := Read([]byte(raw), "")
+		for _, host := range []string{"", apiHost, "api-y.duosecurity.com"} {
+			if r := Read([]byte(raw), host); r.ID != plain.ID || Read(r.Line, "").ID != plain.ID {
+				t.Errorf("%s, written as %s, is another record", raw, r.Line)
 			}
 		}
 	}
@@ -120,71 +101,96 @@ func FuzzRecord(f *testing.F) {
 		if !json.Valid(raw) {
 			return
 		}
-		r := newRecord(string(raw), extra)
-		if bytes.ContainsAny(r.line, "\n\r") || !json.Valid(r.line) {
-			t.Fatalf("%q becomes the line %q", raw, r.line)
+		r := Read(raw, apiHost)
+		if bytes.ContainsAny(r.Line, "\n\r") || !json.Valid(r.Line) {
+			t.Fatalf("%q becomes the line %q", raw, r.Line)
 		}
 		var plain bytes.Buffer
 		if err := json.Compact(&plain, raw); err != nil {
 			t.Fatal(err)
 		}
-		if !bytes.HasPrefix(r.line, bytes.TrimSuffix(plain.Bytes(), []byte("}"))) {
-			t.Fatalf("%q becomes %q", plain.Bytes(), r.line)
+		if !bytes.HasPrefix(r.Line, bytes.TrimSuffix(plain.Bytes(), []byte("}"))) {
+			t.Fatalf("%q becomes %q", plain.Bytes(), r.Line)
 		}
-		if again := parseRecord(r.line); again.id != r.id || again.at != r.at {
-			t.Fatalf("%q reads back as %+v, was %+v", r.line, again, r)
+		if again := Read(r.Line, ""); again.ID != r.ID || again.At != r.At {
+			t.Fatalf("%q reads back as %+v, was %+v", r.Line, again, r)
 		}
-		if twice := newRecord(string(r.line), extra); !bytes.Equal(twice.line, r.line) {
-			t.Fatalf("%q is enriched twice: %q", r.line, twice.line)
+		if twice := Read(r.Line, apiHost); !bytes.Equal(twice.Line, r.Line) {
+			t.Fatalf("%q is enriched twice: %q", r.Line, twice.Line)
 		}
 	})
 }
 
-// TestParseTime holds the quick way against package time.
-func TestParseTime(t *testing.T) {
+// TestTime reads RFC 3339 in any form, also where it is escaped.
+func TestTime(t *testing.T) {
 	t.Parallel()
-	const good = "2024-02-29T23:59:59.999999+00:00"
-	texts := []string{good, "2023-02-29T23:59:59.999999+00:00", "2024-02-29T24:00:00.000000+00:00", "2024-13-01T00:00:00.000000+00:00",
-		"2024-00-01T00:00:00.000000+00:00", "2024-01-00T00:00:00.000000+00:00", "2024-01-01T00:60:00.000000+00:00", "2024-01-01T00:00:60.000000+00:00",
-		"2024-01-01T00:00:00.000000+01:00", "2024-01-01T00:00:00.000000-00:00", "2024-01-01T00:00:00Z", "2024-01-01T00:00:00.1Z", "0000-01-01T00:00:00.000000+00:00", ""}
-	for i := range good {
-		for _, c := range "0:x" {
-			texts = append(texts, good[:i]+string(c)+good[i+1:])
+	const at = 1772362800573
+	for value, want := range map[string]int64{
+		`"2026-03-01T11:00:00.573580+00:00"`:      at,
+		`"2026-03-01T11:00:00.573999Z"`:           at,
+		`"2026-03-01T13:00:00.573+02:00"`:         at,
+		`"2026\u002d03-01T11:00:00.573580+00:00"`: at,
+		`"2024-02-29T23:59:59.999999+00:00"`:      1709251199999,
+		`"1969-12-31T23:59:59.999999+00:00"`:      -1,
+		`"2023-02-29T23:59:59.999999+00:00"`:      0,
+		`"2026-03-01T24:00:00.000000+00:00"`:      0,
+		`"2026-03-01"`:                            0,
+		`""`:                                      0, `7`: 0, `null`: 0, `["2026-03-01T11:00:00Z"]`: 0,
+	} {
+		if got := Read([]byte(`{"ts":`+value+`}`), "").At; got != want {
+			t.Errorf("%s is read as %d, want %d", value, got, want)
 		}
 	}
-	for _, text := range texts {
-		want, err := time.Parse(time.RFC3339Nano, text)
-		at := int64(0)
-		if err == nil {
-			at = want.UnixMilli()
-		}
-		escaped := strings.Replace(text, "-", `\u002d`, 1)
-		for _, value := range []string{`"` + text + `"`, `"` + escaped + `"`} {
-			if got := parseTime([]byte(value)); got != at {
-				t.Errorf("%s is read as %d, want %d, %v", value, got, at, err)
-			}
-		}
+	if got := Read([]byte(`{"ts":"2026-03-01T11:00:00Z","ts":"2026-03-01T11:00:00.573Z","Ts":"2026-03-02T11:00:00Z","x":{"ts":1}}`), "").At; got != at {
+		t.Errorf("of two times and another key %d is read, want the last time, %d", got, at)
 	}
-	for _, value := range []string{"", "7", `["` + good[2:] + `"]`} {
-		if got := parseTime([]byte(value)); got != 0 {
-			t.Errorf("%s is read as %d", value, got)
+}
+
+// TestIdentityStays has identities that cursors in the field hold.
+func TestIdentityStays(t *testing.T) {
+	t.Parallel()
+	for raw, want := range map[string]string{
+		`{"telephony_id":"x1","ts":"2026-03-01T11:00:00.573580+00:00"}`: "caabf2d655f49bcc2f940229408bc441",
+		`{ "a" : 1 }`: "dd81eef8ca2c8b83d3315adb6f6bac9a",
+		`[1]`:         "7c13dba1a0661e39434122f63661d84b",
+	} {
+		if got := fmt.Sprintf("%x", Read([]byte(raw), apiHost).ID); got != want {
+			t.Errorf("the identity of %s is %s, was %s", raw, got, want)
 		}
 	}
 }
 
-// TestParseTimeDays reads every day there is, and those that are not, of years
-// of all kinds.
-func TestParseTimeDays(t *testing.T) {
+func TestName(t *testing.T) {
 	t.Parallel()
-	for _, year := range []int{1, 4, 100, 400, 1899, 1900, 1969, 1970, 1972, 1999, 2000, 2001, 2024, 2026, 2100, 9999} {
-		for month := range 14 {
-			for day := range 33 {
-				text := fmt.Sprintf("%04d-%02d-%02dT11:22:33.444555+00:00", year, month, day)
-				want, err := time.Parse(time.RFC3339Nano, text)
-				if got, ok := parseDuoTime([]byte(text)); ok != (err == nil) || ok && got != want.UnixMilli() {
-					t.Errorf("%s is read as %d, %t, want %d, %v", text, got, ok, want.UnixMilli(), err)
-				}
-			}
+	for id, want := range map[string]string{
+		`"60799fee"`: "60799fee", `"\u0061b"`: "ab", `7`: "7", `null`: "null", `["x"]`: "", `{"x":1}`: "",
+	} {
+		if got := Name([]byte(`{"telephony_id":` + id + `}`)); got != want {
+			t.Errorf("%s has the name %q, want %q", id, got, want)
+		}
+	}
+	for _, line := range []string{`{}`, `7`, `{"telephony_id"`} {
+		if got := Name([]byte(line)); got != "" {
+			t.Errorf("%s has the name %q", line, got)
+		}
+	}
+}
+
+// TestUndo removes from the end what Read adds, for one host or for any.
+func TestUndo(t *testing.T) {
+	t.Parallel()
+	for line, want := range map[string][2]string{
+		`{"a":1,"eventtype":"telephony","host":"api-x.duosecurity.com"}`: {`{"a":1`, `{"a":1`},
+		`{"a":1,"eventtype":"telephony","host":"API-X.duosecurity.com"}`: {`{"a":1`, `{"a":1`},
+		`{"a":1,"eventtype":"telephony","host":"api-y.duosecurity.com"}`: {`{"a":1,"eventtype":"telephony","host":"api-y.duosecurity.com"`, `{"a":1`},
+		`{"host":"x","eventtype":"telephony"}`:                           {`{"host":"x"`, `{`},
+		`{"eventtype":"other"}`:                                          {`{"eventtype":"other"`, `{"eventtype":"other"`},
+		`{"a":["host":"x"]}`:                                             {`{"a":["host":"x"]`, `{"a":["host":"x"]`},
+		`[]`:                                                             {`[]`, `[]`},
+		``:                                                               {``, ``},
+	} {
+		if got := [2]string{string(Undo([]byte(line), apiHost)), string(Undo([]byte(line), ""))}; got != want {
+			t.Errorf("%s becomes %q, want %q", line, got, want)
 		}
 	}
 }
@@ -194,7 +200,7 @@ func TestParseTimeDays(t *testing.T) {
 func TestDamagedLine(t *testing.T) {
 	t.Parallel()
 	for _, line := range []string{"", "{", `{ "a" : 1 ] }`, `{"telephony_id":"x"`, "\x00", `{"ts":"2026-01-02T03:04:05.678901+00:00"}}`} {
-		if r := parseRecord([]byte(line)); r.at != 0 || r.id != hash("line", []byte(line)) || string(r.line) != line {
+		if r := Read([]byte(line), apiHost); r.At != 0 || r.ID != hash("line", []byte(line)) || string(r.Line) != line {
 			t.Errorf("%q is read as %+v", line, r)
 		}
 	}
@@ -205,8 +211,8 @@ func TestDamagedLine(t *testing.T) {
 func TestSpacedLine(t *testing.T) {
 	t.Parallel()
 	line := []byte(`{ "a" : [ 1 ] } `)
-	spaced, plain := parseRecord(line), parseRecord([]byte(`{"a":[1]}`))
-	if spaced.id != plain.id || string(spaced.line) != string(plain.line) || string(line) != `{ "a" : [ 1 ] } ` {
+	spaced, plain := Read(line, ""), Read([]byte(`{"a":[1]}`), "")
+	if spaced.ID != plain.ID || string(spaced.Line) != string(plain.Line) || string(line) != `{ "a" : [ 1 ] } ` {
 		t.Errorf("%q is read as %+v, want %+v", line, spaced, plain)
 	}
 }

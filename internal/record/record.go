@@ -1,0 +1,180 @@
+// Package record reads telephony records: which line a record becomes, when it
+// happened, and what tells it from others. It alone knows the names of a
+// record's members.
+package record
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// Record is one telephony event as it goes into an object.
+type Record struct {
+	Line []byte // one line of JSON, without the newline
+	// At is the record's time in whole milliseconds since 1970, the unit of
+	// windows; 0 if the record has no readable one.
+	At int64
+	// ID is the record's identity: two records are the same one if theirs are
+	// equal. It does not depend on what Read adds.
+	ID [16]byte
+}
+
+// members are the values of a record's members as they are written, nil where
+// the record lacks one. Names are case-sensitive; of equal names the last one
+// counts.
+type members struct {
+	Time      jsontext.Value `json:"ts"`
+	ID        jsontext.Value `json:"telephony_id"`
+	EventType jsontext.Value `json:"eventtype"`
+	Host      jsontext.Value `json:"host"`
+}
+
+// asSent accepts all that package encoding/json accepts, and keeps the bytes of
+// strings and numbers.
+var asSent = json.JoinOptions(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true), jsontext.PreserveRawStrings(true))
+
+// Read reads a record from the JSON that Duo sent, or from a line of an object,
+// and leaves that as it is. The record's line is the same JSON without white
+// space between its tokens. If host is not empty, the line also has the members
+// that SecOps' parser reads and Duo's API does not send: Duo's own clients add
+// them.
+//
+// Whatever the JSON is, it is kept. What is no JSON, in an object that somebody
+// damaged, is a record without time and id.
+func Read(raw []byte, host string) Record {
+	line, err := jsontext.AppendFormat(make([]byte, 0, len(raw)+len(host)+64), raw, asSent)
+	if err != nil {
+		return Record{Line: line, ID: hash("line", line)}
+	}
+	var m members
+	_ = json.Unmarshal(line, &m, asSent) // fails for other JSON than an object, which has no members
+	r := Record{Line: line, At: millis(m.Time), ID: identity(line, m)}
+	if host != "" && line[0] == '{' {
+		r.Line = enrich(line, host, m)
+	}
+	return r
+}
+
+// ReadAll reads the records of a page.
+func ReadAll(page []jsontext.Value, host string) []Record {
+	records := make([]Record, len(page))
+	for i, raw := range page {
+		records[i] = Read(raw, host)
+	}
+	return records
+}
+
+// Name returns the id of a record for people to read: a string without its
+// quotes, or a number; "" for anything else. The line is a record's.
+func Name(line []byte) string {
+	var m members
+	_ = json.Unmarshal(line, &m, asSent)
+	if m.ID.Kind() == '{' || m.ID.Kind() == '[' {
+		return "" // may hold anything
+	}
+	if m.ID.Kind() == '"' {
+		return string(text(m.ID))
+	}
+	return string(m.ID)
+}
+
+// text returns what a JSON string says, with U+FFFD for invalid UTF-8; nil for
+// any other value.
+func text(value jsontext.Value) []byte {
+	if value.Kind() != '"' {
+		return nil
+	}
+	s, _ := jsontext.AppendUnquote(nil, value) // fails for invalid UTF-8 alone
+	return s
+}
+
+// millis reads a JSON string that holds an RFC 3339 time; 0 if it does not.
+func millis(value jsontext.Value) int64 {
+	t, err := time.Parse(time.RFC3339Nano, string(text(value)))
+	if err != nil {
+		return 0
+	}
+	return t.UnixMilli()
+}
+
+// identity is id and time as Duo wrote them, or all bytes where the id says
+// nothing: it is no string, or a blank, a dash, "N/A" or zeros.
+func identity(line []byte, m members) [16]byte {
+	if bytes.ContainsAny(text(m.ID), "123456789") {
+		return hash("id", m.ID, m.Time)
+	}
+	return hash("line", Undo(line, ""))
+}
+
+// hash hashes the parts, each followed by a zero byte, which JSON never holds.
+// Cursors store it: it must not change.
+func hash(kind string, parts ...[]byte) [16]byte {
+	b := append(make([]byte, 0, 128), kind...)
+	b = append(b, 0)
+	for _, p := range parts {
+		b = append(append(b, p...), 0)
+	}
+	sum := sha256.Sum256(b)
+	return [16]byte(sum[:16])
+}
+
+const (
+	eventType = `"eventtype":"telephony"`
+	hostKey   = `"host":`
+)
+
+// enrich appends the members that an object lacks.
+func enrich(line []byte, host string, m members) []byte {
+	line = line[:len(line)-1]
+	if m.EventType == nil {
+		line = append(comma(line), eventType...)
+	}
+	if m.Host == nil {
+		line, _ = jsontext.AppendQuote(append(comma(line), hostKey...), host) // fails for invalid UTF-8, which no host has
+	}
+	return append(line, '}')
+}
+
+// comma separates the next member from the one before it.
+func comma(line []byte) []byte {
+	if line[len(line)-1] == '{' {
+		return line
+	}
+	return append(line, ',')
+}
+
+// Undo returns the line of an object without its last bracket, and without the
+// members that Read may have added for host, or for any host if that is "". A
+// line that is no object is returned whole.
+func Undo(line []byte, host string) []byte {
+	if len(line) == 0 || line[0] != '{' {
+		return line
+	}
+	line = line[:len(line)-1]
+	for {
+		rest := withoutHost(bytes.TrimSuffix(line, []byte(eventType)), host)
+		if len(rest) == len(line) {
+			return line
+		}
+		line = bytes.TrimSuffix(rest, []byte(","))
+	}
+}
+
+// withoutHost removes a host at the line's end. Letter case does not matter: an
+// earlier version wrote DUO_API_HOST as it was set.
+func withoutHost(line []byte, host string) []byte {
+	i := bytes.LastIndex(line, []byte(hostKey+`"`))
+	if i < 0 {
+		return line
+	}
+	value, whole := bytes.CutSuffix(line[i+len(hostKey)+1:], []byte(`"`))
+	if !whole || bytes.IndexByte(value, '"') >= 0 || host != "" && !strings.EqualFold(string(value), host) {
+		return line
+	}
+	return line[:i]
+}
