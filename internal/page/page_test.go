@@ -107,3 +107,11 @@ func TestTable(t *testing.T) {
 		}
 	}
 }
+
+// TestUnrecorded expects such a failure at its own stream alone.
+func TestUnrecorded(t *testing.T) {
+	_, body := write(t, cases["unrecorded"].state())
+	if !strings.Contains(body, "no network; the history lacks this run, only this instance knows of it.") || strings.Contains(body, "<h2>Backfill</h2>") {
+		t.Errorf("the page does not show the failure, or shows it as a backfill's:\n%s", body)
+	}
+}
