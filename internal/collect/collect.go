@@ -88,20 +88,29 @@ type Report struct {
 // When ctx ends it starts no further page, commits the one in hand and gives
 // the lease back, within ten seconds.
 //
+// The order of the steps is the protocol. Below each is what a crash right after
+// it leaves, and what the next run does about it. That run waits for the lease to
+// expire, or is forced.
+//
 //  1. Acquire the lease. The same write freezes the next window, unless one is
 //     in progress: that one goes on.
-//  2. Fetch a page.
-//  3. Drop what was delivered before. The page says, or leaves in doubt, whether
-//     there is more: then the next page is fetched while this one is written and
-//     committed.
+//     Crash: a window without pages. The next run walks that very window.
+//  2. Fetch a page. Nothing is stored.
+//  3. Drop what was delivered before, and decide where the page leads. If that is
+//     another page, it is fetched during steps 4 and 5. Nothing is stored.
 //  4. Write the object. If its name is taken, an earlier attempt wrote it and
 //     died before its commit: adopt its records. What it lacks of the page goes
 //     into the next object.
+//     Crash: an object that no cursor knows. The next run finds its name taken
+//     and adopts it, or looks for it when the window ends without needing it.
 //  5. Commit the cursor after this page. No object of the next page is written
 //     before: that is what makes a paused twin harmless.
+//     Crash: a window in progress. The next run goes on at its next page.
 //  6. After a window's last page the watermark is the window's end, and the
 //     next window is frozen in the same commit.
+//     Crash: as after step 1.
 //  7. Release the lease in the last commit, and on every other way out.
+//     Crash: nothing is left to do.
 func (c *Collector) Run(ctx context.Context, job Job) Report {
 	r := c.begin(job)
 	asking, delivering, done := r.bounds(ctx)

@@ -104,3 +104,65 @@ func (o *heldObject) load(ctx context.Context) error {
 func (s *shelf) has(id store.ID) bool {
 	return s != nil && slices.ContainsFunc(s.objects, func(o *heldObject) bool { return o.ids[id] })
 }
+
+// consult opens the shelf at the records' place where only what the bucket does
+// not hold is to be written: in a backfill, and where Seen does not tell.
+func (r *run) consult(ctx context.Context, records []record.Record) error {
+	asked := r.cursor.Backfill != nil && !r.cursor.Backfill.Redeliver
+	if !asked && !r.cursor.Window.From.Before(r.cursor.Recheck) {
+		return nil
+	}
+	if r.shelf == nil {
+		if err := r.besideBackfill(ctx); err != nil {
+			return err
+		}
+		s, err := r.openShelf(ctx)
+		if err != nil {
+			return err
+		}
+		r.shelf = s
+	}
+	return r.shelf.turn(ctx, records)
+}
+
+// besideBackfill refuses a window that a backfill is writing to at this moment.
+// That can only be if somebody has moved the watermark back.
+func (r *run) besideBackfill(ctx context.Context) error {
+	if r.cursor.Backfill != nil || r.cursor.Totals.Pages == 0 {
+		return nil
+	}
+	s, err := r.Store.Load(ctx, BackfillStream(r.Stream))
+	if err != nil {
+		return err
+	}
+	if b := s.Cursor.Backfill; b != nil && s.Lease.Holder != "" && s.Now.Before(s.Lease.ExpiresAt()) && r.cursor.Window.From.Before(b.To) {
+		return errBackfill
+	}
+	return nil
+}
+
+// openShelf lists what the bucket holds around the window, at all places where
+// the stream's objects are.
+func (r *run) openShelf(ctx context.Context) (*shelf, error) {
+	places, widest := slices.Clone(r.cursor.Places), max(r.cursor.WidestMS, r.live.WidestMS)
+	for _, p := range r.live.Places {
+		if !slices.Contains(places, p) {
+			places = append(places, p)
+		}
+	}
+	var buckets []Bucket
+	for _, p := range places {
+		buckets = append(buckets, r.at(writer.Place(p)))
+	}
+	around := around{from: r.cursor.Window.From, to: r.cursor.Window.To, reach: max(r.MaxWindow, listReach, time.Duration(widest)*time.Millisecond), account: r.cursor.Account.Host}
+	s, err := openShelf(ctx, buckets, around, r.Stream, BackfillStream(r.Stream))
+	if err != nil {
+		return nil, err
+	}
+	// What an earlier attempt has written of the pages to come is adopted.
+	next := r.objectName()
+	s.objects = slices.DeleteFunc(s.objects, func(o *heldObject) bool {
+		return o.Name.Stream == next.Stream && o.Name.From.Equal(next.From) && o.Name.To.Equal(next.To) && o.Name.Page >= next.Page
+	})
+	return s, nil
+}
