@@ -6,6 +6,8 @@ package record
 import (
 	"bytes"
 	"crypto/sha256"
+	"errors"
+	"io"
 	"strings"
 	"time"
 
@@ -27,11 +29,21 @@ type Record struct {
 // members are the values of a record's members as they are written, nil where
 // the record lacks one. Names are case-sensitive; of equal names the last one
 // counts.
-type members struct {
-	Time      jsontext.Value `json:"ts"`
-	ID        jsontext.Value `json:"telephony_id"`
-	EventType jsontext.Value `json:"eventtype"`
-	Host      jsontext.Value `json:"host"`
+type members struct{ Time, ID, EventType, Host jsontext.Value }
+
+// named returns where the value of a member is kept, nil if none needs it.
+func (m *members) named(name []byte) *jsontext.Value {
+	switch string(name) {
+	case "ts":
+		return &m.Time
+	case "telephony_id":
+		return &m.ID
+	case "eventtype":
+		return &m.EventType
+	case "host":
+		return &m.Host
+	}
+	return nil
 }
 
 // asSent accepts all that package encoding/json accepts, and keeps the bytes of
@@ -46,34 +58,97 @@ var asSent = json.JoinOptions(jsontext.AllowDuplicateNames(true), jsontext.Allow
 //
 // Whatever the JSON is, it is kept. What is no JSON, in an object that somebody
 // damaged, is a record without time and id.
-func Read(raw []byte, host string) Record {
-	line, err := jsontext.AppendFormat(make([]byte, 0, len(raw)+len(host)+64), raw, asSent)
-	if err != nil {
-		return Record{Line: line, ID: hash("line", line)}
-	}
-	var m members
-	_ = json.Unmarshal(line, &m, asSent) // fails for other JSON than an object, which has no members
-	r := Record{Line: line, At: millis(m.Time), ID: identity(line, m)}
-	if host != "" && line[0] == '{' {
-		r.Line = enrich(line, host, m)
-	}
-	return r
-}
+func Read(raw []byte, host string) Record { return ReadAll([]jsontext.Value{raw}, host)[0] }
 
 // ReadAll reads the records of a page.
 func ReadAll(page []jsontext.Value, host string) []Record {
-	records := make([]Record, len(page))
+	size := 0
+	for _, raw := range page {
+		size += len(raw) + len(eventType) + len(hostKey) + len(host) + len(`,,""`)
+	}
+	records, lines := make([]Record, len(page)), make([]byte, 0, size)
+	var r reader
 	for i, raw := range page {
-		records[i] = Read(raw, host)
+		start := len(lines)
+		lines, records[i] = r.append(lines, raw, host)
+		records[i].Line = lines[start:len(lines):len(lines)]
 	}
 	return records
+}
+
+// reader is kept from record to record, for its memory.
+type reader struct {
+	decoder jsontext.Decoder
+	source  bytes.Buffer
+}
+
+// append appends a record's line to lines.
+func (r *reader) append(lines, raw []byte, host string) ([]byte, Record) {
+	start := len(lines)
+	if bytes.ContainsAny(raw, " \t\r\n") {
+		var err error
+		if lines, err = jsontext.AppendFormat(lines, raw, asSent); err != nil {
+			lines = append(lines[:start], raw...)
+		}
+	} else {
+		lines = append(lines, raw...)
+	}
+	line := lines[start:]
+	m, ok := r.members(line)
+	if !ok {
+		return lines, Record{ID: hash("line", line)}
+	}
+	record := Record{At: millis(m.Time), ID: identity(line, m)}
+	if host != "" && line[0] == '{' {
+		lines = enrich(lines, host, m)
+	}
+	return lines, record
+}
+
+// members reads the members of a line, and reports whether it is JSON. Other
+// JSON than an object has none.
+func (r *reader) members(line []byte) (m members, ok bool) {
+	r.source = *bytes.NewBuffer(line) // which the decoder reads in place
+	r.decoder.Reset(&r.source, asSent)
+	if r.decoder.PeekKind() != '{' {
+		return m, r.decoder.SkipValue() == nil && r.ended()
+	}
+	_, err := r.decoder.ReadToken()
+	for err == nil && r.decoder.PeekKind() != '}' {
+		err = r.member(&m, line)
+	}
+	if err != nil {
+		return members{}, false
+	}
+	_, err = r.decoder.ReadToken()
+	return m, err == nil && r.ended()
+}
+
+func (r *reader) member(m *members, line []byte) error {
+	name, err := r.decoder.ReadValue()
+	if err != nil {
+		return err
+	}
+	member := m.named(plain(name))
+	if member == nil {
+		return r.decoder.SkipValue()
+	}
+	value, err := r.decoder.ReadValue()
+	end := r.decoder.InputOffset()
+	*member = line[end-int64(len(value)) : end]
+	return err
+}
+
+func (r *reader) ended() bool {
+	_, err := r.decoder.ReadToken()
+	return errors.Is(err, io.EOF)
 }
 
 // Name returns the id of a record for people to read: a string without its
 // quotes, or a number; "" for anything else. The line is a record's.
 func Name(line []byte) string {
-	var m members
-	_ = json.Unmarshal(line, &m, asSent)
+	var r reader
+	m, _ := r.members(line)
 	if m.ID.Kind() == '{' || m.ID.Kind() == '[' {
 		return "" // may hold anything
 	}
@@ -81,6 +156,14 @@ func Name(line []byte) string {
 		return string(text(m.ID))
 	}
 	return string(m.ID)
+}
+
+// plain returns what a JSON string says, without a copy where nothing is escaped.
+func plain(value jsontext.Value) []byte {
+	if bytes.IndexByte(value, '\\') < 0 {
+		return value[1 : len(value)-1]
+	}
+	return text(value)
 }
 
 // text returns what a JSON string says, with U+FFFD for invalid UTF-8; nil for
@@ -95,7 +178,10 @@ func text(value jsontext.Value) []byte {
 
 // millis reads a JSON string that holds an RFC 3339 time; 0 if it does not.
 func millis(value jsontext.Value) int64 {
-	t, err := time.Parse(time.RFC3339Nano, string(text(value)))
+	if value.Kind() != '"' {
+		return 0
+	}
+	t, err := time.Parse(time.RFC3339Nano, string(plain(value)))
 	if err != nil {
 		return 0
 	}
@@ -105,7 +191,7 @@ func millis(value jsontext.Value) int64 {
 // identity is id and time as Duo wrote them, or all bytes where the id says
 // nothing: it is no string, or a blank, a dash, "N/A" or zeros.
 func identity(line []byte, m members) [16]byte {
-	if bytes.ContainsAny(text(m.ID), "123456789") {
+	if m.ID.Kind() == '"' && bytes.ContainsAny(plain(m.ID), "123456789") {
 		return hash("id", m.ID, m.Time)
 	}
 	return hash("line", Undo(line, ""))
