@@ -230,3 +230,17 @@ func TestSecondWalk(t *testing.T) {
 	w.sim.Behave(duosim.Manners{})
 	w.heal()
 }
+
+// TestAskedAgainFromStart has the offset after a record refused whose time is not
+// in the window: the window is asked for from its start once more, and what is
+// shown again counts again.
+func TestAskedAgainFromStart(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, duosim.Config{Manners: duosim.Manners{PageSize: 1, Offset: duosim.OpaqueOffset, Total: duosim.TooFew}})
+	at := w.start.Add(-2 * time.Hour)
+	w.sim.Add(shown(at, `"x1"`, stamp(at.Add(-48*time.Hour)), 1), shown(at.Add(time.Minute), `"x2"`, stamp(at.Add(time.Minute)), 2))
+	w.sim.Script(duosim.Pass, duosim.Refuse(40002, "Invalid request parameters"))
+	if r := w.complete(); r.Records != 2 {
+		t.Errorf("%d of 2 records", r.Records)
+	}
+}

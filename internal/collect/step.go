@@ -31,7 +31,7 @@ var (
 type walk struct {
 	page    int // number of the latest page, in the run
 	first   int // that of the walk's first one
-	from    time.Time
+	anchor  time.Time
 	to      time.Time
 	again   bool
 	whole   bool             // this run has seen it from its first page on
@@ -42,12 +42,12 @@ type walk struct {
 
 // at returns the walk that the window is in, before its next page.
 func (k walk) at(w store.Window) walk {
-	if k.borders != nil && k.from.Equal(lower(w)) && k.to.Equal(w.To) && k.again == w.Again {
+	if k.borders != nil && k.anchor.Equal(w.Anchor) && k.to.Equal(w.To) && k.again == w.Again {
 		k.page++
 		return k
 	}
 	next := walk{
-		page: k.page + 1, first: k.page + 1, from: lower(w), to: w.To, again: w.Again,
+		page: k.page + 1, first: k.page + 1, anchor: w.Anchor, to: w.To, again: w.Again,
 		whole: w.Offset == "", borders: map[store.ID]int{},
 	}
 	if k.to.Equal(w.To) {
@@ -68,7 +68,7 @@ func step(w store.Window, k walk, p page) (store.Window, error) {
 	var (
 		n       = len(p.records)
 		full    = n >= duo.PageSize || n >= fewRecords && n >= k.largest
-		settled = k.whole && p.total == w.Shown
+		settled = k.whole && p.total == w.Shown && p.total >= n
 		more    = k.whole && p.total > w.Shown
 		nothing = !w.Anchor.IsZero() && w.Fresh == 0 && !full
 		same    = p.next != "" && p.next == w.Offset
