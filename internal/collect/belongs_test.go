@@ -219,6 +219,30 @@ func TestStartStaysOpen(t *testing.T) {
 	}
 }
 
+// TestHostOfTheFirstRun has a first run that failed with another account's host,
+// mistyped perhaps, before or after its write: the right one starts anew, and
+// takes no object of the other's for its own.
+func TestHostOfTheFirstRun(t *testing.T) {
+	t.Parallel()
+	for _, at := range []int{1, 3} { // the first request, the commit
+		w := embedded(t)
+		w.sim.Add(spread(300, w.start.Add(-2*time.Hour), time.Second)...)
+		w.config.Host, w.config.Enrich = "api-other.duosecurity.com", false
+		w.breakRun(breakage{at: at, how: fails})
+		if w.state().Lease.Holder != "" || w.state().Cursor.Account.Host != w.config.Host {
+			t.Fatalf("the first run has left %+v", w.state())
+		}
+		w.config.Host = host
+		w.pass(time.Minute)
+		if r := w.collector().Run(t.Context(), collect.Job{}); r.Outcome != collect.Complete || r.Records != 300 {
+			t.Errorf("%s with %d records: %s", r.Outcome, r.Records, r.Reason)
+		}
+		if c := w.state().Cursor; c.Account.Host != host {
+			t.Errorf("the document is that of %s", c.Account)
+		}
+	}
+}
+
 // TestStartOfTheDead has the first run die between its write and its commit: its
 // window stays, so that its object is adopted.
 func TestStartOfTheDead(t *testing.T) {
