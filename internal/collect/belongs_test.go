@@ -68,6 +68,24 @@ func TestOtherAccount(t *testing.T) {
 	}
 }
 
+// TestOtherAccountAsks has a backfill and an audit asked of a service that is set
+// to another account than the live stream's: what is settled is not its own.
+func TestOtherAccountAsks(t *testing.T) {
+	t.Parallel()
+	w := embedded(t)
+	w.sim.Add(spread(300, w.start.Add(-3*time.Hour), time.Second)...)
+	w.complete()
+	objects := len(w.objects())
+	w.config.Host = "api-other.duosecurity.com"
+	r := w.collector().Run(t.Context(), w.again(4*time.Hour, time.Hour))
+	if r.Outcome != collect.Failed || !r.Act || !errors.Is(r.Err, collect.ErrAccount) || r.Requests != 0 || len(w.objects()) != objects {
+		t.Errorf("the backfill is %s, act %v, %d requests, %d objects: %s", r.Outcome, r.Act, r.Requests, len(w.objects()), r.Reason)
+	}
+	if _, err := w.collector().Settled(t.Context()); !errors.Is(err, collect.ErrAccount) {
+		t.Errorf("the audit is told %v", err)
+	}
+}
+
 // TestOtherAccountsObject finds another account's object in its page's place: it
 // is neither adopted nor overwritten.
 func TestOtherAccountsObject(t *testing.T) {
