@@ -121,8 +121,9 @@ func TestOffsets(t *testing.T) {
 	}
 	refusing := func(times int) func(*account) {
 		return func(a *account) {
+			left := times // of this account: a case is tried on several at once
 			a.at = func(offset string) (int, bool) {
-				if times--; times >= 0 {
+				if left--; left >= 0 {
 					return 0, false
 				}
 				return a.position(offset)
