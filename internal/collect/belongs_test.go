@@ -68,6 +68,24 @@ func TestOtherAccount(t *testing.T) {
 	}
 }
 
+// TestOtherAccountAsks has a backfill and an audit asked of a service that is set
+// to another account than the live stream's: what is settled is not its own.
+func TestOtherAccountAsks(t *testing.T) {
+	t.Parallel()
+	w := embedded(t)
+	w.sim.Add(spread(300, w.start.Add(-3*time.Hour), time.Second)...)
+	w.complete()
+	objects := len(w.objects())
+	w.config.Host = "api-other.duosecurity.com"
+	r := w.collector().Run(t.Context(), w.again(4*time.Hour, time.Hour))
+	if r.Outcome != collect.Failed || !r.Act || !errors.Is(r.Err, collect.ErrAccount) || r.Requests != 0 || len(w.objects()) != objects {
+		t.Errorf("the backfill is %s, act %v, %d requests, %d objects: %s", r.Outcome, r.Act, r.Requests, len(w.objects()), r.Reason)
+	}
+	if _, err := w.collector().Settled(t.Context()); !errors.Is(err, collect.ErrAccount) {
+		t.Errorf("the audit is told %v", err)
+	}
+}
+
 // TestOtherAccountsObject finds another account's object in its page's place: it
 // is neither adopted nor overwritten.
 func TestOtherAccountsObject(t *testing.T) {
@@ -216,6 +234,30 @@ func TestStartStaysOpen(t *testing.T) {
 				t.Errorf("%s with %d records, want %d: %s", r.Outcome, r.Records, want, r.Reason)
 			}
 		})
+	}
+}
+
+// TestHostOfTheFirstRun has a first run that failed with another account's host,
+// mistyped perhaps, before or after its write: the right one starts anew, and
+// takes no object of the other's for its own.
+func TestHostOfTheFirstRun(t *testing.T) {
+	t.Parallel()
+	for _, at := range []int{1, 3} { // the first request, the commit
+		w := embedded(t)
+		w.sim.Add(spread(300, w.start.Add(-2*time.Hour), time.Second)...)
+		w.config.Host, w.config.Enrich = "api-other.duosecurity.com", false
+		w.breakRun(breakage{at: at, how: fails})
+		if w.state().Lease.Holder != "" || w.state().Cursor.Account.Host != w.config.Host {
+			t.Fatalf("the first run has left %+v", w.state())
+		}
+		w.config.Host = host
+		w.pass(time.Minute)
+		if r := w.collector().Run(t.Context(), collect.Job{}); r.Outcome != collect.Complete || r.Records != 300 {
+			t.Errorf("%s with %d records: %s", r.Outcome, r.Records, r.Reason)
+		}
+		if c := w.state().Cursor; c.Account.Host != host {
+			t.Errorf("the document is that of %s", c.Account)
+		}
 	}
 }
 

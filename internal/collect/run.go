@@ -152,7 +152,10 @@ func (r *run) planBackfill(ctx context.Context, want store.Backfill) error {
 	if err != nil {
 		return err
 	}
-	c := s.Cursor
+	c, err := r.owner().claim(s.Cursor)
+	if err != nil {
+		return err
+	}
 	if c.Watermark.IsZero() {
 		return errNoLive
 	}
@@ -171,8 +174,8 @@ func (r *run) planBackfill(ctx context.Context, want store.Backfill) error {
 	return nil
 }
 
-func (r *run) owner() owner {
-	return owner{account: store.Account{Host: r.Host}, log: r.Stream, place: store.Place(r.Bucket.Place())}
+func (c *Collector) owner() owner {
+	return owner{account: store.Account{Host: c.Host}, log: c.Stream, place: store.Place(c.Bucket.Place())}
 }
 
 // bucket is where the objects of the window in progress go: where it began,

@@ -25,6 +25,9 @@ func (c *Collector) Settled(ctx context.Context) (Settled, error) {
 	if err != nil {
 		return Settled{}, err
 	}
+	if _, err := c.owner().claim(state.Cursor); err != nil {
+		return Settled{}, err
+	}
 	backfills, err := c.Store.Load(ctx, BackfillStream(c.Stream))
 	if err != nil {
 		return Settled{}, err

@@ -33,12 +33,11 @@ func (c *Collector) Record(ctx context.Context, failed Report) (Report, error) {
 	}
 	bounded, cancel := context.WithTimeout(ctx, recordTimeout)
 	defer cancel()
-	r := run{Collector: c}
 	lease, cursor, err := c.Store.Acquire(bounded, failed.Stream, store.Claim{
 		Holder: failed.ID,
 		TTL:    leaseMargin,
 		Next: func(_ context.Context, s store.State) (store.Cursor, error) {
-			_, err := r.owner().claim(s.Cursor)
+			_, err := c.owner().claim(s.Cursor)
 			return s.Cursor, err
 		},
 	})

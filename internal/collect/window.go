@@ -84,6 +84,9 @@ type live struct {
 
 func (p live) start(s store.State) (store.Cursor, error) {
 	c, now := s.Cursor, s.Now
+	if reopens(s) && c.Account != p.account {
+		c = store.Cursor{} // nothing of that account's is committed: its host was mistyped
+	}
 	if c.Watermark.IsZero() || reopens(s) {
 		c = p.open(c, now)
 	}
