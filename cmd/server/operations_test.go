@@ -40,39 +40,6 @@ func TestOperationsHeadings(t *testing.T) {
 	}
 }
 
-// Where a panic's field is named it is by the name that the log has.
-func TestOperationsPanic(t *testing.T) {
-	row := regexp.MustCompile("(?m)^\\| a panic \\|.*`(\\w+)`").FindStringSubmatch(operations(t))
-	source, err := os.ReadFile("../../internal/handler/handler.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if row == nil || !strings.Contains(string(source), `"`+row[1]+`"`) {
-		t.Errorf("docs/operations.md names a panic's field as %q", row)
-	}
-}
-
-// Every field of a query is one that the log has, every message one of ours.
-func TestOperationsQueries(t *testing.T) {
-	var code strings.Builder
-	for _, name := range []string{"log.go", "../../internal/handler/log.go", "../../internal/handler/handler.go", "../../internal/collect/run.go"} {
-		source, err := os.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		code.Write(source)
-	}
-	queries := regexp.MustCompile(`jsonPayload\.(\w+)(?:="([^"]+)")?`).FindAllStringSubmatch(operations(t), -1)
-	if len(queries) == 0 {
-		t.Fatal("docs/operations.md has no query")
-	}
-	for _, m := range queries {
-		if !strings.Contains(code.String(), `"`+m[1]+`"`) || m[1] == "message" && !strings.Contains(code.String(), `"`+m[2]+`"`) {
-			t.Errorf("docs/operations.md asks for %s, which no line has", m[0])
-		}
-	}
-}
-
 // The commands that change the cursor do what is said of them: afterwards
 // nothing is lost and nothing is written twice.
 func TestOperationsCursor(t *testing.T) {
