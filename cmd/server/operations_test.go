@@ -20,13 +20,12 @@ func operations(t *testing.T) string {
 	return string(text)
 }
 
-// Alerts link to some of the headings, an error names another.
+// An error names a heading, the text links to others; those that alerts link to
+// are looked for beside the alerts.
 func TestOperationsHeadings(t *testing.T) {
 	text := operations(t)
-	for _, heading := range []string{"No complete run", "Lag", "A person must act", "Gap", "Dead letters", "Refused callers", "Reset the cursor"} {
-		if strings.Count(text, "\n## "+heading+"\n") != 1 {
-			t.Errorf("docs/operations.md has not one heading %q", heading)
-		}
+	if strings.Count(text, "\n## Reset the cursor\n") != 1 {
+		t.Error("docs/operations.md does not tell how to reset the cursor, which an error names")
 	}
 	anchor := func(heading string) string { return strings.ReplaceAll(strings.ToLower(heading), " ", "-") }
 	anchors := map[string]bool{}
