@@ -5,7 +5,7 @@ help:
 	@echo 'make test   the tests    make lint   gofmt, go vet, staticcheck'
 	@echo 'make crash  kills, freezes and crowds for some minutes'
 	@echo 'make histories FOR=1h  random histories under whatever Duo may answer'
-	@echo 'make bench  the table of docs/performance.md, five minutes'
+	@echo 'make bench  the tables of internal/bench/README.md, five minutes'
 	@echo 'make check  all that CI checks'
 
 run:

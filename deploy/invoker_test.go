@@ -98,6 +98,9 @@ func checkOff(t *testing.T, c *cloudRun) (output string, err error) {
 // TestInvokerCheckOff expects Cloud Run's check to stay on while a revision that
 // can be reached relies on it, or may do so.
 func TestInvokerCheckOff(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: it starts gcloud again and again")
+	}
 	if _, err := exec.LookPath("gcloud"); err != nil {
 		if os.Getenv("CI") != "" {
 			t.Fatal(err)

@@ -33,18 +33,6 @@ func TestAlertsNameRunbook(t *testing.T) {
 	}
 }
 
-// TestGapAlert expects both kinds of gap to be told, by the field that tells them
-// apart.
-func TestGapAlert(t *testing.T) {
-	_, text, _ := strings.Cut(module(t), `resource "google_monitoring_alert_policy" "gap"`)
-	text, _, _ = strings.Cut(text, "\n}")
-	for _, want := range []string{"With gap_missing 0 nothing ran for 179 days", "with another number Duo counted so many more than it showed"} {
-		if !strings.Contains(text, want) {
-			t.Errorf("the alert does not say %q:\n%s", want, text)
-		}
-	}
-}
-
 // TestRunbookHeadings expects those places to be there.
 func TestRunbookHeadings(t *testing.T) {
 	headings := map[string]bool{}

@@ -22,12 +22,13 @@ import (
 // package imports itself is free. The simulator serves `server local`.
 var mayImport = map[string][]string{
 	"cmd/server": {
-		"internal/handler", "internal/audit", "internal/collect", "internal/duo", "internal/duo/duosim",
+		"internal/handler", "internal/audit", "internal/check", "internal/collect", "internal/duo", "internal/duo/duosim",
 		"internal/store", "internal/writer", "internal/udm",
 	},
 	"internal/handler":    {"internal/page", "internal/collect", "internal/duo", "internal/store", "internal/writer"},
 	"internal/page":       {"internal/collect", "internal/store"},
 	"internal/audit":      {"internal/collect", "internal/record", "internal/duo", "internal/store", "internal/writer"},
+	"internal/check":      {"internal/duo", "internal/store", "internal/writer"},
 	"internal/collect":    {"internal/record", "internal/duo", "internal/store", "internal/writer"},
 	"internal/record":     nil,
 	"internal/duo":        nil,
@@ -67,6 +68,7 @@ func TestFaults(t *testing.T) {
 		"the run from the audit": {"internal/collect/c.go", `import _ "m/internal/audit"`, []string{"internal/collect must not import internal/audit"}},
 		"beside":                 {"internal/handler/h.go", `import _ "m/internal/audit"`, []string{"internal/handler must not import internal/audit"}},
 		"the page from the run":  {"internal/collect/c.go", `import _ "m/internal/page"`, []string{"internal/collect must not import internal/page"}},
+		"the run from a check":   {"internal/check/c.go", `import _ "m/internal/collect"`, []string{"internal/check must not import internal/collect"}},
 		"sideways":               {"internal/duo/d.go", `import _ "m/internal/store"`, []string{"internal/duo must not import internal/store"}},
 		"emulator":               {"cmd/server/main.go", `import _ "m/internal/emulator"`, []string{"cmd/server must not import internal/emulator"}},
 		"suite":                  {"internal/store/s.go", `import _ "m/internal/store/storetest"`, []string{"internal/store must not import internal/store/storetest"}},

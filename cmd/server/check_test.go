@@ -9,27 +9,29 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"duo-telephony-collector/internal/check"
 )
 
 // checked runs server check to its end.
-func checked(t *testing.T, env map[string]string, args ...string) (findings []finding, code int) {
+func checked(t *testing.T, env map[string]string, args ...string) (findings []check.Finding, code int) {
 	t.Helper()
 	p := launch(t, env, append([]string{"check", "-json"}, args...)...)
 	code = p.wait()
 	dec := json.NewDecoder(strings.NewReader(p.out.String()))
 	dec.DisallowUnknownFields()
 	var doc struct {
-		OK     bool      `json:"ok"`
-		Checks []finding `json:"checks"`
+		OK     bool            `json:"ok"`
+		Checks []check.Finding `json:"checks"`
 	}
 	if err := dec.Decode(&doc); err != nil || dec.More() || p.log.String() != "" {
 		t.Fatalf("exit code %d, standard output is not one JSON document, or there is more: %v\n%s", code, err, p.out)
 	}
-	if want := map[bool]int{true: exitOK, false: exitFailed}[doc.OK]; code != want || doc.OK == failed(doc.Checks) {
+	if want := map[bool]int{true: exitOK, false: exitFailed}[doc.OK]; code != want || doc.OK == check.Failed(doc.Checks) {
 		t.Errorf("exit code %d with ok %t and %v", code, doc.OK, doc.Checks)
 	}
 	for _, f := range doc.Checks {
-		if f.Detail == "" || (f.Action == "") != (f.Status == checkOK) {
+		if f.Detail == "" || (f.Action == "") != (f.Status == check.OK) {
 			t.Errorf("a finding without a detail, or without an action where one is needed: %+v", f)
 		}
 	}
@@ -37,7 +39,7 @@ func checked(t *testing.T, env map[string]string, args ...string) (findings []fi
 }
 
 // statusesOf is the status of each check, in order.
-func statusesOf(findings []finding) []string {
+func statusesOf(findings []check.Finding) []string {
 	var out []string
 	for _, f := range findings {
 		out = append(out, f.Name+" "+f.Status)
@@ -46,7 +48,7 @@ func statusesOf(findings []finding) []string {
 }
 
 // wantFinding wants one with this name and status that says all of the texts.
-func wantFinding(t *testing.T, findings []finding, nameAndStatus string, texts ...string) {
+func wantFinding(t *testing.T, findings []check.Finding, nameAndStatus string, texts ...string) {
 	t.Helper()
 	for _, f := range findings {
 		said := f.Detail + "; " + f.Action
@@ -56,45 +58,6 @@ func wantFinding(t *testing.T, findings []finding, nameAndStatus string, texts .
 		}
 	}
 	t.Errorf("no finding %q says %q:\n%+v", nameAndStatus, texts, findings)
-}
-
-var specimen = []finding{
-	good("duo", "a <b> & c"),
-	warn("clock", "it is\nlate", "wait"),
-	fail("bucket", "gone", "come back"),
-}
-
-func TestCheckText(t *testing.T) {
-	var b strings.Builder
-	if err := writeText(&b, specimen); err != nil {
-		t.Fatal(err)
-	}
-	want := `ok    duo            a <b> & c
-warn  clock          it is late; wait
-fail  bucket         gone; come back
-`
-	if diff := cmp.Diff(want, b.String()); diff != "" {
-		t.Errorf("text (-want +got):\n%s", diff)
-	}
-}
-
-func TestCheckJSON(t *testing.T) {
-	const duo = `{"name":"duo","status":"ok","detail":"a <b> & c","action":""}`
-	const clock = `{"name":"clock","status":"warn","detail":"it is\nlate","action":"wait"}`
-	const bucket = `{"name":"bucket","status":"fail","detail":"gone","action":"come back"}`
-	for want, findings := range map[string][]finding{
-		`{"ok":true,"checks":[` + duo + `]}` + "\n":                               specimen[:1],
-		`{"ok":true,"checks":[` + duo + `,` + clock + `]}` + "\n":                 specimen[:2],
-		`{"ok":false,"checks":[` + duo + `,` + clock + `,` + bucket + `]}` + "\n": specimen,
-	} {
-		var b strings.Builder
-		if err := writeJSON(&b, findings); err != nil {
-			t.Fatal(err)
-		}
-		if diff := cmp.Diff(want, b.String()); diff != "" {
-			t.Errorf("JSON (-want +got):\n%s", diff)
-		}
-	}
 }
 
 func TestCheckCommandLine(t *testing.T) {

@@ -18,6 +18,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 
+	"duo-telephony-collector/internal/check"
 	"duo-telephony-collector/internal/emulator"
 )
 
@@ -98,7 +99,7 @@ func (c *cloud) put(key, content string) {
 
 // check runs server check with some variables changed, and wants it to leave
 // the bucket as it is.
-func (c *cloud) check(changes map[string]string) []finding {
+func (c *cloud) check(changes map[string]string) []check.Finding {
 	c.t.Helper()
 	env := maps.Clone(c.env)
 	maps.Copy(env, changes)

@@ -100,8 +100,8 @@ func TestFaultNoFirestore(t *testing.T) {
 	status := begin(func() answer { return p.do(http.MethodGet, "/status", "") })
 	a := p.push()
 	wantRun(t, a, http.StatusServiceUnavailable, collect.Failed)
-	if took := time.Since(a.sent); took > 25*time.Second || !strings.Contains(a.Reason, "Firestore") {
-		t.Errorf("it took %v and its reason is %q", took, a.Reason)
+	if !strings.Contains(a.Reason, "Firestore") {
+		t.Errorf("its reason is %q", a.Reason)
 	}
 	if s := receive(t, status, "/status answers"); s.status != http.StatusServiceUnavailable {
 		t.Errorf("/status is answered with %d", s.status)

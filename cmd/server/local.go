@@ -15,72 +15,57 @@ import (
 	"path/filepath"
 	"time"
 
-	"duo-telephony-collector/internal/duo/duosim"
 	"duo-telephony-collector/internal/handler"
 	"duo-telephony-collector/internal/store"
 	"duo-telephony-collector/internal/writer"
 )
 
-// localFlags are the flags of server local.
-type localFlags struct {
+// localCommand is the whole system on one machine: a directory is the bucket,
+// a bbolt file the store, and a clock pushes what Pub/Sub would push to the
+// same routes that run in Cloud Run. Duo is simulated unless the environment
+// names a real application.
+type localCommand struct {
 	dir   string
 	addr  string
 	every time.Duration
 	once  bool
 }
 
-// localCommand is the whole system on one machine: a directory is the bucket,
-// a bbolt file the store, and a clock pushes what Pub/Sub would push to the
-// same routes that run in Cloud Run. Duo is simulated unless the environment
-// names a real application.
-func localCommand(ctx context.Context, args []string, con console) int {
-	f, err := parseLocal(args, con.err)
-	if errors.Is(err, flag.ErrHelp) {
-		return exitOK
+func (c *localCommand) define(flags *flag.FlagSet) {
+	flags.StringVar(&c.dir, "dir", "./data", "keep objects in `DIR`/bucket and the state in DIR/state.db")
+	flags.StringVar(&c.addr, "addr", "127.0.0.1:8080", "listen on this loopback `ADDRESS`")
+	flags.DurationVar(&c.every, "every", 15*time.Second, "push a message every `DURATION`")
+	flags.BoolVar(&c.once, "once", false, "push one message, print the report as JSON and exit")
+}
+
+func (c *localCommand) accept(args []string) error {
+	host, _, err := net.SplitHostPort(c.addr)
+	switch {
+	case len(args) > 0:
+		return unexpected(args)
+	case err != nil || !isLoopback(host):
+		return fmt.Errorf("-addr %q is no loopback address such as 127.0.0.1:8080; nobody is asked for a token here", c.addr)
+	case c.every <= 0:
+		return errors.New("-every must be positive")
 	}
-	if err != nil {
-		return exitConfig
-	}
-	l, err := startLocal(ctx, f, con)
+	return nil
+}
+
+func (c *localCommand) run(ctx context.Context, con console) int {
+	l, err := startLocal(ctx, *c, con)
 	if err != nil {
 		fmt.Fprintln(con.err, err)
 		return exitConfig
 	}
-	if f.once {
-		return l.once(ctx, con.out)
+	if c.once {
+		return l.pushOnce(ctx)
 	}
 	return l.forever(ctx)
 }
 
-func parseLocal(args []string, out io.Writer) (localFlags, error) {
-	var f localFlags
-	flags := flag.NewFlagSet("server local", flag.ContinueOnError)
-	flags.SetOutput(out)
-	flags.StringVar(&f.dir, "dir", "./data", "keep objects in `DIR`/bucket and the state in DIR/state.db")
-	flags.StringVar(&f.addr, "addr", "127.0.0.1:8080", "listen on this loopback `ADDRESS`")
-	flags.DurationVar(&f.every, "every", 15*time.Second, "push a message every `DURATION`")
-	flags.BoolVar(&f.once, "once", false, "push one message, print the report as JSON and exit")
-	if err := flags.Parse(args); err != nil {
-		return f, err
-	}
-	host, _, err := net.SplitHostPort(f.addr)
-	switch {
-	case flags.NArg() > 0:
-		err = fmt.Errorf("unexpected argument %q", flags.Arg(0))
-	case err != nil || !isLoopback(host):
-		err = fmt.Errorf("-addr %q is no loopback address such as 127.0.0.1:8080; nobody is asked for a token here", f.addr)
-	case f.every <= 0:
-		err = errors.New("-every must be positive")
-	}
-	if err != nil {
-		fmt.Fprintln(out, err)
-	}
-	return f, err
-}
-
 // local is a system that is listening.
 type local struct {
-	localFlags
+	localCommand
 	con       console
 	cfg       config
 	simulated bool
@@ -90,76 +75,54 @@ type local struct {
 	shown     *progress
 }
 
-func startLocal(ctx context.Context, f localFlags, con console) (*local, error) {
-	l := &local{localFlags: f, con: con, shown: newProgress(con.err)}
-	lookup, err := l.environment(ctx)
-	if err != nil {
-		return nil, err
+func startLocal(ctx context.Context, c localCommand, con console) (*local, error) {
+	l := &local{localCommand: c, con: con, shown: newProgress(con.err), simulated: !namesDuo(con.lookup)}
+	lookup := localEnvironment(con.lookup)
+	var err error
+	if l.simulated {
+		if lookup, err = simulateDuo(ctx, lookup); err != nil {
+			return nil, err
+		}
 	}
 	if l.cfg, err = readConfig(&env{lookup: lookup}); err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(filepath.Join(f.dir, "bucket"), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Join(c.dir, "bucket"), 0o755); err != nil {
 		return nil, fmt.Errorf("making the folder for objects: %w: choose another one with -dir", err)
 	}
-	if f.once { // no other program needs to find it
+	if c.once { // no other program needs to find it
 		l.addr = "127.0.0.1:0"
 	}
 	if l.listener, err = (&net.ListenConfig{}).Listen(ctx, "tcp", l.addr); err != nil {
 		return nil, fmt.Errorf("%w: choose another address with -addr", err)
 	}
 	l.log = slog.New(newConsoleLog(l.shown, l.cfg.logLevel))
-	c := newCollector(l.cfg, store.NewBolt(filepath.Join(f.dir, "state.db"), nil), writer.NewDir(f.dir, l.cfg.prefix), l.log)
-	c.Progress = l.shown.show
-	l.routes = handler.New(handler.Config{Collector: c, Log: l.log, Version: version})
+	collector := newCollector(l.cfg, store.NewBolt(filepath.Join(c.dir, "state.db"), nil), writer.NewDir(c.dir, l.cfg.prefix), l.log)
+	collector.Progress = l.shown.show
+	l.routes = handler.New(handler.Config{Collector: collector, Log: l.log, Version: version})
 	return l, nil
 }
 
-// environment is the real one, with what only the cloud needs made up, and Duo
-// too unless all of it is set.
-func (l *local) environment(ctx context.Context) (func(string) (string, bool), error) {
-	made := map[string]string{
+// localEnvironment is the real one, with what only the cloud needs made up.
+func localEnvironment(lookup func(string) (string, bool)) func(string) (string, bool) {
+	return overlaid(lookup, map[string]string{
 		"GCS_BUCKET": "local", "FIRESTORE_PROJECT": "local", "AUTH_MODE": "verify",
 		"PUSH_AUDIENCE": "local", "ALLOWED_CALLERS": "local@localhost", "PORT": "8080",
-	}
-	_, key := l.con.lookup("DUO_SKEY")
-	_, file := l.con.lookup("DUO_SKEY_FILE")
-	_, ikey := l.con.lookup("DUO_IKEY")
-	_, host := l.con.lookup("DUO_API_HOST")
-	if l.simulated = !ikey || !host || !key && !file; l.simulated {
-		url, err := startSimulator(ctx)
-		if err != nil {
-			return nil, err
-		}
-		made["DUO_IKEY"], made["DUO_SKEY"], made["DUO_API_HOST"], made["DUO_API_URL"] = simulator.IKey, simulator.SKey, simulator.Host, url
-	}
+	})
+}
+
+// overlaid is lookup with some variables set.
+func overlaid(lookup func(string) (string, bool), set map[string]string) func(string) (string, bool) {
 	return func(name string) (string, bool) {
-		if v, ok := made[name]; ok {
+		if v, ok := set[name]; ok {
 			return v, true
 		}
-		return l.con.lookup(name)
-	}, nil
-}
-
-// simulator is a small company's Duo account: a record every 90 seconds on
-// average, of which one in 40 appears four minutes late. The records depend on
-// their time alone, so a later process sees the same ones.
-var simulator = duosim.Config{
-	IKey: "DISIMULATEDACCOUNT00", SKey: "simulated-secret-key", Host: "api-simulated.duosecurity.com",
-	Generate: duosim.Generator{Seed: 1, PerHour: 40, LateOneIn: 40, LateBy: 4 * time.Minute},
-}
-
-func startSimulator(ctx context.Context) (string, error) {
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", fmt.Errorf("starting the Duo simulator: %w", err)
+		return lookup(name)
 	}
-	go serve(context.WithoutCancel(ctx), listener, duosim.New(simulator), slog.Default()) // ends with the process
-	return "http://" + listener.Addr().String(), nil
 }
 
-// once pushes one message and prints the report.
-func (l *local) once(ctx context.Context, out io.Writer) int {
+// pushOnce pushes one message and prints the report.
+func (l *local) pushOnce(ctx context.Context) int {
 	ended := make(chan error, 1)
 	serving, stop := context.WithCancel(ctx)
 	go func() { ended <- serve(serving, l.listener, l.routes, l.log) }()
@@ -169,7 +132,7 @@ func (l *local) once(ctx context.Context, out io.Writer) int {
 		fmt.Fprintln(l.con.err, err)
 		return exitFailed
 	}
-	out.Write(report)
+	l.con.out.Write(report)
 	if status != http.StatusOK {
 		return exitFailed
 	}

@@ -10,6 +10,8 @@ package main
 
 import (
 	"context"
+	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -56,13 +58,13 @@ func run(ctx context.Context, args []string, con console) int {
 	}
 	switch args[0] {
 	case "local":
-		return localCommand(ctx, args[1:], con)
+		return runCommand(ctx, &localCommand{}, args, con)
 	case "check":
-		return checkCommand(ctx, args[1:], con)
+		return runCommand(ctx, &checkCommand{}, args, con)
 	case "udm":
-		return udmCommand(ctx, args[1:], con)
+		return runCommand(ctx, &udmCommand{}, args, con)
 	case "verify":
-		return verifyCommand(ctx, args[1:], con)
+		return runCommand(ctx, &verifyCommand{}, args, con)
 	case "-h", "-help", "--help", "help":
 		fmt.Fprint(con.out, usage)
 		return exitOK
@@ -70,3 +72,31 @@ func run(ctx context.Context, args []string, con console) int {
 	fmt.Fprintf(con.err, "unknown command %q\n%s", args[0], usage)
 	return exitConfig
 }
+
+// command is a sub-command: what its flags say, once they are read.
+type command interface {
+	define(flags *flag.FlagSet)
+	accept(args []string) error // what the flags leave over; it finds what no flag can say of itself
+	run(ctx context.Context, con console) int
+}
+
+// runCommand reads the flags after the command's name, and runs it.
+func runCommand(ctx context.Context, c command, args []string, con console) int {
+	flags := flag.NewFlagSet("server "+args[0], flag.ContinueOnError)
+	flags.SetOutput(con.err)
+	c.define(flags)
+	switch err := flags.Parse(args[1:]); {
+	case errors.Is(err, flag.ErrHelp):
+		return exitOK
+	case err != nil: // Parse has told
+		return exitConfig
+	}
+	if err := c.accept(flags.Args()); err != nil {
+		fmt.Fprintln(con.err, err)
+		return exitConfig
+	}
+	return c.run(ctx, con)
+}
+
+// unexpected refuses arguments where a command takes none.
+func unexpected(args []string) error { return fmt.Errorf("unexpected argument %q", args[0]) }

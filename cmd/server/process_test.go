@@ -62,6 +62,9 @@ type process struct {
 // launch runs the server with nothing but env as its environment.
 func launch(t *testing.T, env map[string]string, args ...string) *process {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("-short: it starts processes")
+	}
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)

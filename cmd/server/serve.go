@@ -30,6 +30,9 @@ const shutdownTimeout = 10 * time.Second
 // measured, and the memory of a long run stays that of a short one.
 const gcPercent = 50
 
+const hintCredentials = "run this in the cloud as the service's account, or on a laptop after " +
+	"gcloud auth application-default login --impersonate-service-account; -only duo needs no credentials of Google's"
+
 // serveCommand is the service as it runs in Cloud Run.
 func serveCommand(ctx context.Context, con console) int {
 	if _, set := con.lookup("GOGC"); !set {

@@ -60,14 +60,13 @@ func TestShutdown(t *testing.T) {
 	}
 }
 
-// terminate sends SIGTERM and wants the process to have answered and ended
-// within ten seconds.
+// terminate sends SIGTERM and wants the process to have answered and ended in
+// time: what is not done within shutdownTimeout is an error, and no shut-down.
 func terminate(t *testing.T, p *process, push <-chan answer) answer {
 	t.Helper()
-	began := time.Now()
 	p.stop()
-	if took := time.Since(began); took > shutdownTimeout || !p.hasLogged(`"message":"shut down"`) {
-		t.Errorf("it took %v to end:\n%s", took, p.log)
+	if !p.hasLogged(`"message":"shut down"`) {
+		t.Errorf("it did not end in time:\n%s", p.log)
 	}
 	return receive(t, push, "the push is answered")
 }

@@ -26,19 +26,22 @@ const udmUsage = `usage: server udm [FILE…]
 
 // udmCommand prints events. A line that can't be one is told of on standard
 // error by its place, never by its content, and the others are done.
-func udmCommand(ctx context.Context, args []string, con console) int {
-	flags := flag.NewFlagSet("server udm", flag.ContinueOnError)
-	flags.SetOutput(con.err)
-	flags.Usage = func() { fmt.Fprint(con.err, udmUsage) }
-	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
-		return exitOK
-	} else if err != nil {
-		return exitConfig
-	}
+type udmCommand struct{ files []string }
+
+func (c *udmCommand) define(flags *flag.FlagSet) {
+	flags.Usage = func() { fmt.Fprint(flags.Output(), udmUsage) }
+}
+
+func (c *udmCommand) accept(files []string) error {
+	c.files = files
+	return nil
+}
+
+func (c *udmCommand) run(ctx context.Context, con console) int {
 	ended := make(chan int, 1)
 	go func() { // a read from a terminal does not end with ctx
 		p := newPrinter(con)
-		ended <- p.printAll(flags.Args(), con.in)
+		ended <- p.printAll(c.files, con.in)
 	}()
 	select {
 	case code := <-ended:

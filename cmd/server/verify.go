@@ -18,35 +18,46 @@ import (
 	"duo-telephony-collector/internal/writer"
 )
 
-// verifyFlags are the flags of server verify.
-type verifyFlags struct {
+// verifyCommand compares the bucket with Duo, and changes neither.
+type verifyCommand struct {
 	from, to time.Time
 	json     bool
 	dir      string
 }
 
-// verifyCommand compares the bucket with Duo, and changes neither.
-func verifyCommand(ctx context.Context, args []string, con console) int {
-	f, err := parseVerify(args, con.err)
-	if errors.Is(err, flag.ErrHelp) {
-		return exitOK
+func (c *verifyCommand) define(flags *flag.FlagSet) {
+	flags.Func("from", "compare records from this RFC 3339 `TIME` on", instant(&c.from))
+	flags.Func("to", "compare records before this RFC 3339 `TIME`", instant(&c.to))
+	flags.BoolVar(&c.json, "json", false, "print the report as JSON")
+	flags.StringVar(&c.dir, "dir", "", "compare what server local keeps in `DIR`, not the cloud's bucket")
+}
+
+func (c *verifyCommand) accept(args []string) error {
+	switch {
+	case len(args) > 0:
+		return unexpected(args)
+	case c.from.IsZero() || c.to.IsZero():
+		return errors.New("-from and -to are required, such as -from 2026-01-02T00:00:00Z -to 2026-01-03T00:00:00Z")
+	case !c.from.Before(c.to):
+		return errors.New("-from must be before -to")
 	}
-	if err != nil {
-		return exitConfig
-	}
+	return nil
+}
+
+func (c *verifyCommand) run(ctx context.Context, con console) int {
 	shown := newProgress(con.err)
 	log := slog.New(newConsoleLog(shown, slog.LevelInfo))
-	collector, err := f.collector(ctx, con, log)
+	collector, err := c.collector(ctx, con, log)
 	if err != nil {
 		return reportFaults(ctx, log, err)
 	}
-	report, err := audit.Run(ctx, collector, f.from, f.to, shown.show)
+	report, err := audit.Run(ctx, collector, c.from, c.to, shown.show)
 	shown.end()
 	if err != nil {
 		fmt.Fprintf(con.err, "nothing is verified: %v\n", err)
 		return exitFailed
 	}
-	if err := f.write(con.out, report); err != nil {
+	if err := c.write(con.out, report); err != nil {
 		fmt.Fprintf(con.err, "writing the report: %v\n", err)
 		return exitFailed
 	}
@@ -54,32 +65,6 @@ func verifyCommand(ctx context.Context, args []string, con console) int {
 		return exitFailed
 	}
 	return exitOK
-}
-
-func parseVerify(args []string, out io.Writer) (verifyFlags, error) {
-	var f verifyFlags
-	flags := flag.NewFlagSet("server verify", flag.ContinueOnError)
-	flags.SetOutput(out)
-	flags.Func("from", "compare records from this RFC 3339 `TIME` on", instant(&f.from))
-	flags.Func("to", "compare records before this RFC 3339 `TIME`", instant(&f.to))
-	flags.BoolVar(&f.json, "json", false, "print the report as JSON")
-	flags.StringVar(&f.dir, "dir", "", "compare what server local keeps in `DIR`, not the cloud's bucket")
-	if err := flags.Parse(args); err != nil {
-		return f, err
-	}
-	var err error
-	switch {
-	case flags.NArg() > 0:
-		err = fmt.Errorf("unexpected argument %q", flags.Arg(0))
-	case f.from.IsZero() || f.to.IsZero():
-		err = errors.New("-from and -to are required, such as -from 2026-01-02T00:00:00Z -to 2026-01-03T00:00:00Z")
-	case !f.from.Before(f.to):
-		err = errors.New("-from must be before -to")
-	}
-	if err != nil {
-		fmt.Fprintln(out, err)
-	}
-	return f, err
 }
 
 func instant(t *time.Time) func(string) error {
@@ -91,22 +76,30 @@ func instant(t *time.Time) func(string) error {
 	}
 }
 
+// environment is what the bucket was filled with: the service's own, or that of
+// server local. Where that has no Duo but its simulated one, it is started again
+// and has the same records.
+func (c *verifyCommand) environment(ctx context.Context, con console) (func(string) (string, bool), error) {
+	if c.dir == "" {
+		return con.lookup, nil
+	}
+	if _, err := os.Stat(filepath.Join(c.dir, "bucket")); err != nil {
+		return nil, fmt.Errorf("-dir: %w: name the directory of server local", err)
+	}
+	lookup := localEnvironment(con.lookup)
+	if namesDuo(con.lookup) {
+		return lookup, nil
+	}
+	fmt.Fprintln(con.err, "comparing with a simulated Duo (set DUO_IKEY, DUO_SKEY and DUO_API_HOST for the real one)")
+	return simulateDuo(ctx, lookup)
+}
+
 // collector returns what the audit is made with. Who may call the service is
 // of no interest to it.
-func (f verifyFlags) collector(ctx context.Context, con console, log *slog.Logger) (*collect.Collector, error) {
-	lookup := con.lookup
-	if f.dir != "" {
-		if _, err := os.Stat(filepath.Join(f.dir, "bucket")); err != nil {
-			return nil, fmt.Errorf("-dir: %w: name the directory of server local", err)
-		}
-		l := &local{con: con}
-		var err error
-		if lookup, err = l.environment(ctx); err != nil {
-			return nil, err
-		}
-		if l.simulated {
-			fmt.Fprintln(con.err, "comparing with a simulated Duo (set DUO_IKEY, DUO_SKEY and DUO_API_HOST for the real one)")
-		}
+func (c *verifyCommand) collector(ctx context.Context, con console, log *slog.Logger) (*collect.Collector, error) {
+	lookup, err := c.environment(ctx, con)
+	if err != nil {
+		return nil, err
 	}
 	var cfg config
 	e := &env{lookup: lookup}
@@ -117,8 +110,8 @@ func (f verifyFlags) collector(ctx context.Context, con console, log *slog.Logge
 	if err := e.err(); err != nil {
 		return nil, err
 	}
-	if f.dir != "" {
-		return newCollector(cfg, store.NewBolt(filepath.Join(f.dir, "state.db"), nil), writer.NewDir(f.dir, cfg.prefix), log), nil
+	if c.dir != "" {
+		return newCollector(cfg, store.NewBolt(filepath.Join(c.dir, "state.db"), nil), writer.NewDir(c.dir, cfg.prefix), log), nil
 	}
 	bucket, err := openBucket(ctx, cfg)
 	if err != nil {
@@ -128,25 +121,25 @@ func (f verifyFlags) collector(ctx context.Context, con console, log *slog.Logge
 }
 
 // write prints the report, as text or as one line of JSON.
-func (f verifyFlags) write(out io.Writer, r audit.Report) error {
-	if !f.json {
-		_, err := io.WriteString(out, auditText(r, f.call(r)))
+func (c *verifyCommand) write(out io.Writer, r audit.Report) error {
+	if !c.json {
+		_, err := io.WriteString(out, auditText(r, c.call(r)))
 		return err
 	}
 	return json.NewEncoder(out).Encode(struct {
 		Exact bool `json:"exact"`
 		audit.Report
 		Call string `json:"call"`
-	}{r.Exact(), r, f.call(r)})
+	}{r.Exact(), r, c.call(r)})
 }
 
 // call is how to have the service collect what is missing, "" if nothing is.
-func (f verifyFlags) call(r audit.Report) string {
+func (c *verifyCommand) call(r audit.Report) string {
 	if r.Backfill == nil {
 		return ""
 	}
 	to := `"$URL/run" -H "Authorization: Bearer $TOKEN"`
-	if f.dir != "" {
+	if c.dir != "" {
 		to = "http://127.0.0.1:8080/run"
 	}
 	return fmt.Sprintf(`curl -X POST %s -d '{"from":"%s","to":"%s"}'`, to,

@@ -299,7 +299,7 @@ This collects what is missing, and nothing that is there:
 Where the feed deletes objects after transfer, verify cannot tell a record that
 was transferred from one that is missing: collected again, it is there twice.
 `
-	if diff := cmp.Diff(want, auditText(a, verifyFlags{}.call(a))); diff != "" {
+	if diff := cmp.Diff(want, auditText(a, (&verifyCommand{}).call(a))); diff != "" {
 		t.Errorf("report (-want +got):\n%s", diff)
 	}
 }

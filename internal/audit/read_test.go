@@ -217,8 +217,11 @@ func TestHabits(t *testing.T) {
 	if s := os.Getenv("AUDIT_SEED"); s != "" {
 		seed, _ = strconv.ParseUint(s, 10, 64)
 	}
-	errs := 0
-	for i := range uint64(200) {
+	errs, times := 0, 200
+	if testing.Short() {
+		times = 20
+	}
+	for i := range uint64(times) {
 		r := rand.New(rand.NewPCG(seed+i, 0))
 		events := spread(100+r.IntN(1500), afternoon.Add(-20*time.Hour), time.Duration(r.IntN(40))*time.Second/4+time.Millisecond)
 		events = append(events, odd()...)
@@ -238,8 +241,8 @@ func TestHabits(t *testing.T) {
 			t.Fatalf("AUDIT_SEED=%d: %d records seen of %d, in %d requests", seed+i, report.Duo, len(events), len(account.requests()))
 		}
 	}
-	if errs > 100 {
-		t.Errorf("%d of 200 ended with an error", errs)
+	if errs > times/2 && !testing.Short() { // few tell nothing
+		t.Errorf("%d of %d ended with an error", errs, times)
 	}
 }
 

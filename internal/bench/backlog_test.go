@@ -69,6 +69,9 @@ func (l *limited) clocked(ctx context.Context) context.Context {
 // after the other, each with the usual budget. In its bubble waiting takes no
 // time.
 func TestBacklog(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: it reads hundreds of pages")
+	}
 	for name, tt := range map[string]struct {
 		perMinute, pages int
 		share            float64 // of the limit, at least

@@ -1,5 +1,5 @@
 // Package bench_test measures the whole service against the least that its task
-// demands: docs/performance.md has the targets and the figures, `make bench`
+// demands: README.md has the targets and the figures, `make bench`
 // takes them. Every figure is a ratio of two times that one process took in
 // turns on the same servers, or a size.
 //

@@ -1,4 +1,4 @@
-# Makes the table of docs/performance.md of what `go test -bench` and
+# Makes the tables of internal/bench/README.md of what `go test -bench` and
 # `go test -v` print. A template names the metrics in braces. It ends with 1 if
 # one of them is missing.
 

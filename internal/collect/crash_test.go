@@ -25,20 +25,26 @@ import (
 func TestCrash(t *testing.T) {
 	t.Parallel()
 	for name, open := range worlds {
-		for _, s := range scenarios {
-			steps := rehearse(t, open, s)
-			for i, step := range steps {
-				for _, how := range breaks {
-					t.Run(fmt.Sprintf("%s/%s/%d %s/%s", name, s.name, i, step, how), func(t *testing.T) {
-						t.Parallel()
-						w := open(t)
-						s.arrange(w)
-						w.breakRun(breakage{at: i, how: how})
-						s.meanwhile(w)
-						w.recover()
-					})
-				}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for _, s := range scenarios {
+				crashEverywhere(t, open, s)
 			}
+		})
+	}
+}
+
+func crashEverywhere(t *testing.T, open func(*testing.T) *world, s scenario) {
+	for i, step := range rehearse(t, open, s) {
+		for _, how := range breaks {
+			t.Run(fmt.Sprintf("%s/%d %s/%s", s.name, i, step, how), func(t *testing.T) {
+				t.Parallel()
+				w := open(t)
+				s.arrange(w)
+				w.breakRun(breakage{at: i, how: how})
+				s.meanwhile(w)
+				w.recover()
+			})
 		}
 	}
 }

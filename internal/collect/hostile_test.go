@@ -177,12 +177,8 @@ func TestHang(t *testing.T) {
 	w.sim.Add(spread(20, w.start.Add(-2*time.Hour), time.Second)...)
 	w.sim.Script(duosim.Hang)
 	w.config.Budget = 300 * time.Millisecond
-	start := time.Now()
 	if r := w.run(collect.Job{}); r.Outcome != collect.Failed || !strings.Contains(r.Reason, "RUN_BUDGET") {
 		t.Errorf("%s: %s", r.Outcome, r.Reason)
-	}
-	if took := time.Since(start); took > 10*time.Second {
-		t.Errorf("it took %s", took)
 	}
 	w.stays(0)
 	w.heal()

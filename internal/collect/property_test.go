@@ -17,7 +17,7 @@ import (
 )
 
 var (
-	histories = flag.Int("histories", 100, "random histories to try")
+	histories = flag.Int("histories", 100, "random histories to try; with -short three at most")
 	period    = flag.Duration("for", 0, "try so many again and again for so long")
 	seed      = flag.Uint64("seed", 0, "try only the history of this seed")
 )
@@ -35,6 +35,9 @@ func TestHistories(t *testing.T) {
 	if *seed != 0 {
 		try(t, *seed)
 		return
+	}
+	if testing.Short() {
+		*histories = min(*histories, 3)
 	}
 	first, start, n := rand.Uint64(), time.Now(), 0
 	for n == 0 || time.Since(start) < *period && !t.Failed() {

@@ -18,6 +18,9 @@ import (
 // remember: the next windows reach back less, and say so.
 func TestCrowdedOverlap(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("-short: it collects 50,000 records")
+	}
 	w := embedded(t)
 	w.config.Lookback, w.config.Budget = time.Hour, 9*time.Minute // slow under the race detector
 	w.sim.Add(spread(50_000, w.start.Add(-12*time.Minute), 11*time.Millisecond)...)

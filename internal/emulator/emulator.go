@@ -26,7 +26,8 @@ var (
 
 // Firestore returns host:port of a running Firestore emulator: the one that
 // FIRESTORE_EMULATOR_HOST names, else one of the test binary's own. Where
-// there is none to start the test is skipped, or fails if CI is true.
+// there is none to start the test is skipped, or fails if CI is true. With
+// -short none is started, and the test is skipped.
 func Firestore(t testing.TB) string {
 	t.Helper()
 	return address(t, "FIRESTORE_EMULATOR_HOST", firestore)
@@ -46,6 +47,9 @@ func address(t testing.TB, hostVar string, start func() (string, error)) string 
 	t.Helper()
 	if addr := os.Getenv(hostVar); addr != "" {
 		return addr
+	}
+	if testing.Short() {
+		t.Skip("-short: it needs an emulator")
 	}
 	addr, err := start()
 	if errors.Is(err, errMissing) {

@@ -1,6 +1,7 @@
 package emulator_test
 
 import (
+	"flag"
 	"fmt"
 	"io"
 	"net/http"
@@ -29,6 +30,7 @@ func TestMain(m *testing.M) {
 // use prints the address of its emulator and lives until its standard input
 // ends.
 func use() {
+	flag.Parse()
 	fmt.Println(emulator.Firestore(verdict{}))
 	io.Copy(io.Discard, os.Stdin)
 }

@@ -121,15 +121,11 @@ func TestConnectHangs(t *testing.T) {
 	}, c.name)
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
-	start := time.Now()
 	var all sync.WaitGroup
 	for range 3 {
 		all.Go(func() {
 			if _, err := s.Load(ctx, stream); !errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("got error %v, want that the time is over", err)
-			}
-			if took := time.Since(start); took > time.Second {
-				t.Errorf("an operation with 100 ms took %v", took)
 			}
 		})
 	}

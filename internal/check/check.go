@@ -1,0 +1,109 @@
+// Package check looks for what would keep the service from working. It changes
+// nothing: it writes no object and no document, and takes no lease.
+package check
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"duo-telephony-collector/internal/duo"
+	"duo-telephony-collector/internal/store"
+	"duo-telephony-collector/internal/writer"
+)
+
+// timeout bounds each check. All of them run at the same time.
+const timeout = 15 * time.Second
+
+// Statuses of a finding.
+const (
+	OK   = "ok"
+	Warn = "warn" // the service works, or nothing is known to be wrong
+	Fail = "fail"
+)
+
+// Finding is what a check found out: one line for a person.
+type Finding struct {
+	Name   string `json:"name"`
+	Status string `json:"status"`
+	Detail string `json:"detail"`
+	Action string `json:"action"` // what to do about it, empty with OK
+}
+
+func good(name, detail string) Finding         { return Finding{name, OK, detail, ""} }
+func warn(name, detail, action string) Finding { return Finding{name, Warn, detail, action} }
+func fail(name, detail, action string) Finding { return Finding{name, Fail, detail, action} }
+
+// failOf is a failure whose error may know what to do; action is for one that
+// does not.
+func failOf(name string, err error, action string) Finding {
+	if e, found := errors.AsType[*duo.Error](err); found {
+		return fail(name, e.Reason(), e.Hint)
+	}
+	if e, found := errors.AsType[*writer.SetupError](err); found {
+		return fail(name, e.Reason, e.Hint)
+	}
+	if e, found := errors.AsType[*store.SetupError](err); found {
+		return fail(name, e.Reason.Error(), e.Hint)
+	}
+	if e, found := errors.AsType[*store.TemporaryError](err); found {
+		return fail(name, e.Reason.Error(), e.Hint)
+	}
+	return fail(name, err.Error(), action)
+}
+
+// Check asks one question, or several that one answer settles. It ends with
+// its context.
+type Check func(context.Context) []Finding
+
+// Run runs the checks side by side and returns what they found, in order.
+func Run(ctx context.Context, checks []Check) []Finding {
+	found := make([][]Finding, len(checks))
+	var all sync.WaitGroup
+	for i, check := range checks {
+		all.Go(func() {
+			ctx, cancel := context.WithTimeout(ctx, timeout)
+			defer cancel()
+			found[i] = check(ctx)
+		})
+	}
+	all.Wait()
+	return slices.Concat(found...)
+}
+
+// Failed reports whether the service would not work.
+func Failed(findings []Finding) bool {
+	return slices.ContainsFunc(findings, func(f Finding) bool { return f.Status == Fail })
+}
+
+// WriteText writes a line for each finding, whatever the texts hold.
+func WriteText(out io.Writer, findings []Finding) error {
+	for _, f := range findings {
+		text := f.Detail
+		if f.Action != "" {
+			text += "; " + f.Action
+		}
+		_, err := fmt.Fprintf(out, "%-4s  %-13s  %s\n", f.Status, f.Name, strings.Join(strings.Fields(text), " "))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// WriteJSON writes the findings as one line of JSON:
+// {"ok":true,"checks":[{"name":…,"status":…,"detail":…,"action":…}]}.
+func WriteJSON(out io.Writer, findings []Finding) error {
+	enc := json.NewEncoder(out)
+	enc.SetEscapeHTML(false)
+	return enc.Encode(struct {
+		OK     bool      `json:"ok"`
+		Checks []Finding `json:"checks"`
+	}{!Failed(findings), findings})
+}
