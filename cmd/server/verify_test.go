@@ -203,12 +203,15 @@ func TestVerifyFails(t *testing.T) {
 func TestVerifyInterrupted(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	once(t, nil, dir)
 	w := newWorld(t, 2000, 2*time.Hour)
-	p := launch(t, map[string]string{
-		"DUO_IKEY": w.duo.IKey, "DUO_SKEY": w.duo.SKey, "DUO_API_HOST": w.duo.Host, "DUO_API_URL": w.env["DUO_API_URL"], "PAGE_INTERVAL": "1h",
-	}, "verify", "-dir", dir, "-from", time.Now().Add(-3*time.Hour).Format(time.RFC3339), "-to", time.Now().Format(time.RFC3339))
-	eventually(t, "the first page was asked for", func() bool { return len(w.sim.Requests()) > 0 })
+	env := map[string]string{
+		"DUO_IKEY": w.duo.IKey, "DUO_SKEY": w.duo.SKey, "DUO_API_HOST": w.duo.Host, "DUO_API_URL": w.env["DUO_API_URL"], "PAGE_INTERVAL": "0",
+	}
+	once(t, env, dir)
+	before := len(w.sim.Requests())
+	env["PAGE_INTERVAL"] = "1h"
+	p := launch(t, env, "verify", "-dir", dir, "-from", time.Now().Add(-3*time.Hour).Format(time.RFC3339), "-to", time.Now().Format(time.RFC3339))
+	eventually(t, "the first page was asked for", func() bool { return len(w.sim.Requests()) > before })
 	p.signal(os.Interrupt)
 	if code := p.wait(); code != exitFailed || p.out.String() != "" {
 		t.Errorf("exit code %d:\n%s%s", code, p.out, p.log)
