@@ -45,6 +45,9 @@ type message struct {
 // none the test is skipped, or fails if CI is true.
 func startChromium(t *testing.T) *chromium {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("-short: it starts a browser")
+	}
 	path, err := exec.LookPath("chromium")
 	if err != nil {
 		missing(t, "chromium is not installed: apt-get install chromium")
