@@ -183,17 +183,20 @@ func (w *world) rewrite(suffix string, change func([]string) []string) {
 func TestVerifyFails(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	once(t, nil, dir)
 	w := newWorld(t, 10, time.Hour)
-	wrong := map[string]string{"DUO_IKEY": w.duo.IKey, "DUO_SKEY": "wrong", "DUO_API_HOST": w.duo.Host, "DUO_API_URL": w.env["DUO_API_URL"]}
-	p := verify(t, wrong, exitFailed, "-dir", dir)
+	env := map[string]string{"DUO_IKEY": w.duo.IKey, "DUO_SKEY": w.duo.SKey, "DUO_API_HOST": w.duo.Host, "DUO_API_URL": w.env["DUO_API_URL"]}
+	once(t, env, dir)
+	env["DUO_SKEY"] = "wrong"
+	p := verify(t, env, exitFailed, "-dir", dir)
 	if p.hasLogged("simulated") {
 		t.Errorf("a simulator is started beside a Duo that is set:\n%s", p.log)
 	}
 	if !p.hasLogged("nothing is verified: reading Duo's log: ") || !p.hasLogged("check DUO_IKEY") || p.out.String() != "" {
 		t.Errorf("it says\n%s%s", p.log, p.out)
 	}
-	p = verify(t, nil, exitFailed, "-dir", dir, "-from", time.Now().Add(-time.Minute).Format(time.RFC3339))
+	simulated := t.TempDir()
+	once(t, nil, simulated)
+	p = verify(t, nil, exitFailed, "-dir", simulated, "-from", time.Now().Add(-time.Minute).Format(time.RFC3339))
 	if !p.hasLogged("nothing is left of the range") || !p.hasLogged("to is ") {
 		t.Errorf("it says\n%s", p.log)
 	}
