@@ -114,6 +114,12 @@ func TestCheckStateKey(t *testing.T) {
 	wantFinding(t, c.check(below), "state key fail", "below the prefix", "move it out of gs://bucket/duo-telephony/")
 	wantFinding(t, c.check(map[string]string{"STATE_KEY": "old/state.json", "GCS_PREFIX": ""}), "state key fail", "below the prefix", "GCS_PREFIX")
 
+	// A first run that failed has started, and still reads it.
+	now := time.Now().UTC().Truncate(time.Millisecond)
+	open := map[string]any{"begun": now, "watermark": now.Add(-24 * time.Hour), "window": map[string]any{"from": now.Add(-24 * time.Hour), "to": now}}
+	c.plant(map[string]any{"schema": store.Schema, "cursor": open})
+	wantFinding(t, c.check(beside), "state key ok", "starts at "+mark.Format(time.RFC3339))
+
 	wantRun(t, c.start(nil).push(), http.StatusOK, collect.Complete)
 	wantFinding(t, c.check(beside), "state key ok", "not read any more")
 	wantFinding(t, c.check(below), "state key warn", "below the prefix", "unset STATE_KEY")
@@ -128,6 +134,14 @@ func TestCheckDocument(t *testing.T) {
 	wantFinding(t, c.check(map[string]string{"FIRESTORE_COLLECTION": "other"}), "firestore ok", "no cursor yet")
 	c.plant(map[string]any{"schema": store.Schema, "lease": map[string]any{"holder": "x", "acquired_at": time.Unix(1767225600, 0), "ttl_ms": 570_000}})
 	wantFinding(t, c.check(nil), "firestore ok", "a run has the lease until 2026-01-01T00:09:30Z")
+}
+
+// A document of another account is found before a run meets it.
+func TestCheckOtherAccount(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t)
+	c.plant(map[string]any{"schema": store.Schema, "cursor": map[string]any{"account": map[string]any{"host": "api-other.duosecurity.com"}}})
+	wantFinding(t, c.check(nil), "firestore fail", "is that of account api-other.duosecurity.com", "FIRESTORE_COLLECTION")
 }
 
 // What Firestore refuses is said in its own words, with what to do about it.

@@ -82,6 +82,7 @@ type Firestore struct {
 	Store             *store.Store
 	Project, Database string
 	Stream            string
+	Account           string // Duo's API host, which the document has to be of
 }
 
 // Check is a [Check].
@@ -90,6 +91,10 @@ func (f Firestore) Check(ctx context.Context) []Finding {
 	state, err := f.probe(ctx)
 	if err != nil {
 		return []Finding{failOf(name, err, hintGoogle)}
+	}
+	if of := state.Cursor.Account.Host; of != "" && of != f.Account && !state.StartOpen() {
+		return []Finding{fail(name, "the document is that of account "+of+", and DUO_API_HOST is "+f.Account+": every run is refused",
+			"correct DUO_API_HOST, or give this account a FIRESTORE_COLLECTION of its own")}
 	}
 	return []Finding{good(name, fmt.Sprintf("database %s of project %s can be read and written: %s", f.Database, f.Project, standing(state)))}
 }
@@ -126,7 +131,7 @@ func (k StateKey) Check(ctx context.Context) []Finding {
 	where := "gs://" + k.Bucket.Name + "/" + k.Key
 	below := k.Bucket.Prefix == "" || strings.HasPrefix(k.Key, k.Bucket.Prefix+"/")
 	state, err := k.Firestore.probe(ctx)
-	switch started := err == nil && !state.Cursor.Watermark.IsZero(); {
+	switch started := err == nil && !state.Cursor.Watermark.IsZero() && !state.StartOpen(); {
 	case started && below:
 		return []Finding{warn(name, where+" lies below the prefix, where the feed takes it for records", "delete it and unset STATE_KEY: there is a cursor, so it is not read any more")}
 	case started:

@@ -136,7 +136,7 @@ func (r *run) choosePlan(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if s.Cursor.Watermark.IsZero() || reopens(s) {
+		if s.Cursor.Watermark.IsZero() || s.StartOpen() {
 			if p.first, err = r.FirstMark(ctx); err != nil {
 				return unplanned{err}
 			}

@@ -37,6 +37,9 @@ func (s silent) Release(ctx context.Context, _ *store.Lease, _ store.Run) error 
 // TestShutdownSilent is told to stop in the commit of a page, or in the last
 // one, while the store does not answer. It ends before the process is killed.
 func TestShutdownSilent(t *testing.T) {
+	if testing.Short() {
+		t.Skip("waits for seconds")
+	}
 	t.Parallel()
 	for name, records := range map[string]int{"a page": 1500, "the last page": 10} {
 		t.Run(name, func(t *testing.T) {

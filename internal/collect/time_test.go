@@ -109,6 +109,9 @@ func TestNarrowestWindows(t *testing.T) {
 // TestBudget ends while Duo hangs: on the first page nothing was gained, which
 // is a failure; later the cursor has moved, which is none.
 func TestBudget(t *testing.T) {
+	if testing.Short() {
+		t.Skip("waits for seconds")
+	}
 	t.Parallel()
 	for name, test := range map[string]struct {
 		script  []duosim.Fault
@@ -243,6 +246,9 @@ func (b deadlineBucket) Put(ctx context.Context, o writer.Object) (*writer.Objec
 // TestSlowUpload has an upload last longer than the budget, after the object
 // was stored and before. The run fails, and the next one finds what is there.
 func TestSlowUpload(t *testing.T) {
+	if testing.Short() {
+		t.Skip("waits for seconds")
+	}
 	t.Parallel()
 	for name, stored := range map[string]bool{"stored": true, "not stored": false} {
 		t.Run(name, func(t *testing.T) {

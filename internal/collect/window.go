@@ -84,10 +84,10 @@ type live struct {
 
 func (p live) start(s store.State) (store.Cursor, error) {
 	c, now := s.Cursor, s.Now
-	if reopens(s) && c.Account != p.account {
+	if s.StartOpen() && c.Account != p.account {
 		c = store.Cursor{} // nothing of that account's is committed: its host was mistyped
 	}
-	if c.Watermark.IsZero() || reopens(s) {
+	if c.Watermark.IsZero() || s.StartOpen() {
 		c = p.open(c, now)
 	}
 	c, err := p.claim(c)
@@ -119,13 +119,6 @@ func (p live) open(c store.Cursor, now time.Time) store.Cursor {
 	// The overlap never reaches before the first mark, and the bucket may hold
 	// more than this cursor, a new one, tells.
 	return store.Cursor{Begun: c.Begun, Watermark: at, Reach: at, Recheck: shown(now), NotBefore: c.NotBefore, Pace: c.Pace}
-}
-
-// reopens reports whether the stream's start may still be moved by a setting: its
-// first page is not committed, and no run that has not given its lease back can
-// still write it. A cursor that was made anew from the history has no start.
-func reopens(s store.State) bool {
-	return !s.Cursor.Begun.IsZero() && s.Cursor.Totals.Pages == 0 && s.Cursor.Window.Open() && s.Lease.Holder == ""
 }
 
 // shown is up to when Duo shows records: no window has ever ended later.

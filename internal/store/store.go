@@ -76,6 +76,13 @@ type State struct {
 	Now    time.Time // the server's clock at the read
 }
 
+// StartOpen reports whether a setting may still move the stream's start: its first
+// page is not committed, and no run that has not given its lease back can still
+// write it. A cursor that was made anew from the history has no start.
+func (s State) StartOpen() bool {
+	return !s.Cursor.Begun.IsZero() && s.Cursor.Totals.Pages == 0 && s.Cursor.Window.Open() && s.Lease.Holder == ""
+}
+
 // Claim is what a run asks for.
 type Claim struct {
 	Holder string        // the run's id, unique
