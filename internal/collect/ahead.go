@@ -13,11 +13,11 @@ import (
 
 // page is one response of Duo, read.
 type page struct {
-	records []record.Record
-	next    string // next_offset, "" if there is none
-	total   int    // total_objects, -1 if unknown
-	err     error  // in place of a page
-	panic   any    // likewise
+	records []record.Record // overwritten by the page after the next one
+	next    string          // next_offset, "" if there is none
+	total   int             // total_objects, -1 if unknown
+	err     error           // in place of a page
+	panic   any             // likewise
 }
 
 // ahead has one page in hand and asks for the next one while that is written
@@ -27,13 +27,16 @@ type ahead struct {
 	session *duo.Session
 	host    string // added to records, "" if nothing is
 	hand    page
+	memory  [2]*record.Page // of the page in hand, and of the next one
 
 	asked  duo.Query // what answer is for
 	answer chan page // nil while nothing is asked for
 	cancel context.CancelFunc
 }
 
-func newAhead(session *duo.Session, host string) *ahead { return &ahead{session: session, host: host} }
+func newAhead(session *duo.Session, host string) *ahead {
+	return &ahead{session: session, host: host, memory: [2]*record.Page{{}, {}}}
+}
 
 // ask asks for the page that the window is at, unless that is under way.
 func (a *ahead) ask(ctx context.Context, w store.Window) {
@@ -43,7 +46,7 @@ func (a *ahead) ask(ctx context.Context, w store.Window) {
 	}
 	a.end()
 	ctx, a.cancel = context.WithCancel(ctx)
-	answer := make(chan page, 1)
+	answer, memory := make(chan page, 1), a.memory[1]
 	a.asked, a.answer = q, answer
 	go func() {
 		defer func() {
@@ -52,7 +55,7 @@ func (a *ahead) ask(ctx context.Context, w store.Window) {
 			}
 		}()
 		p, err := a.session.Page(ctx, q)
-		answer <- page{records: record.ReadAll(p.Records, a.host), next: p.Next, total: p.Total, err: err}
+		answer <- page{records: memory.Read(p.Records, a.host), next: p.Next, total: p.Total, err: err}
 	}()
 }
 
@@ -71,6 +74,7 @@ func (a *ahead) take() (page, error) {
 	}
 	if p.err == nil {
 		a.hand = p
+		a.memory[0], a.memory[1] = a.memory[1], a.memory[0]
 	}
 	return p, p.err
 }

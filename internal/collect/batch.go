@@ -78,19 +78,24 @@ func remember(seen store.Seen) memory {
 	return m
 }
 
-// follow takes out what the next Seen has no more of the last one, and takes in
-// what it has more.
+// follow takes out what the next Seen has no more of the last one. What it has
+// more was taken in when it was picked or adopted.
 func (m memory) follow(last, next store.Seen) {
-	more := map[store.ID]bool{}
-	for _, p := range next.Without(last) {
-		for _, id := range p.IDs {
-			more[id] = true
-			m[id] += 0
+	gone := last.Without(next)
+	if len(gone) == 0 {
+		return
+	}
+	stay := map[store.ID]bool{}
+	if end := len(last) - 1; gone[len(gone)-1].Number == last[end].Number { // it may go on in a new part
+		for _, p := range next.Without(last) {
+			for _, id := range p.IDs {
+				stay[id] = true
+			}
 		}
 	}
-	for _, p := range last.Without(next) {
+	for _, p := range gone {
 		for _, id := range p.IDs {
-			if !more[id] {
+			if !stay[id] {
 				delete(m, id)
 			}
 		}

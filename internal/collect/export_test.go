@@ -17,12 +17,13 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 type Objects struct {
 	seen   memory
 	buffer []byte
+	memory record.Page
 }
 
 // Of returns the bytes of the object of a page's records, with the sum that the
 // writer adds. They are overwritten when the next one is made.
 func (o *Objects) Of(raw []jsontext.Value) (object []byte, sum uint32) {
-	p := page{records: record.ReadAll(raw, "api-1234abcd.duosecurity.com")}
+	p := page{records: o.memory.Read(raw, "api-1234abcd.duosecurity.com")}
 	end := time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC)
 	if o.seen == nil {
 		o.seen = remember(nil)

@@ -1,9 +1,11 @@
 package duo
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"strconv"
 
@@ -26,28 +28,116 @@ var lenient = json.JoinOptions(jsontext.AllowDuplicateNames(true), jsontext.Allo
 
 // answer is the JSON of every answer. Values stay raw until they are needed:
 // shapes differ between Duo's logs, its documentation and its clients, and a
-// refusal with an odd one is still a refusal.
+// refusal with an odd one is still a refusal. All are parts of the body.
 type answer struct {
-	Stat     jsontext.Value `json:"stat"`
-	Code     jsontext.Value `json:"code"`
-	Message  jsontext.Value `json:"message"`
-	Detail   jsontext.Value `json:"message_detail"`
-	Response jsontext.Value `json:"response"`
+	Stat, Code, Message, Detail jsontext.Value
+
+	Response response
 	// Metadata may stand here instead, as Duo's general paging has it:
 	// https://duo.com/docs/adminapi#response-paging
-	Metadata jsontext.Value `json:"metadata"`
+	Metadata jsontext.Value
 }
 
-// decode reads the body of any answer.
+type response struct {
+	Items    []jsontext.Value // nil for null, and where there is none
+	Metadata jsontext.Value
+	Odd      bool // it, or its list of items, is something else
+}
+
+// decode reads the body of any answer, in place and once.
 func decode(body []byte) (answer, error) {
 	var a answer
 	if len(body) > maxBody {
 		return a, errTooLong
 	}
-	if json.Unmarshal(body, &a, lenient) != nil {
-		return a, errNotJSON
+	d := decoder{jsontext.NewDecoder(bytes.NewBuffer(body), lenient), body}
+	if d.PeekKind() != '{' || d.object(func(name string) error { return d.answer(&a, name) }) != nil {
+		return answer{}, errNotJSON
+	}
+	if _, err := d.ReadToken(); !errors.Is(err, io.EOF) {
+		return answer{}, errNotJSON
 	}
 	return a, nil
+}
+
+// decoder reads a body in place.
+type decoder struct {
+	*jsontext.Decoder
+	body []byte
+}
+
+// value reads a value that is a part of the body.
+func (d decoder) value(into *jsontext.Value) error {
+	v, err := d.ReadValue()
+	end := d.InputOffset()
+	*into = d.body[end-int64(len(v)) : end]
+	return err
+}
+
+// object reads an object, whose members' values member has to read.
+func (d decoder) object(member func(name string) error) error {
+	_, err := d.ReadToken()
+	for err == nil && d.PeekKind() != '}' {
+		var name jsontext.Token
+		if name, err = d.ReadToken(); err == nil {
+			err = member(name.String())
+		}
+	}
+	if err != nil {
+		return err
+	}
+	_, err = d.ReadToken()
+	return err
+}
+
+func (d decoder) answer(a *answer, name string) error {
+	switch name {
+	case "stat":
+		return d.value(&a.Stat)
+	case "code":
+		return d.value(&a.Code)
+	case "message":
+		return d.value(&a.Message)
+	case "message_detail":
+		return d.value(&a.Detail)
+	case "metadata":
+		return d.value(&a.Metadata)
+	case "response":
+		a.Response = response{}
+		if d.PeekKind() == '{' {
+			return d.object(func(name string) error { return d.response(&a.Response, name) })
+		}
+		a.Response.Odd = d.PeekKind() != 'n'
+	}
+	return d.SkipValue()
+}
+
+func (d decoder) response(r *response, name string) error {
+	switch name {
+	case "metadata":
+		return d.value(&r.Metadata)
+	case "items":
+		r.Items = nil
+		if d.PeekKind() == '[' {
+			return d.items(r)
+		}
+		r.Odd = r.Odd || d.PeekKind() != 'n'
+	}
+	return d.SkipValue()
+}
+
+func (d decoder) items(r *response) error {
+	_, err := d.ReadToken()
+	for r.Items = make([]jsontext.Value, 0, PageSize); err == nil && d.PeekKind() != ']'; {
+		var item jsontext.Value
+		err = d.value(&item)
+		r.Items = append(r.Items, item)
+	}
+	if err != nil {
+		return err
+	}
+	_, err = d.ReadToken()
+	return err
 }
 
 // page returns the page that the answer is, or one of the errors above.
@@ -55,19 +145,15 @@ func (a answer) page() (Page, error) {
 	if text(a.Stat) != "OK" {
 		return Page{}, errFail
 	}
-	var response struct {
-		Items    []jsontext.Value `json:"items"`
-		Metadata jsontext.Value   `json:"metadata"`
-	}
-	if a.Response != nil && json.Unmarshal(a.Response, &response, lenient) != nil {
+	if a.Response.Odd {
 		return Page{}, errNotJSON
 	}
 	// A list that is null or missing says nothing about the log: taken for
 	// an empty page it would end the window and lose the rest of it.
-	if response.Items == nil {
+	if a.Response.Items == nil {
 		return Page{}, errNoItems
 	}
-	within, err := readMetadata(response.Metadata)
+	within, err := readMetadata(a.Response.Metadata)
 	if err != nil {
 		return Page{}, err
 	}
@@ -76,7 +162,7 @@ func (a answer) page() (Page, error) {
 		return Page{}, err
 	}
 	m := within.or(beside)
-	return Page{Records: response.Items, Next: m.next, Total: m.total}, nil
+	return Page{Records: a.Response.Items, Next: m.next, Total: m.total}, nil
 }
 
 // metadata is what Duo says of paging: "" and -1 where it says nothing.

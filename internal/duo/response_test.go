@@ -117,7 +117,7 @@ func TestDecodeMalformed(t *testing.T) {
 		"HTML":              {`<html>`, errNotJSON},
 		"cut off":           {`{"stat":"OK","response":{"items":[{}`, errNotJSON},
 		"list":              {`[]`, errNotJSON},
-		"null":              {`null`, errFail},
+		"null":              {`null`, errNotJSON},
 		"other JSON":        {`{"status":"up"}`, errFail},
 		"FAIL":              {`{"stat":"FAIL","code":50000}`, errFail},
 		"no response":       {`{"stat":"OK"}`, errNoItems},

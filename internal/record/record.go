@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -58,22 +59,34 @@ var asSent = json.JoinOptions(jsontext.AllowDuplicateNames(true), jsontext.Allow
 //
 // Whatever the JSON is, it is kept. What is no JSON, in an object that somebody
 // damaged, is a record without time and id.
-func Read(raw []byte, host string) Record { return ReadAll([]jsontext.Value{raw}, host)[0] }
+func Read(raw []byte, host string) Record {
+	var p Page
+	return p.Read([]jsontext.Value{raw}, host)[0]
+}
 
-// ReadAll reads the records of a page.
-func ReadAll(page []jsontext.Value, host string) []Record {
+// Page is the memory of a page's records, to be used again.
+type Page struct {
+	reader
+	records []Record
+	lines   []byte
+}
+
+// Read reads the records of a page, in place of those before.
+func (p *Page) Read(page []jsontext.Value, host string) []Record {
 	size := 0
 	for _, raw := range page {
 		size += len(raw) + len(eventType) + len(hostKey) + len(host) + len(`,,""`)
 	}
-	records, lines := make([]Record, len(page)), make([]byte, 0, size)
-	var r reader
-	for i, raw := range page {
-		start := len(lines)
-		lines, records[i] = r.append(lines, raw, host)
-		records[i].Line = lines[start:len(lines):len(lines)]
+	// Whole from the start: the lines would stay behind if it grew.
+	p.records, p.lines = p.records[:0], slices.Grow(p.lines[:0], size)
+	for _, raw := range page {
+		var r Record
+		start := len(p.lines)
+		p.lines, r = p.append(p.lines, raw, host)
+		r.Line = p.lines[start:len(p.lines):len(p.lines)]
+		p.records = append(p.records, r)
 	}
-	return records
+	return p.records
 }
 
 // reader is kept from record to record, for its memory.

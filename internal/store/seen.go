@@ -86,7 +86,10 @@ func (s Seen) Without(other Seen) (parts Seen) {
 }
 
 func (p Part) equal(q Part) bool {
-	return p.Number == q.Number && p.Until == q.Until && p.Last == q.Last && slices.Equal(p.IDs, q.IDs)
+	if p.Number != q.Number || p.Until != q.Until || p.Last != q.Last || len(p.IDs) != len(q.IDs) {
+		return false
+	}
+	return &p.IDs[0] == &q.IDs[0] || slices.Equal(p.IDs, q.IDs) // the same memory needs no look at it
 }
 
 // partHead is the bytes that precede the identities of a packed part.
