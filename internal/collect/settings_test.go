@@ -3,16 +3,21 @@ package collect_test
 import (
 	"context"
 	"encoding/json"
+	"path/filepath"
 	"testing"
 	"time"
 
 	"duo-telephony-collector/internal/collect"
+	"duo-telephony-collector/internal/store"
 )
 
 // settings are all that a new revision can change of how the stream is
 // collected, by the variable. README says of each when it may be changed.
 var settings = map[string]func(*world){
-	"GCS_PREFIX":       func(w *world) { w.move("elsewhere/b") },
+	"GCS_PREFIX": func(w *world) { w.move("elsewhere/b") },
+	"FIRESTORE_COLLECTION": func(w *world) {
+		w.store = store.NewBolt(filepath.Join(tempDir(w.t), "other.db"), w.clock)
+	},
 	"MAX_ITERATIONS":   func(w *world) { w.config.MaxPages = 1 },
 	"RUN_BUDGET":       func(w *world) { w.config.Budget = 3 * time.Minute },
 	"INITIAL_LOOKBACK": func(w *world) { w.config.Lookback = 6 * time.Hour },

@@ -23,7 +23,7 @@ func testRoundTrip(t *testing.T, b Bucket) {
 	for i, meta := range []writer.Meta{
 		object("").Meta,
 		{},
-		{Next: `quoted "x", 'y' \z`, Records: 1000, RunID: "run 2", Token: 1 << 60},
+		{Next: `quoted "x", 'y' \z`, Records: 1000, RunID: "run 2", Token: 1 << 60, Account: "api-1234abcd.duosecurity.com", Untimed: 7},
 		{Next: "päge,次", First: at(1, 0, 0)},
 		{Last: at(1, 0, 0).Add(time.Microsecond)},
 	} {
