@@ -450,3 +450,34 @@ func TestLeftObject(t *testing.T) {
 		})
 	}
 }
+
+// TestDeletedDuringBackfill loses the live stream's document while a backfill
+// writes what lies behind the watermark that the history still tells: the live
+// stream waits for its end.
+func TestDeletedDuringBackfill(t *testing.T) {
+	t.Parallel()
+	w := embedded(t)
+	w.complete()
+	mark := w.state().Cursor.Watermark
+	w.sim.Add(spread(300, mark.Add(time.Minute), 10*time.Second)...)
+	w.pass(3 * time.Hour)
+	w.edit(func(c *store.Cursor) { // which leaves the history as it is
+		c.Watermark = mark.Add(3 * time.Hour)
+		c.Reach = c.Watermark
+	})
+	c := w.collector()
+	c.Bucket = &meanwhile{w.bucket, func() {
+		w.forget(stream)
+		if r := w.collector().Run(t.Context(), collect.Job{}); r.Outcome != collect.Partial || !strings.Contains(r.Reason, "backfill") {
+			t.Errorf("the live run is %s with %d records: %s", r.Outcome, r.Records, r.Reason)
+		}
+	}}
+	job := collect.Job{Backfill: &store.Backfill{From: mark, To: mark.Add(2 * time.Hour)}}
+	if r := c.Run(t.Context(), job); r.Outcome != collect.Complete || r.Records != 300 {
+		t.Errorf("the backfill is %s with %d records: %s", r.Outcome, r.Records, r.Reason)
+	}
+	w.collector().Run(t.Context(), collect.Job{})
+	if n := len(w.lines()); w.doubled() != 0 || n != 300 {
+		t.Errorf("%d lines, %d records are there twice", n, w.doubled())
+	}
+}

@@ -26,7 +26,7 @@ func (s stop) Error() string { return string(s) }
 const (
 	errShutdown stop = "told to stop, by a shut-down or because the caller has gone; the next run goes on"
 	errBudget   stop = "RUN_BUDGET is used up; the next run goes on"
-	errBackfill stop = "a backfill is writing records of this time, because the watermark was set back: the first run after it goes on"
+	errBackfill stop = "a backfill is writing records of this time, because the watermark was set back or the document deleted: the first run after it goes on"
 	errPages    stop = "MAX_ITERATIONS is reached; the next run goes on"
 )
 

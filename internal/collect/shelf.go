@@ -126,9 +126,11 @@ func (r *run) consult(ctx context.Context, records []record.Record) error {
 }
 
 // besideBackfill refuses a window that a backfill is writing to at this moment.
-// That can only be if somebody has moved the watermark back.
+// That can only be if somebody has moved the watermark back or deleted the
+// document, and not in a stream's first run.
 func (r *run) besideBackfill(ctx context.Context) error {
-	if r.cursor.Backfill != nil || r.cursor.Totals.Pages == 0 {
+	first := r.cursor.Totals.Pages == 0 && !r.cursor.Begun.IsZero()
+	if r.cursor.Backfill != nil || first {
 		return nil
 	}
 	s, err := r.Store.Load(ctx, BackfillStream(r.Stream))

@@ -30,7 +30,7 @@ type Object struct {
 // Meta is kept with the object. It makes it ours, tells whoever lists it what is
 // in it, and whoever looks for a fault which run wrote it and where it went on.
 type Meta struct {
-	Next    string // offset of the next page, "" after the last
+	Next    string // offset that the writer went on with, "" if none; nobody goes on by it
 	Records int    // lines in Data
 	// First and Last are the earliest and latest readable record times, to
 	// the millisecond; zero where no record has one.
