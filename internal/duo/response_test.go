@@ -158,7 +158,7 @@ func reference(body []byte) ([]string, error) {
 	var answer, response map[string]json.RawMessage
 	var stat string
 	var items []json.RawMessage
-	if json.Unmarshal(body, &answer) != nil {
+	if json.Unmarshal(body, &answer) != nil || answer == nil { // null is no answer
 		return nil, errNotJSON
 	}
 	if _ = json.Unmarshal(answer["stat"], &stat); stat != "OK" {
@@ -245,6 +245,7 @@ func TestDecodeLikeJSON(t *testing.T) {
 		`{"stat":"OK","response":{"items":[1]}}{}`,
 		` {"stat":"OK","response":{"items":[]}} `,
 		`{"items":[1]}`,
+		`null`,
 		`{"stat":"OK","response":{"items":[{"items":[1],"response":{"items":[2]}}],"a":{"items":[3]}},"items":[4]}`,
 	} {
 		sameAsReference(t, []byte(body))
