@@ -1,0 +1,98 @@
+package duo
+
+import (
+	"slices"
+	"time"
+)
+
+// Log is one of Duo's logs: where it is, how it pages, and which members of its
+// records matter. Code that reads a log goes by its row and never by its name.
+type Log struct {
+	// Name is the log in settings, streams, folders and object names.
+	Name string
+
+	// Path is the endpoint's, List the member of "response" that has the
+	// records.
+	Path, List string
+	// Limit is the most records that a page can be asked for, Few the least
+	// that Duo is known to page by where it ignores the limit.
+	Limit, Few int
+	// Ordered: the endpoint sorts by time when it is asked to. Where it does
+	// not, the order is unknown, and an offset may be a position that moves when
+	// records come in.
+	Ordered bool
+	// OffsetParam takes the next page's offset.
+	OffsetParam string
+
+	// Time is the member with a record's time: a number of TimeUnit since 1970
+	// or, where that is 0, RFC 3339 text.
+	Time     string
+	TimeUnit time.Duration
+	// ID is the member with a record's id. Unique: records with one id and one
+	// time are one record. Otherwise their bytes have to agree, too.
+	ID     string
+	Unique bool
+	// Mutable: Duo may show another version of a record later. The first one
+	// counts.
+	Mutable bool
+
+	// EventType is the "eventtype" that SecOps' parser reads and Duo does not
+	// send. It is added together with "host"; empty where neither is.
+	EventType string
+	// Label is SecOps' log type.
+	Label string
+	// Kept is how long Duo shows a record.
+	Kept time.Duration
+	// Overlap is how far a window reaches back for late records by default.
+	Overlap time.Duration
+}
+
+// Logs are the logs that can be collected. Each costs a row here, and a mapping
+// in package udm if SecOps has a parser.
+//
+// Sources: Duo's API documentation and clients, SecOps' parser pages;
+// docs/logs.md has them row by row. The v1 logs administrator and offline
+// enrollment are no rows: Duo announced their end for 2026-09-30, and activity
+// contains them.
+var Logs = []Log{
+	{
+		Name: "telephony", Path: "/admin/v2/logs/telephony", List: "items",
+		Limit: 1000, Few: 100, Ordered: true, OffsetParam: "next_offset",
+		Time: "ts", ID: "telephony_id", Unique: true,
+		EventType: "telephony", Label: "DUO_TELEPHONY", Kept: 180 * day, Overlap: 10 * time.Minute,
+	},
+	{
+		// An offline login is logged when its computer is online again. Nobody
+		// says that txid is unique. SecOps' parser would take "host" for the
+		// computer that was logged in to.
+		Name: "authentication", Path: "/admin/v2/logs/authentication", List: "authlogs",
+		Limit: 1000, Few: 100, Ordered: true, OffsetParam: "next_offset",
+		Time: "isotimestamp", ID: "txid",
+		Label: "DUO_AUTH", Kept: 180 * day, Overlap: 3 * time.Hour,
+	},
+	{
+		Name: "activity", Path: "/admin/v2/logs/activity", List: "items",
+		Limit: 1000, Few: 100, Ordered: true, OffsetParam: "next_offset",
+		Time: "ts", ID: "activity_id", Unique: true,
+		Label: "DUO_ACTIVITY", Kept: 180 * day, Overlap: time.Hour,
+	},
+	{
+		// Events are few and surface long after what they are about. Their
+		// state changes while somebody works on them.
+		Name: "trust-monitor", Path: "/admin/v1/trust_monitor/events", List: "events",
+		Limit: 200, Few: 50, OffsetParam: "offset",
+		Time: "surfaced_timestamp", TimeUnit: time.Millisecond, ID: "sekey", Unique: true, Mutable: true,
+		Label: "DUO_TRUST_MONITOR", Kept: 180 * day, Overlap: 24 * time.Hour,
+	},
+}
+
+const day = 24 * time.Hour
+
+// LogNamed returns the log of that name.
+func LogNamed(name string) (Log, bool) {
+	i := slices.IndexFunc(Logs, func(l Log) bool { return l.Name == name })
+	if i < 0 {
+		return Log{}, false
+	}
+	return Logs[i], true
+}
