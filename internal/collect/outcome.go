@@ -92,7 +92,7 @@ func (r *run) release(ctx context.Context) {
 		return
 	}
 	if err != nil {
-		r.Log.WarnContext(ctx, "lease not given back, it ends by itself", "error", err, "expires_at", r.lease.ExpiresAt())
+		r.Logger.WarnContext(ctx, "lease not given back, it ends by itself", "error", err, "expires_at", r.lease.ExpiresAt())
 	}
 }
 

@@ -43,8 +43,8 @@ type CursorStatus struct {
 // Status tells where the live stream stands and where backfills do.
 func (c *Collector) Status(ctx context.Context) ([]Status, error) {
 	var out []Status
-	for _, stream := range []string{c.Stream, BackfillStream(c.Stream)} {
-		s, err := c.statusOf(ctx, stream)
+	for _, stream := range []Stream{c.Live(), c.Backfill()} {
+		s, err := c.statusOf(ctx, stream.String())
 		if err != nil {
 			return nil, err
 		}

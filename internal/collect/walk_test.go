@@ -169,8 +169,8 @@ func TestProgress(t *testing.T) {
 	to := from.Add(40 * time.Minute)
 	c.Run(t.Context(), collect.Job{Backfill: &store.Backfill{From: from, To: to, Redeliver: true}})
 	want := []collect.Progress{
-		{Stream: collect.BackfillStream(stream), Records: 1000, From: from, To: to, At: from.Add(899 * time.Second)},
-		{Stream: collect.BackfillStream(stream), Records: 2000, From: from, To: to, At: from.Add(1899 * time.Second)},
+		{Stream: backfills, Records: 1000, From: from, To: to, At: from.Add(899 * time.Second)},
+		{Stream: backfills, Records: 2000, From: from, To: to, At: from.Add(1899 * time.Second)},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("progress (-want +got):\n%s", diff)
