@@ -18,6 +18,9 @@ const (
 	Failed   = "failed"   // Report.Err says of what
 )
 
+// outcomes are all of them, the more urgent the later.
+var outcomes = []string{Complete, Partial, Busy, Failed}
+
 // stop is why a run ends before it has caught up, without having failed.
 type stop string
 
