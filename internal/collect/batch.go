@@ -68,8 +68,9 @@ func borders(w store.Window, at int64) bool {
 // every page would pay for the whole overlap.
 type memory map[store.ID]int
 
-func remember(seen store.Seen) memory {
-	m := make(memory, seen.Len()+duo.PageSize)
+// remember returns the memory of seen, with room for a page.
+func remember(seen store.Seen, page int) memory {
+	m := make(memory, seen.Len()+page)
 	for _, p := range seen {
 		for _, id := range p.IDs {
 			m[id] = 0
@@ -148,14 +149,14 @@ func pick(p page, c store.Cursor, k walk, seen memory, held *shelf, buffer []byt
 // adopt returns the batch that an object holds, in place of the one that was to
 // be written under its name. Where the object lacks records of that one, the
 // walk stays where it is: they are the next object's.
-func adopt(o writer.Object, instead batch, c store.Cursor, seen memory) batch {
+func adopt(log duo.Log, o writer.Object, instead batch, c store.Cursor, seen memory) batch {
 	b := batch{duplicates: instead.duplicates, latest: instead.latest}
 	lacks := map[store.ID]bool{}
 	for _, id := range instead.ids {
 		lacks[id] = true
 	}
 	for line := range lines(o.Data) {
-		r := record.Read(line, "")
+		r := record.Read(line, log, "")
 		b.add(r, &c)
 		if in(c.Window, r.At) {
 			b.latest = max(b.latest, r.At)

@@ -18,7 +18,7 @@ func (r *run) drop(ctx, asking context.Context, p page) (batch, error) {
 		return batch{}, err
 	}
 	if r.seen == nil || len(r.seen) != r.cursor.Seen.Len() { // an object was adopted, or a range begun
-		r.seen = remember(r.cursor.Seen)
+		r.seen = remember(r.cursor.Seen, r.Log.Limit)
 	}
 	r.walk = r.walk.at(r.cursor.Window)
 	b := pick(p, r.cursor, r.walk, r.seen, r.shelf, r.buffer)
@@ -47,11 +47,13 @@ func (r *run) lead(b *batch, p page) {
 	}
 	w.Shown += b.shown
 	w.Fresh += b.records
-	w.Last = latest(w.Last, timeOf(b.passed))
+	if r.Log.Ordered { // else a time does not tell how far the walk is
+		w.Last = latest(w.Last, timeOf(b.passed))
+	}
 	if w.Idle++; b.shown > 0 {
 		w.Idle = 0
 	}
-	next, err := step(w, r.walk, p)
+	next, err := step(r.Log, w, r.walk, p)
 	if err != nil || next.Open() {
 		b.window, b.failure = next, err
 		return
@@ -109,7 +111,7 @@ func (r *run) adopt(ctx context.Context, there writer.Object, b batch) (batch, e
 		return b, fmt.Errorf("%w: %s holds records of %s, and this service collects those of %s: give each account a GCS_PREFIX of its own", writer.ErrForeign, uri, of, r.cursor.Account)
 	}
 	r.Logger.InfoContext(ctx, "object adopted", "object", uri, "written_by", there.Meta.RunID)
-	b = adopt(there, b, r.cursor, r.seen)
+	b = adopt(r.Log, there, b, r.cursor, r.seen)
 	r.again = b.rest
 	return b, nil
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"duo-telephony-collector/internal/duo"
 	"duo-telephony-collector/internal/record"
 	"duo-telephony-collector/internal/store"
 )
@@ -23,10 +24,10 @@ type Objects struct {
 // Of returns the bytes of the object of a page's records, with the sum that the
 // writer adds. They are overwritten when the next one is made.
 func (o *Objects) Of(raw []jsontext.Value) (object []byte, sum uint32) {
-	p := page{records: o.memory.Read(raw, "api-1234abcd.duosecurity.com")}
+	p := page{records: o.memory.Read(raw, duo.Logs[0], "api-1234abcd.duosecurity.com")}
 	end := time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC)
 	if o.seen == nil {
-		o.seen = remember(nil)
+		o.seen = remember(nil, 0)
 	}
 	cursor := store.Cursor{Window: store.Window{To: end}}
 	b := pick(p, cursor, walk{}.at(cursor.Window), o.seen, nil, o.buffer)

@@ -51,8 +51,8 @@ type run struct {
 }
 
 func (c *Collector) begin(job Job) *run {
-	r := &run{Collector: c, job: job, started: time.Now(), session: c.Duo.Session(0)}
-	r.ahead = newAhead(r.session, c.addedHost())
+	r := &run{Collector: c, job: job, started: time.Now(), session: c.Duo.Session(c.Log, 0)}
+	r.ahead = newAhead(r.session, c.Config)
 	r.report = Summary{
 		ID: rand.Text(), Stream: c.Live().String(), StartedAt: r.started.UTC(), Objects: []string{},
 		Outcome: Failed, Reason: "the run crashed; its stack is in the log", Act: true, // what a panic leaves to the history
@@ -105,11 +105,11 @@ func (r *run) acquire(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	cursor.Window = resume(cursor.Window)
+	cursor.Window = resume(r.Log, cursor.Window)
 	r.lease, r.cursor = lease, cursor
-	r.session = r.Duo.Session(learned(cursor.Pace, lease.Now()))
+	r.session = r.Duo.Session(r.Log, learned(cursor.Pace, lease.Now()))
 	r.session.MaxWait = maxPause
-	r.ahead = newAhead(r.session, r.addedHost())
+	r.ahead = newAhead(r.session, r.Config)
 	r.started = time.Now() // a report covers the time that the lease was held
 	r.report.Token, r.report.StartedAt = lease.Token, lease.Now()
 	if g := cursor.Gap; g != nil && g.RunID == r.report.ID {
