@@ -14,6 +14,10 @@ import (
 // holding the request of who has called it.
 const maxPause = 65 * time.Second
 
+// askEndedAfter is when a log is asked for again that Duo has ended: so often the
+// run fails, and between that no run asks.
+const askEndedAfter = 24 * time.Hour
+
 // fetch returns the page that the window is at: the one in hand where an object
 // has delivered a part of it, else the one that Duo is asked for. An offset that
 // Duo refuses is done without.
@@ -57,7 +61,7 @@ func (r *run) coolDown(ctx context.Context) error {
 		return nil
 	}
 	if deadline, _ := ctx.Deadline(); wait > maxPause || time.Until(deadline) < wait {
-		return rateLimited(r.committed.NotBefore)
+		return r.pause()
 	}
 	select {
 	case <-ctx.Done():
@@ -65,6 +69,15 @@ func (r *run) coolDown(ctx context.Context) error {
 	case <-time.After(wait):
 		return nil
 	}
+}
+
+// pause is why Duo is not asked now.
+func (r *run) pause() error {
+	until := r.committed.NotBefore
+	if r.committed.Ended {
+		return stop("Duo has no such log, as the run before " + until.Add(-askEndedAfter).Format(time.RFC3339) + " said; it is asked again after " + until.Format(time.RFC3339) + ": if it has ended for good, take it out of DUO_LOGS")
+	}
+	return rateLimited(until)
 }
 
 // fetchError tells what a failed fetch means for the run. Whatever it is, the
@@ -82,6 +95,9 @@ func (r *run) fetchError(err error) error {
 		return errBudget
 	case errors.Is(err, context.DeadlineExceeded):
 		return errShort
+	case errors.As(err, &duoErr) && duoErr.Ended():
+		next.NotBefore, next.Ended = floor(r.lease.Now().Add(askEndedAfter)), true
+		r.leave = &next
 	case errors.As(err, &duoErr) && duoErr.RateLimited():
 		next.NotBefore = floor(r.lease.Now().Add(duoErr.RetryAfter))
 		r.leave = &next
