@@ -35,8 +35,8 @@ type answer struct {
 	Message  string
 	Detail   string `json:"message_detail"`
 	Response struct {
-		Items    []json.RawMessage
-		Metadata json.RawMessage
+		Items, AuthLogs, Events []json.RawMessage
+		Metadata                json.RawMessage
 	}
 }
 
