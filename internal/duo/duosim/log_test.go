@@ -1,6 +1,7 @@
 package duosim_test
 
 import (
+	"bytes"
 	"crypto/hmac"
 	"crypto/sha512"
 	"encoding/json"
@@ -136,37 +137,81 @@ type record map[string]any
 
 func (r record) id(log string) string { return r[logs[log].id].(string) }
 
-// records returns the records of the log's own list.
+// list returns the records of the log's own list.
+func (a answer) list(log string) []json.RawMessage {
+	return map[string][]json.RawMessage{
+		"items": a.Response.Items, "authlogs": a.Response.AuthLogs, "events": a.Response.Events,
+	}[logs[log].list]
+}
+
 func (a answer) records(t *testing.T, log string) []record {
 	t.Helper()
-	lists := map[string][]json.RawMessage{"items": a.Response.Items, "authlogs": a.Response.AuthLogs, "events": a.Response.Events}
 	var records []record
-	for _, raw := range lists[logs[log].list] {
-		var r record
-		if err := json.Unmarshal(raw, &r); err != nil {
-			t.Fatal(err)
-		}
-		records = append(records, r)
+	for _, raw := range a.list(log) {
+		records = append(records, parse(t, raw))
 	}
 	return records
+}
+
+func parse(t *testing.T, raw json.RawMessage) record {
+	t.Helper()
+	var r record
+	if err := json.Unmarshal(raw, &r); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// meta returns a member of the metadata, wherever that stands.
+func (a answer) meta(t *testing.T, name string) any {
+	t.Helper()
+	for _, raw := range []json.RawMessage{a.Response.Metadata, a.Metadata} {
+		if value, ok := parseNumbers(t, raw)[name]; ok {
+			return value
+		}
+	}
+	return nil
+}
+
+// parseNumbers keeps numbers as they are written.
+func parseNumbers(t *testing.T, raw json.RawMessage) (object map[string]any) {
+	t.Helper()
+	if raw == nil {
+		return nil
+	}
+	decoder := json.NewDecoder(bytes.NewReader(raw))
+	decoder.UseNumber()
+	if err := decoder.Decode(&object); err != nil {
+		t.Fatal(err)
+	}
+	return object
 }
 
 // next returns the next_offset as it is sent back, "" where there is none.
 func (a answer) next(t *testing.T) string {
 	t.Helper()
-	var metadata struct {
-		Next any `json:"next_offset"`
-	}
-	if err := json.Unmarshal(a.Response.Metadata, &metadata); err != nil {
-		t.Fatal(err)
-	}
-	switch next := metadata.Next.(type) {
+	switch next := a.meta(t, "next_offset").(type) {
 	case nil:
 		return ""
-	case float64:
-		return strconv.FormatFloat(next, 'f', -1, 64)
 	case []any:
 		return fmt.Sprint(next[0], ",", next[1])
+	default:
+		return fmt.Sprint(next)
 	}
-	return metadata.Next.(string)
+}
+
+// total returns total_objects, -1 where it is not exact.
+func (a answer) total(t *testing.T) int {
+	t.Helper()
+	total := a.meta(t, "total_objects")
+	if object, ok := total.(map[string]any); ok && object["relation"] == "eq" {
+		total = object["value"]
+	} else if ok || total == nil {
+		return -1
+	}
+	n, err := strconv.ParseFloat(fmt.Sprint(total), 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return int(n)
 }

@@ -2,7 +2,6 @@ package duosim
 
 import (
 	"encoding/json"
-	"fmt"
 	"math/rand/v2"
 )
 
@@ -23,11 +22,10 @@ func telephony(r Record) []json.RawMessage {
 	}{
 		Context: contexts[random.IntN(len(contexts))],
 		Credits: random.IntN(4),
-		// 555-0100 to 555-0199 belong to nobody in any area.
-		Phone: fmt.Sprintf("+1%03d55501%02d", 201+random.IntN(780), random.IntN(100)),
-		ID:    r.ID,
-		TS:    stamp(r.TS),
-		TxID:  uuid(src.Uint64(), src.Uint64()),
-		Type:  kinds[random.IntN(len(kinds))],
+		Phone:   phone(random),
+		ID:      r.ID,
+		TS:      stamp(r.TS),
+		TxID:    uuid(src.Uint64(), src.Uint64()),
+		Type:    kinds[random.IntN(len(kinds))],
 	})}
 }
