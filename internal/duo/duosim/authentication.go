@@ -116,7 +116,7 @@ func newLogin(random *rand.Rand, at time.Time, txid string) login {
 
 // memberOf returns some of the company's groups; one in ten are in most of them.
 func memberOf(random *rand.Rand) []string {
-	n := 5 + random.IntN(20)
+	n := 6 + random.IntN(20)
 	if random.IntN(10) == 0 {
 		n = 35 + random.IntN(25)
 	}
