@@ -293,7 +293,7 @@ func TestBackfillDocumentDeleted(t *testing.T) {
 				w.lose("telephony_")
 			}
 			w.backfill(job, collect.Complete, 100)
-			w.forget(collect.BackfillStream(stream))
+			w.forget(backfills)
 			w.pass(time.Millisecond)
 			w.sim.Add(spread(7, w.start.Add(-2*time.Hour), 11*time.Second)...)
 			objects := len(w.objects())

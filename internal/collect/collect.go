@@ -48,7 +48,7 @@ type Collector struct {
 	Duo    *duo.Client
 	Store  Store
 	Bucket Bucket
-	Log    *slog.Logger
+	Logger *slog.Logger
 	// At returns the bucket at a place where earlier settings had the objects go.
 	At func(writer.Place) Bucket
 	// Progress, unless it is nil, is told of each committed page.
@@ -58,7 +58,7 @@ type Collector struct {
 
 // Config is how to collect.
 type Config struct {
-	Stream    string                                   // "telephony"
+	Log       duo.Log                                  // which of Duo's logs
 	Host      string                                   // Duo's API host, which is the account, and "host" in records when Enrich is set
 	Enrich    bool                                     // add "eventtype" and "host" where a record lacks them
 	Gzip      bool                                     // for objects of windows that are yet to be frozen
@@ -76,12 +76,6 @@ type Job struct {
 	Force    bool // take the lease although another run holds it
 	DryRun   bool // fetch and count, take no lease, write nothing
 	Backfill *store.Backfill
-}
-
-// Report is how a run went.
-type Report struct {
-	store.Run
-	Err error `json:"-"` // what a failed run failed of
 }
 
 // Run carries out one run and returns when nothing of it is left running.

@@ -108,7 +108,7 @@ func (r *run) adopt(ctx context.Context, there writer.Object, b batch) (batch, e
 	if of := there.Meta.Account; of != "" && of != r.cursor.Account.Host {
 		return b, fmt.Errorf("%w: %s holds records of %s, and this service collects those of %s: give each account a GCS_PREFIX of its own", writer.ErrForeign, uri, of, r.cursor.Account)
 	}
-	r.Log.InfoContext(ctx, "object adopted", "object", uri, "written_by", there.Meta.RunID)
+	r.Logger.InfoContext(ctx, "object adopted", "object", uri, "written_by", there.Meta.RunID)
 	b = adopt(there, b, r.cursor, r.seen)
 	r.again = b.rest
 	return b, nil
@@ -189,13 +189,13 @@ func (r *run) tell(before, after store.Cursor) {
 func (r *run) warn(ctx context.Context, before, after store.Cursor, b batch) {
 	w := before.Window
 	if after.Reach.After(before.Reach) && after.Reach.After(w.To.Add(-r.Overlap)) {
-		r.Log.WarnContext(ctx, "overlap shortened: too many records to remember", "reaches_back_to", after.Reach)
+		r.Logger.WarnContext(ctx, "overlap shortened: too many records to remember", "reaches_back_to", after.Reach)
 	}
 	if b.window.Again && !w.Again {
-		r.Log.WarnContext(ctx, "Duo counts more records than it showed: the window is walked once more", "from", w.From, "to", w.To)
+		r.Logger.WarnContext(ctx, "Duo counts more records than it showed: the window is walked once more", "from", w.From, "to", w.To)
 	}
 	if b.gap != nil {
-		r.Log.ErrorContext(ctx, "records lost: Duo counts more than it shows", "missing", b.gap.Missing, "from", w.From, "to", w.To, "stream", r.report.Stream)
+		r.Logger.ErrorContext(ctx, "records lost: Duo counts more than it shows", "missing", b.gap.Missing, "from", w.From, "to", w.To, "stream", r.report.Stream)
 	}
 }
 
@@ -222,7 +222,7 @@ func (r *run) finish(ctx context.Context, c store.Cursor, outcome, reason string
 		c.Gap = nil // this record acknowledges it
 	}
 	r.describe(c)
-	if err := r.Store.Finish(ctx, r.lease, c, r.report); err != nil {
+	if err := r.Store.Finish(ctx, r.lease, c, store.Run(r.report)); err != nil {
 		return err
 	}
 	r.cursor, r.finished, r.dirty = c, true, false
@@ -230,7 +230,7 @@ func (r *run) finish(ctx context.Context, c store.Cursor, outcome, reason string
 }
 
 // counted is the report with a batch in it.
-func (r *run) counted(b batch) store.Run {
+func (r *run) counted(b batch) Summary {
 	report, w := r.report, r.cursor.Window
 	report.Pages++
 	report.Records += b.records

@@ -32,7 +32,7 @@ func (r *run) fetch(ctx context.Context) (page, error) {
 		if errors.As(err, &refused) && refused.OffsetRefused() {
 			// It is not remembered: from another place it may be taken.
 			if r.cursor.Window, err = reanchor(r.cursor.Window, ""); err == nil {
-				r.Log.WarnContext(ctx, "offset refused by Duo, going on without it", "from", r.cursor.Window.Anchor)
+				r.Logger.WarnContext(ctx, "offset refused by Duo, going on without it", "from", r.cursor.Window.Anchor)
 				continue
 			}
 		}

@@ -18,6 +18,9 @@ const (
 	Failed   = "failed"   // Report.Err says of what
 )
 
+// outcomes are all of them, the more urgent the later.
+var outcomes = []string{Complete, Partial, Busy, Failed}
+
 // stop is why a run ends before it has caught up, without having failed.
 type stop string
 
@@ -49,7 +52,7 @@ func (r *run) end(ctx context.Context, err error) Report {
 		r.conclude(err)
 		r.release(ctx)
 	}
-	return Report{Run: r.report, Err: r.failure}
+	return Report{Summary: r.report, Err: r.failure}
 }
 
 // conclude sets the outcome that an error leads to.
@@ -83,16 +86,16 @@ func (r *run) release(ctx context.Context) {
 	switch {
 	case errors.Is(r.failure, store.ErrLost):
 	case r.dirty:
-		err = r.Store.Finish(ctx, r.lease, r.cursor, r.report)
+		err = r.Store.Finish(ctx, r.lease, r.cursor, store.Run(r.report))
 	default:
-		err = r.Store.Release(ctx, r.lease, r.report)
+		err = r.Store.Release(ctx, r.lease, store.Run(r.report))
 	}
 	if errors.Is(err, store.ErrLost) {
 		r.conclude(err)
 		return
 	}
 	if err != nil {
-		r.Log.WarnContext(ctx, "lease not given back, it ends by itself", "error", err, "expires_at", r.lease.ExpiresAt())
+		r.Logger.WarnContext(ctx, "lease not given back, it ends by itself", "error", err, "expires_at", r.lease.ExpiresAt())
 	}
 }
 

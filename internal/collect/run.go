@@ -46,19 +46,19 @@ type run struct {
 	rest     string       // what of the range asked for a backfill leaves out, and until when
 	dirty    bool         // the cursor holds something for the next run that no commit saved
 	finished bool         // lease given back, nothing left to do
-	report   store.Run
+	report   Summary
 	failure  error
 }
 
 func (c *Collector) begin(job Job) *run {
 	r := &run{Collector: c, job: job, started: time.Now(), session: c.Duo.Session(0)}
 	r.ahead = newAhead(r.session, c.addedHost())
-	r.report = store.Run{
-		ID: rand.Text(), Stream: c.Stream, StartedAt: r.started.UTC(), Objects: []string{},
+	r.report = Summary{
+		ID: rand.Text(), Stream: c.Live().String(), StartedAt: r.started.UTC(), Objects: []string{},
 		Outcome: Failed, Reason: "the run crashed; its stack is in the log", Act: true, // what a panic leaves to the history
 	}
 	if job.Backfill != nil {
-		r.report.Stream = BackfillStream(c.Stream)
+		r.report.Stream = c.Backfill().String()
 	}
 	if job.DryRun {
 		dry := *c
@@ -68,10 +68,6 @@ func (c *Collector) begin(job Job) *run {
 	}
 	return r
 }
-
-// BackfillStream is the stream under which ranges of a stream are collected
-// again: it has a lease, a cursor and object names of its own.
-func BackfillStream(stream string) string { return stream + "-backfill" }
 
 // bounds returns the two contexts of a run. In the first one pages are asked
 // for: it ends with ctx and a little before the budget. In the second one they
@@ -117,7 +113,7 @@ func (r *run) acquire(ctx context.Context) error {
 	r.started = time.Now() // a report covers the time that the lease was held
 	r.report.Token, r.report.StartedAt = lease.Token, lease.Now()
 	if g := cursor.Gap; g != nil && g.RunID == r.report.ID {
-		r.Log.ErrorContext(ctx, "records lost: Duo no longer has them", "from", g.From, "to", g.To, "stream", r.report.Stream)
+		r.Logger.ErrorContext(ctx, "records lost: Duo no longer has them", "from", g.From, "to", g.To, "stream", r.report.Stream)
 	}
 	if !cursor.Window.Open() {
 		return r.finish(ctx, cursor, Complete, r.rest)
@@ -132,7 +128,7 @@ func (r *run) choosePlan(ctx context.Context) error {
 	}
 	p := live{Config: r.Config, owner: r.owner(), runID: r.report.ID}
 	if r.FirstMark != nil {
-		s, err := r.Store.Load(ctx, r.Stream)
+		s, err := r.Store.Load(ctx, r.Live().String())
 		if err != nil {
 			return err
 		}
@@ -148,7 +144,7 @@ func (r *run) choosePlan(ctx context.Context) error {
 
 // planBackfill cuts the range to what the live stream will not touch again.
 func (r *run) planBackfill(ctx context.Context, want store.Backfill) error {
-	s, err := r.Store.Load(ctx, r.Stream)
+	s, err := r.Store.Load(ctx, r.Live().String())
 	if err != nil {
 		return err
 	}
@@ -175,7 +171,7 @@ func (r *run) planBackfill(ctx context.Context, want store.Backfill) error {
 }
 
 func (c *Collector) owner() owner {
-	return owner{account: store.Account{Host: c.Host}, log: c.Stream, place: store.Place(c.Bucket.Place())}
+	return owner{account: store.Account{Host: c.Host}, log: c.Log.Name, place: store.Place(c.Bucket.Place())}
 }
 
 // bucket is where the objects of the window in progress go: where it began,

@@ -133,7 +133,7 @@ func (r *run) besideBackfill(ctx context.Context) error {
 	if r.cursor.Backfill != nil || first {
 		return nil
 	}
-	s, err := r.Store.Load(ctx, BackfillStream(r.Stream))
+	s, err := r.Store.Load(ctx, r.Backfill().String())
 	if err != nil {
 		return err
 	}
@@ -157,7 +157,7 @@ func (r *run) openShelf(ctx context.Context) (*shelf, error) {
 		buckets = append(buckets, r.at(writer.Place(p)))
 	}
 	around := around{from: r.cursor.Window.From, to: r.cursor.Window.To, reach: max(r.MaxWindow, listReach, time.Duration(widest)*time.Millisecond), account: r.cursor.Account.Host}
-	s, err := openShelf(ctx, buckets, around, r.Stream, BackfillStream(r.Stream))
+	s, err := openShelf(ctx, buckets, around, r.Live().String(), r.Backfill().String())
 	if err != nil {
 		return nil, err
 	}

@@ -16,7 +16,7 @@ type Status struct {
 	Lease      *Holder      `json:"lease"`       // null when nobody holds it
 	Cursor     CursorStatus `json:"cursor"`
 	Totals     store.Totals `json:"totals"`
-	Runs       []store.Run  `json:"runs"` // the newest first
+	Runs       []Summary    `json:"runs"` // the newest first
 }
 
 // Holder is who has the lease.
@@ -40,17 +40,20 @@ type CursorStatus struct {
 	Seen      int             `json:"seen"` // records remembered for the overlap
 }
 
-// Status tells where the live stream stands and where backfills do.
-func (c *Collector) Status(ctx context.Context) ([]Status, error) {
-	var out []Status
-	for _, stream := range []string{c.Stream, BackfillStream(c.Stream)} {
-		s, err := c.statusOf(ctx, stream)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, s)
+// LogStatus is where a log's live stream stands, and where its backfills do.
+type LogStatus struct {
+	Status
+	Backfill Status `json:"backfill"`
+}
+
+// Status reads where the log stands.
+func (c *Collector) Status(ctx context.Context) (LogStatus, error) {
+	live, err := c.statusOf(ctx, c.Live().String())
+	if err != nil {
+		return LogStatus{}, err
 	}
-	return out, nil
+	backfill, err := c.statusOf(ctx, c.Backfill().String())
+	return LogStatus{live, backfill}, err
 }
 
 func (c *Collector) statusOf(ctx context.Context, stream string) (Status, error) {
@@ -62,7 +65,7 @@ func (c *Collector) statusOf(ctx context.Context, stream string) (Status, error)
 	if err != nil {
 		return Status{}, err
 	}
-	s := Status{Stream: stream, Now: state.Now, Cursor: cursorStatus(state.Cursor, state.Now), Totals: state.Cursor.Totals, Runs: append([]store.Run{}, runs...)}
+	s := Status{Stream: stream, Now: state.Now, Cursor: cursorStatus(state.Cursor, state.Now), Totals: state.Cursor.Totals, Runs: summaries(runs)}
 	s.Watermark = s.Cursor.Watermark
 	if s.Watermark != nil {
 		lag := int64(state.Now.Sub(*s.Watermark).Seconds())
