@@ -133,7 +133,7 @@ func (p *printer) print(file string, in io.Reader) error {
 }
 
 func (p *printer) convert(line []byte) error {
-	event, err := udm.Convert(line)
+	event, err := udm.Mappings["telephony"].Convert(line)
 	if err != nil {
 		return err
 	}
