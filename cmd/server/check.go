@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"duo-telephony-collector/internal/check"
+	"duo-telephony-collector/internal/duo"
 	"duo-telephony-collector/internal/handler"
 	"duo-telephony-collector/internal/writer"
 )
@@ -61,7 +62,7 @@ func (c *checkCommand) checks(e *env) []check.Check {
 	}
 	if sound(e.readDuo) {
 		client := newDuo(cfg, slog.New(slog.DiscardHandler))
-		checks = append(checks, check.Duo{Client: client, Host: cfg.duoHost, Secret: cfg.duoSecret}.Check)
+		checks = append(checks, check.Duo{Client: client, Log: duo.Logs[0], Host: cfg.duoHost, Secret: cfg.duoSecret}.Check)
 	}
 	if c.only == "" {
 		storage, documents := sound(e.readStorage), sound(e.readFirestore)

@@ -79,7 +79,7 @@ func (c *Collector) statusOf(ctx context.Context, stream string) (Status, error)
 
 func cursorStatus(c store.Cursor, now time.Time) CursorStatus {
 	s := CursorStatus{
-		Watermark: orNil(c.Watermark), ReachesTo: orNil(c.Reach), NotBefore: orNil(c.NotBefore),
+		Watermark: orNil(c.Watermark), ReachesTo: orNil(c.SeenFrom), NotBefore: orNil(c.NotBefore),
 		Backfill: c.Backfill, Pace: learned(c.Pace, now).Seconds(), Gap: c.Gap, Seen: c.Seen.Len(),
 	}
 	if c.Window.Open() {

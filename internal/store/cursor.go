@@ -9,9 +9,9 @@ import (
 type Cursor struct {
 	// Watermark: everything before it is delivered. Zero before the first run.
 	Watermark time.Time `firestore:"watermark" json:"watermark"`
-	// Reach is how far back Seen is complete: no window starts before it. Seen
+	// SeenFrom is how far back Seen is complete: no window starts before it. Seen
 	// also has all else of the windows that end later, and somewhat earlier.
-	Reach time.Time `firestore:"reach" json:"reach"`
+	SeenFrom time.Time `firestore:"reach" json:"reach"`
 	// Recheck: a window that begins before it is held against the bucket,
 	// because Seen does not cover what was delivered of its time. Zero once
 	// such windows have passed it.
