@@ -78,12 +78,6 @@ type Job struct {
 	Backfill *store.Backfill
 }
 
-// Report is how a run went.
-type Report struct {
-	store.Run
-	Err error `json:"-"` // what a failed run failed of
-}
-
 // Run carries out one run and returns when nothing of it is left running.
 // When ctx ends it starts no further page, commits the one in hand and gives
 // the lease back, within ten seconds.

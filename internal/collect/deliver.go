@@ -222,7 +222,7 @@ func (r *run) finish(ctx context.Context, c store.Cursor, outcome, reason string
 		c.Gap = nil // this record acknowledges it
 	}
 	r.describe(c)
-	if err := r.Store.Finish(ctx, r.lease, c, r.report); err != nil {
+	if err := r.Store.Finish(ctx, r.lease, c, store.Run(r.report)); err != nil {
 		return err
 	}
 	r.cursor, r.finished, r.dirty = c, true, false
@@ -230,7 +230,7 @@ func (r *run) finish(ctx context.Context, c store.Cursor, outcome, reason string
 }
 
 // counted is the report with a batch in it.
-func (r *run) counted(b batch) store.Run {
+func (r *run) counted(b batch) Summary {
 	report, w := r.report, r.cursor.Window
 	report.Pages++
 	report.Records += b.records

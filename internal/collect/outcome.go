@@ -49,7 +49,7 @@ func (r *run) end(ctx context.Context, err error) Report {
 		r.conclude(err)
 		r.release(ctx)
 	}
-	return Report{Run: r.report, Err: r.failure}
+	return Report{Summary: r.report, Err: r.failure}
 }
 
 // conclude sets the outcome that an error leads to.
@@ -83,9 +83,9 @@ func (r *run) release(ctx context.Context) {
 	switch {
 	case errors.Is(r.failure, store.ErrLost):
 	case r.dirty:
-		err = r.Store.Finish(ctx, r.lease, r.cursor, r.report)
+		err = r.Store.Finish(ctx, r.lease, r.cursor, store.Run(r.report))
 	default:
-		err = r.Store.Release(ctx, r.lease, r.report)
+		err = r.Store.Release(ctx, r.lease, store.Run(r.report))
 	}
 	if errors.Is(err, store.ErrLost) {
 		r.conclude(err)

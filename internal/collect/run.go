@@ -46,14 +46,14 @@ type run struct {
 	rest     string       // what of the range asked for a backfill leaves out, and until when
 	dirty    bool         // the cursor holds something for the next run that no commit saved
 	finished bool         // lease given back, nothing left to do
-	report   store.Run
+	report   Summary
 	failure  error
 }
 
 func (c *Collector) begin(job Job) *run {
 	r := &run{Collector: c, job: job, started: time.Now(), session: c.Duo.Session(0)}
 	r.ahead = newAhead(r.session, c.addedHost())
-	r.report = store.Run{
+	r.report = Summary{
 		ID: rand.Text(), Stream: c.Stream, StartedAt: r.started.UTC(), Objects: []string{},
 		Outcome: Failed, Reason: "the run crashed; its stack is in the log", Act: true, // what a panic leaves to the history
 	}

@@ -16,7 +16,7 @@ type Status struct {
 	Lease      *Holder      `json:"lease"`       // null when nobody holds it
 	Cursor     CursorStatus `json:"cursor"`
 	Totals     store.Totals `json:"totals"`
-	Runs       []store.Run  `json:"runs"` // the newest first
+	Runs       []Summary    `json:"runs"` // the newest first
 }
 
 // Holder is who has the lease.
@@ -62,7 +62,7 @@ func (c *Collector) statusOf(ctx context.Context, stream string) (Status, error)
 	if err != nil {
 		return Status{}, err
 	}
-	s := Status{Stream: stream, Now: state.Now, Cursor: cursorStatus(state.Cursor, state.Now), Totals: state.Cursor.Totals, Runs: append([]store.Run{}, runs...)}
+	s := Status{Stream: stream, Now: state.Now, Cursor: cursorStatus(state.Cursor, state.Now), Totals: state.Cursor.Totals, Runs: summaries(runs)}
 	s.Watermark = s.Cursor.Watermark
 	if s.Watermark != nil {
 		lag := int64(state.Now.Sub(*s.Watermark).Seconds())

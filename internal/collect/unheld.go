@@ -50,5 +50,5 @@ func (c *Collector) Record(ctx context.Context, failed Report) (Report, error) {
 	}
 	late, cancelLate := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
 	defer cancelLate()
-	return failed, c.Store.Release(late, lease, failed.Run)
+	return failed, c.Store.Release(late, lease, store.Run(failed.Summary))
 }

@@ -19,7 +19,6 @@ import (
 
 	"duo-telephony-collector/internal/collect"
 	"duo-telephony-collector/internal/page"
-	"duo-telephony-collector/internal/store"
 )
 
 // maxBody bounds a request's body, in bytes. A push is below 1 KiB.
@@ -253,16 +252,16 @@ func (s *server) status(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		s.logRefusal(r, http.StatusServiceUnavailable, err)
 		writeJSON(w, http.StatusServiceUnavailable, struct {
-			Error      string     `json:"error"`
-			Unrecorded *store.Run `json:"unrecorded,omitempty"`
+			Error      string           `json:"error"`
+			Unrecorded *collect.Summary `json:"unrecorded,omitempty"`
 		}{err.Error(), unrecorded})
 		return nil
 	}
 	writeJSON(w, http.StatusOK, struct {
 		Version string `json:"version"`
 		collect.Status
-		Backfill   collect.Status `json:"backfill"`
-		Unrecorded *store.Run     `json:"unrecorded"`
+		Backfill   collect.Status   `json:"backfill"`
+		Unrecorded *collect.Summary `json:"unrecorded"`
 	}{s.Version, streams[0], streams[1], unrecorded})
 	return nil
 }

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"duo-telephony-collector/internal/collect"
-	"duo-telephony-collector/internal/store"
 )
 
 // State is what the page shows.
@@ -22,7 +21,7 @@ type State struct {
 	Revision   string           // Cloud Run's name for what it has deployed; empty elsewhere
 	Delay      time.Duration    // how far behind now a window ends
 	Streams    []collect.Status // the live stream and its backfill
-	Unrecorded *store.Run       // a failure that the history lacks
+	Unrecorded *collect.Summary // a failure that the history lacks
 	Err        error            // why Streams could not be read
 }
 

@@ -76,7 +76,7 @@ func TestEscapes(t *testing.T) {
 	const evil = `"'></title></code><script>alert(1)</script><img src=x onerror=alert(1)>`
 	s := state(collect.Status{
 		Stream: evil, Now: noon, Watermark: &noon, Lease: &collect.Holder{Holder: evil},
-		Runs: []store.Run{{
+		Runs: []collect.Summary{{
 			ID: evil, Outcome: evil, Reason: evil, Stream: evil, Objects: []string{"gs://b/" + evil}, StartedAt: noon, Watermark: &noon,
 			Gap: &store.Gap{From: noon, To: noon, RunID: evil},
 		}},
