@@ -10,8 +10,8 @@ import (
 	"duo-telephony-collector/internal/store"
 )
 
-// BenchmarkFirestore measures the operations of a run on the emulator, one
-// after the other, and counts their requests.
+// BenchmarkFirestore measures each operation of a run on the emulator and counts
+// its requests.
 func BenchmarkFirestore(b *testing.B) {
 	addr := emulator.Firestore(b)
 	w := &wire{}

@@ -36,7 +36,7 @@ func TestFirestore(t *testing.T) {
 			Edit:   c.edit,
 			Delete: c.delete,
 			Env:    []string{firestoreVar + "=" + c.addr, collectionVar + "=" + c.name},
-			Lock:   90 * time.Second, // a minute, as measured, and the attempt that comes through
+			Lock:   90 * time.Second, // it was measured to be a minute
 		}
 	})
 }
@@ -51,7 +51,7 @@ func dial(ctx context.Context, addr string, opts ...grpc.DialOption) (*firestore
 	return firestore.NewClient(ctx, "store-test", option.WithGRPCConn(conn))
 }
 
-// collection is one of a test's own on the emulator.
+// collection is a test's own collection on the emulator.
 type collection struct {
 	t      *testing.T
 	addr   string
@@ -59,8 +59,8 @@ type collection struct {
 	client *firestore.Client
 }
 
-// warmUp makes the emulator load what it needs, which takes seconds, before a
-// test looks at the time.
+// warmUp makes the emulator load its classes, which takes seconds, before a test
+// sets a deadline.
 var warmUp sync.Once
 
 func newCollection(t *testing.T) *collection {
@@ -139,8 +139,7 @@ func (c *collection) delete(stream string) {
 	}
 }
 
-// TestConnect: the client is made when it is needed and not before, and where
-// that fails it is tried again.
+// TestConnect: the client is made on first use, and again if that fails.
 func TestConnect(t *testing.T) {
 	t.Parallel()
 	c := newCollection(t)
@@ -175,7 +174,7 @@ func TestConnect(t *testing.T) {
 	}
 }
 
-// TestCommitSize: a commit costs what is new in it, and not what was seen before.
+// TestCommitSize: a commit sends what is new, and not the rest of Seen.
 func TestCommitSize(t *testing.T) {
 	t.Parallel()
 	w := newWired(t)
@@ -196,7 +195,7 @@ func TestCommitSize(t *testing.T) {
 		}
 	}
 	if n := c.Seen.Len(); n < 39_000 {
-		t.Errorf("only %d entries are remembered", n)
+		t.Errorf("Seen has only %d entries", n)
 	}
 }
 
