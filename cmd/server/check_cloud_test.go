@@ -160,7 +160,7 @@ func TestCheckFirestoreRefuses(t *testing.T) {
 		"API":           {disabled, []string{"has not been used", "SERVICE_DISABLED", "gcloud services enable firestore.googleapis.com"}},
 		"Datastore":     {status.New(codes.FailedPrecondition, "not available for Firestore in Datastore Mode"), []string{"Datastore Mode", "Native mode"}},
 		"something new": {status.New(codes.FailedPrecondition, "The moon is full."), []string{"The moon is full.", "not known here"}},
-		"quota":         {status.New(codes.ResourceExhausted, "Quota exceeded."), []string{"Quota exceeded.", "a limit of Firestore's"}},
+		"quota":         {status.New(codes.ResourceExhausted, "Quota exceeded."), []string{"Quota exceeded.", "a Firestore quota is used up"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

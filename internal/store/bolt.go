@@ -68,7 +68,7 @@ func (b *boltBackend) lock(ctx context.Context) (*bbolt.DB, error) {
 			return db, nil
 		}
 		if !errors.Is(err, berrors.ErrTimeout) {
-			return nil, fmt.Errorf("%w: opening %s: %w: make its folder writable, or choose another with -dir", ErrSetup, b.path, err)
+			return nil, fmt.Errorf("%w: opening %s: %w: make its folder writable, or choose another one with -dir", ErrSetup, b.path, err)
 		}
 		select {
 		case <-tick.C:

@@ -23,9 +23,7 @@ func TestBoltFile(t *testing.T) {
 	if _, err := os.Stat(f.path); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("before the first use: got error %v, want that the file does not exist", err)
 	}
-	if _, _, err := s.Acquire(t.Context(), stream, claim("mine", 1)); err != nil {
-		t.Fatal(err)
-	}
+	mustAcquire(t, s, claim("mine", 1))
 	info, err := os.Stat(f.path)
 	if err != nil {
 		t.Fatal(err)
@@ -105,16 +103,11 @@ func TestBoltFileReplaced(t *testing.T) {
 	t.Parallel()
 	f := newBoltFile(t)
 	s := store.NewBolt(f.path, nil)
-	old, _, err := s.Acquire(t.Context(), stream, claim("old", 1))
-	if err != nil {
-		t.Fatal(err)
-	}
+	old := mustAcquire(t, s, claim("old", 1))
 	if err := os.Remove(f.path); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := s.Acquire(t.Context(), stream, claim("new", 1)); err != nil {
-		t.Fatal(err)
-	}
+	mustAcquire(t, s, claim("new", 1))
 	before := f.raw(stream)
 	if err := s.Commit(t.Context(), old, cursor(2)); !errors.Is(err, store.ErrLost) {
 		t.Errorf("got error %v, want ErrLost", err)
@@ -128,10 +121,7 @@ func TestBoltClock(t *testing.T) {
 	t.Parallel()
 	now := time.UnixMilli(1_000_000).UTC()
 	s := store.NewBolt(newBoltFile(t).path, func() time.Time { return now })
-	l, _, err := s.Acquire(t.Context(), stream, claim("mine", 1))
-	if err != nil {
-		t.Fatal(err)
-	}
+	l := mustAcquire(t, s, claim("mine", 1))
 	now = l.ExpiresAt().Add(-time.Millisecond)
 	if _, _, err := s.Acquire(t.Context(), stream, claim("next", 2)); !errors.Is(err, store.ErrHeld) {
 		t.Errorf("a millisecond before the expiry: got error %v, want ErrHeld", err)
@@ -148,10 +138,7 @@ func TestBoltHistory(t *testing.T) {
 	s := store.NewBolt(f.path, nil)
 	const more = 5
 	for n := range store.HistoryLimit + more {
-		l, _, err := s.Acquire(t.Context(), stream, claim("mine", 1))
-		if err != nil {
-			t.Fatal(err)
-		}
+		l := mustAcquire(t, s, claim("mine", 1))
 		r := store.Run{ID: fmt.Sprint(n), StartedAt: time.Unix(int64(n), 0).UTC(), Pages: n}
 		if err := s.Release(t.Context(), l, r); err != nil {
 			t.Fatal(err)

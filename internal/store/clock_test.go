@@ -40,9 +40,7 @@ func (c *collection) openSkewed(ahead time.Duration) *store.Store {
 func TestFirestoreClock(t *testing.T) {
 	t.Parallel()
 	c := newCollection(t)
-	if _, _, err := c.open().Acquire(t.Context(), stream, claim("mine", 1)); err != nil {
-		t.Fatal(err)
-	}
+	mustAcquire(t, c.open(), claim("mine", 1))
 	state, err := c.openSkewed(time.Hour).Load(t.Context(), stream)
 	if ahead := time.Until(state.Now); err != nil || ahead < 59*time.Minute || ahead > 61*time.Minute {
 		t.Errorf("error %v, and a clock %v ahead of this machine's, want the server's hour", err, ahead)

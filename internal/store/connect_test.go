@@ -89,7 +89,7 @@ func TestDeadConnection(t *testing.T) {
 				t.Fatal(err)
 			}
 			t.Cleanup(func() { client.Close() })
-			w.broken = store.NewFirestore(func(context.Context) (*firestore.Client, error) { return client, nil }, w.name)
+			w.broken = store.NewFirestore(made(client), w.name)
 			op := operations[name]
 			l := op.before(t, w)
 			if _, err := w.broken.Load(t.Context(), stream); err != nil {

@@ -51,6 +51,11 @@ func dial(ctx context.Context, addr string, opts ...grpc.DialOption) (*firestore
 	return firestore.NewClient(ctx, "store-test", option.WithGRPCConn(conn))
 }
 
+// made turns a client into what NewFirestore connects with.
+func made(client *firestore.Client) func(context.Context) (*firestore.Client, error) {
+	return func(context.Context) (*firestore.Client, error) { return client, nil }
+}
+
 // collection is a test's own collection on the emulator.
 type collection struct {
 	t      *testing.T
@@ -90,7 +95,7 @@ func (c *collection) dial(opts ...grpc.DialOption) *firestore.Client {
 func (c *collection) open(opts ...grpc.DialOption) *store.Store {
 	c.t.Helper()
 	client := c.dial(opts...)
-	return store.NewFirestore(func(context.Context) (*firestore.Client, error) { return client, nil }, c.name)
+	return store.NewFirestore(made(client), c.name)
 }
 
 func (c *collection) doc(stream string) *firestore.DocumentRef {

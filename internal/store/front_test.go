@@ -10,7 +10,6 @@ import (
 	"sync"
 	"testing"
 
-	"cloud.google.com/go/firestore"
 	"cloud.google.com/go/firestore/apiv1/firestorepb"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
@@ -51,7 +50,7 @@ func newFronted(t *testing.T) *fronted {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { client.Close() })
-	f.store = store.NewFirestore(func(context.Context) (*firestore.Client, error) { return client, nil }, f.name)
+	f.store = store.NewFirestore(made(client), f.name)
 	return f
 }
 

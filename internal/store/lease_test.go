@@ -17,10 +17,7 @@ func TestNow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ahead := time.Hour
 		s := store.NewBolt(path, func() time.Time { return time.Now().Add(ahead) })
-		l, _, err := s.Acquire(t.Context(), stream, claim("mine", 1))
-		if err != nil {
-			t.Fatal(err)
-		}
+		l := mustAcquire(t, s, claim("mine", 1))
 		expect := func(when string, want time.Duration) {
 			t.Helper()
 			if got := time.Until(l.Now()); got != want {
@@ -36,10 +33,7 @@ func TestNow(t *testing.T) {
 			t.Fatal(err)
 		}
 		expect("after Commit", 2*time.Hour)
-		again, _, err := s.Acquire(t.Context(), stream, claim("mine", 1))
-		if err != nil {
-			t.Fatal(err)
-		}
+		again := mustAcquire(t, s, claim("mine", 1))
 		if got := time.Until(again.Now()); got != 2*time.Hour {
 			t.Errorf("after a second Acquire the clock is %v ahead, want 2h", got)
 		}

@@ -48,6 +48,15 @@ func acquireNew(ctx context.Context, s *store.Store, _ *store.Lease) (*store.Lea
 	return l, err
 }
 
+func mustAcquire(t *testing.T, s *store.Store, c store.Claim) *store.Lease {
+	t.Helper()
+	l, _, err := s.Acquire(t.Context(), stream, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
 func noLease(*testing.T, *wired) *store.Lease { return nil }
 
 func ownLease(t *testing.T, w *wired) *store.Lease {
