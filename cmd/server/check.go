@@ -96,7 +96,7 @@ func cloudChecks(cfg config, storage, documents bool) []check.Check {
 	if !documents {
 		return checks
 	}
-	firestore := check.Firestore{Store: newStore(cfg), Project: cfg.project, Database: cfg.database, Stream: stream, Account: cfg.duoHost}
+	firestore := check.Firestore{Store: newStore(cfg), Project: cfg.project, Database: cfg.database, Stream: cfg.collect.Live().String(), Account: cfg.duoHost}
 	checks = append(checks, firestore.Check)
 	if !storage || cfg.stateKey == "" {
 		return checks

@@ -17,7 +17,6 @@ import (
 
 	"duo-telephony-collector/internal/collect"
 	"duo-telephony-collector/internal/duo/duosim"
-	"duo-telephony-collector/internal/store"
 )
 
 // once runs server local -once to its end.

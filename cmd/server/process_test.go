@@ -17,7 +17,6 @@ import (
 	"time"
 
 	"duo-telephony-collector/internal/collect"
-	"duo-telephony-collector/internal/store"
 )
 
 // patience is how long a test waits for what is certain to come.

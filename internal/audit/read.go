@@ -96,7 +96,7 @@ func (a *auditor) walk(ctx context.Context, s span) (doubt string, err error) {
 		a.largest = max(a.largest, len(page.Records))
 		w.count(page, a.take(page, s))
 		a.progress(collect.Progress{
-			Stream: a.Stream, Records: a.report.Duo, From: a.report.To, To: a.report.From, At: time.UnixMilli(a.reached).UTC(),
+			Stream: a.Live().String(), Records: a.report.Duo, From: a.report.To, To: a.report.From, At: time.UnixMilli(a.reached).UTC(),
 		})
 		if more, doubt := w.goOn(page, a.largest); !more {
 			return doubt, nil

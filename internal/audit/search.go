@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"duo-telephony-collector/internal/collect"
 	"duo-telephony-collector/internal/record"
 	"duo-telephony-collector/internal/writer"
 )
@@ -41,7 +40,7 @@ func (a *auditor) ours(o writer.Info) bool {
 	if o.Meta.Account != "" && !strings.EqualFold(o.Meta.Account, a.Host) {
 		return false
 	}
-	return o.Name.Stream == a.Stream || o.Name.Stream == collect.BackfillStream(a.Stream)
+	return o.Name.Stream == a.Live().String() || o.Name.Stream == a.Backfill().String()
 }
 
 // search reads the bucket's side, object by object.

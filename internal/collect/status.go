@@ -40,17 +40,20 @@ type CursorStatus struct {
 	Seen      int             `json:"seen"` // records remembered for the overlap
 }
 
-// Status tells where the live stream stands and where backfills do.
-func (c *Collector) Status(ctx context.Context) ([]Status, error) {
-	var out []Status
-	for _, stream := range []string{c.Stream, BackfillStream(c.Stream)} {
-		s, err := c.statusOf(ctx, stream)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, s)
+// LogStatus is where a log's live stream stands, and where its backfills do.
+type LogStatus struct {
+	Status
+	Backfill Status `json:"backfill"`
+}
+
+// Status reads where the log stands.
+func (c *Collector) Status(ctx context.Context) (LogStatus, error) {
+	live, err := c.statusOf(ctx, c.Live().String())
+	if err != nil {
+		return LogStatus{}, err
 	}
-	return out, nil
+	backfill, err := c.statusOf(ctx, c.Backfill().String())
+	return LogStatus{live, backfill}, err
 }
 
 func (c *Collector) statusOf(ctx context.Context, stream string) (Status, error) {
@@ -76,7 +79,7 @@ func (c *Collector) statusOf(ctx context.Context, stream string) (Status, error)
 
 func cursorStatus(c store.Cursor, now time.Time) CursorStatus {
 	s := CursorStatus{
-		Watermark: orNil(c.Watermark), ReachesTo: orNil(c.Reach), NotBefore: orNil(c.NotBefore),
+		Watermark: orNil(c.Watermark), ReachesTo: orNil(c.SeenFrom), NotBefore: orNil(c.NotBefore),
 		Backfill: c.Backfill, Pace: learned(c.Pace, now).Seconds(), Gap: c.Gap, Seen: c.Seen.Len(),
 	}
 	if c.Window.Open() {

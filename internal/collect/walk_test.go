@@ -145,8 +145,8 @@ func TestPaceKept(t *testing.T) {
 			w.t.Errorf("the runs took %s, want %s each: after the refusal, and for the pace", took, pace)
 		}
 		status, err := w.collector().Status(w.t.Context())
-		if err != nil || status[0].Cursor.Pace != pace.Seconds() || status[0].Cursor.NotBefore == nil {
-			w.t.Errorf("the status tells the pace %v, not before %v, %v", status[0].Cursor.Pace, status[0].Cursor.NotBefore, err)
+		if err != nil || status.Cursor.Pace != pace.Seconds() || status.Cursor.NotBefore == nil {
+			w.t.Errorf("the status tells the pace %v, not before %v, %v", status.Cursor.Pace, status.Cursor.NotBefore, err)
 		}
 		w.pass(24 * time.Hour)
 		if d := run(); d != 0 || w.state().Cursor.Pace.IntervalMS != 0 {
@@ -169,8 +169,8 @@ func TestProgress(t *testing.T) {
 	to := from.Add(40 * time.Minute)
 	c.Run(t.Context(), collect.Job{Backfill: &store.Backfill{From: from, To: to, Redeliver: true}})
 	want := []collect.Progress{
-		{Stream: collect.BackfillStream(stream), Records: 1000, From: from, To: to, At: from.Add(899 * time.Second)},
-		{Stream: collect.BackfillStream(stream), Records: 2000, From: from, To: to, At: from.Add(1899 * time.Second)},
+		{Stream: backfills, Records: 1000, From: from, To: to, At: from.Add(899 * time.Second)},
+		{Stream: backfills, Records: 2000, From: from, To: to, At: from.Add(1899 * time.Second)},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("progress (-want +got):\n%s", diff)

@@ -235,20 +235,20 @@ func (s *server) run(ctx context.Context, job collect.Job, trigger ...slog.Attr)
 
 // page shows people what status tells programs.
 func (s *server) page(w http.ResponseWriter, r *http.Request) error {
-	streams, err := s.Collector.Status(r.Context())
+	log, err := s.Collector.Status(r.Context())
 	if err != nil {
 		s.logRefusal(r, http.StatusServiceUnavailable, err)
 	}
 	return page.Write(w, page.State{
 		Version: s.Version, Revision: s.Revision, Delay: s.Collector.Delay,
-		Streams: streams, Unrecorded: s.unrecordedOf(streams), Err: err,
+		Log: log, Unrecorded: s.unrecordedOf(log), Err: err,
 	})
 }
 
 // status tells where the streams stand.
 func (s *server) status(w http.ResponseWriter, r *http.Request) error {
-	streams, err := s.Collector.Status(r.Context())
-	unrecorded := s.unrecordedOf(streams)
+	log, err := s.Collector.Status(r.Context())
+	unrecorded := s.unrecordedOf(log)
 	if err != nil {
 		s.logRefusal(r, http.StatusServiceUnavailable, err)
 		writeJSON(w, http.StatusServiceUnavailable, struct {
@@ -259,10 +259,9 @@ func (s *server) status(w http.ResponseWriter, r *http.Request) error {
 	}
 	writeJSON(w, http.StatusOK, struct {
 		Version string `json:"version"`
-		collect.Status
-		Backfill   collect.Status   `json:"backfill"`
+		collect.LogStatus
 		Unrecorded *collect.Summary `json:"unrecorded"`
-	}{s.Version, streams[0], streams[1], unrecorded})
+	}{s.Version, log, unrecorded})
 	return nil
 }
 

@@ -33,12 +33,12 @@ func (s *server) remember(ctx context.Context, r *collect.Report) {
 // no later run, of another instance perhaps. A later one in another account's
 // history says nothing. Clocks need not agree to the second: runs are minutes
 // apart.
-func (s *server) unrecordedOf(streams []collect.Status) *collect.Summary {
+func (s *server) unrecordedOf(log collect.LogStatus) *collect.Summary {
 	kept := s.failed.Load()
 	if kept == nil {
 		return nil
 	}
-	for _, of := range streams {
+	for _, of := range []collect.Status{log.Status, log.Backfill} {
 		if of.Stream != kept.Stream {
 			continue
 		}

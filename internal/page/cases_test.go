@@ -50,8 +50,8 @@ var cases = map[string]struct {
 		s.Cursor.Gap = &store.Gap{From: noon.AddDate(0, 0, -200), To: noon.AddDate(0, 0, -179), RunID: "RUN1"}
 		s.Runs[3].Gap = &store.Gap{From: noon.Add(-4 * time.Hour), To: noon.Add(-3 * time.Hour), RunID: "RUN9", Missing: 7}
 		p := state(s)
-		p.Streams[1] = after(complete(1)...)
-		p.Streams[1].Cursor.Backfill = &store.Backfill{From: noon.Add(-50 * time.Minute), To: noon.Add(-40 * time.Minute)}
+		p.Log.Backfill = after(complete(1)...)
+		p.Log.Backfill.Cursor.Backfill = &store.Backfill{From: noon.Add(-50 * time.Minute), To: noon.Add(-40 * time.Minute)}
 		return p
 	}},
 	"unrecorded": {"Behind", func() page.State {
@@ -74,7 +74,7 @@ const delay = 150 * time.Second
 func state(live collect.Status) page.State {
 	return page.State{
 		Version: "v1.2.3", Revision: "collector-00042", Delay: delay,
-		Streams: []collect.Status{live, {Stream: "telephony-backfill", Now: live.Now}},
+		Log: collect.LogStatus{Status: live, Backfill: collect.Status{Stream: "telephony-backfill", Now: live.Now}},
 	}
 }
 

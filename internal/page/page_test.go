@@ -95,7 +95,7 @@ func TestTable(t *testing.T) {
 	runs := complete(2)
 	runs[0].Records, runs[1].Records = 1234, 84
 	s := state(after(runs...))
-	s.Streams[0].Runs[0].Watermark = nil
+	s.Log.Runs[0].Watermark = nil
 	_, body := write(t, s)
 	for _, want := range []string{
 		`11:55:00</time></th><td class="complete">complete</td><td class="n">1,234</td><td class="n">2 min 30 s</td>`,

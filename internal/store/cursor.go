@@ -9,10 +9,10 @@ import (
 type Cursor struct {
 	// Everything before Watermark is delivered. Zero before the first run.
 	Watermark time.Time `firestore:"watermark" json:"watermark"`
-	// Seen is complete from Reach on, so no window starts before it. Seen also
-	// has everything else that was delivered by windows that end after Reach,
+	// Seen is complete from SeenFrom on, so no window starts before it. Seen also
+	// has everything else that was delivered by windows that end after SeenFrom,
 	// or shortly before.
-	Reach time.Time `firestore:"reach" json:"reach"`
+	SeenFrom time.Time `firestore:"reach" json:"reach"`
 	// Windows that begin before Recheck are checked against the bucket, because
 	// Seen lacks what was delivered then. Zero once they are past it.
 	Recheck time.Time `firestore:"recheck" json:"recheck"`
