@@ -54,13 +54,13 @@ func (a *auditor) read(ctx context.Context) error {
 		if err := a.settle(ctx, s); err != nil {
 			return err
 		}
-		a.reach(s.min)
+		a.passed(s.min)
 	}
 	return nil
 }
 
-// reach notes that the walk has come back to a time.
-func (a *auditor) reach(at int64) { a.reached = max(a.from, min(a.reached, at)) }
+// passed notes how far back the walk has come.
+func (a *auditor) passed(at int64) { a.reached = max(a.from, min(a.reached, at)) }
 
 // settle reads a span, and its halves again as long as there is a doubt whether
 // Duo has shown all. Halves need neither offsets nor the records' own times, so
@@ -123,7 +123,7 @@ func (a *auditor) take(page duo.Page, s span) (fresh int) {
 		}
 		a.trails[r.ID] = trail{at: r.At, name: t.name, sent: a.sum(r.Line), duo: max(t.duo, here), odd: odd || t.odd}
 		if !odd {
-			a.reach(r.At)
+			a.passed(r.At)
 		}
 	}
 	return fresh

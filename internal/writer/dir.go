@@ -205,9 +205,9 @@ func (d *Dir) Read(ctx context.Context, key string) ([]byte, error) {
 
 // List does what [GCS.List] does. It reads every object that it lists, because
 // finding the metadata takes the bytes.
-func (d *Dir) List(ctx context.Context, from, to time.Time, reach time.Duration) iter.Seq2[Info, error] {
+func (d *Dir) List(ctx context.Context, from, to time.Time, widest time.Duration) iter.Seq2[Info, error] {
 	return func(yield func(Info, error) bool) {
-		for name, err := range d.names(from.Add(-reach), to) {
+		for name, err := range d.names(from.Add(-widest), to) {
 			if err != nil {
 				yield(Info{}, fmt.Errorf("listing objects: %w", err))
 				return

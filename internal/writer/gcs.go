@@ -209,14 +209,14 @@ func download(ctx context.Context, o *storage.ObjectHandle, limit int64) ([]byte
 }
 
 // List returns our objects, of any stream, whose windows overlap [from, to), in
-// name order. No window may be wider than reach: the listing starts at the date
-// folder of from - reach. Objects whose names are not in our form are skipped; one
+// name order. No window is wider than widest: the listing starts at the date
+// folder of from - widest. Objects whose names are not in our form are skipped; one
 // whose name is, but which lacks our metadata, is listed with ErrForeign, because
 // its records are unknown. Any other error ends the listing.
-func (g *GCS) List(ctx context.Context, from, to time.Time, reach time.Duration) iter.Seq2[Info, error] {
+func (g *GCS) List(ctx context.Context, from, to time.Time, widest time.Duration) iter.Seq2[Info, error] {
 	query := &storage.Query{
 		Prefix:      g.below(),
-		StartOffset: path.Join(g.prefix, folder(from.Add(-reach))),
+		StartOffset: path.Join(g.prefix, folder(from.Add(-widest))),
 		EndOffset:   path.Join(g.prefix, folder(to.Add(day))),
 		Projection:  storage.ProjectionNoACL,
 	}

@@ -156,7 +156,7 @@ func (l *listing) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // A listing goes on after the thousand names of one answer, and starts no earlier
-// than from - reach.
+// than from - widest.
 func TestGCSListPages(t *testing.T) {
 	server := &listing{total: 2001}
 	fake := startGCS(t, func(http.Handler) http.Handler { return server })

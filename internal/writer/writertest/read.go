@@ -98,7 +98,7 @@ func testList(t *testing.T, b Bucket) {
 
 const day = 24 * time.Hour
 
-// list returns the names of a listing with a reach of a day.
+// list returns the names of a listing of windows at most a day wide.
 func list(t *testing.T, w Writer, from, to time.Time) []writer.Name {
 	t.Helper()
 	var names []writer.Name

@@ -19,7 +19,7 @@ type Writer interface {
 	Put(ctx context.Context, o writer.Object) (*writer.Object, error)
 	Get(ctx context.Context, name writer.Name) (writer.Object, error)
 	Read(ctx context.Context, key string) ([]byte, error)
-	List(ctx context.Context, from, to time.Time, reach time.Duration) iter.Seq2[writer.Info, error]
+	List(ctx context.Context, from, to time.Time, widest time.Duration) iter.Seq2[writer.Info, error]
 	URI(name writer.Name) string
 }
 
