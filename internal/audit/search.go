@@ -66,7 +66,7 @@ func (a *auditor) search(ctx context.Context) error {
 
 // find notes a line of an object, which may be foreign.
 func (a *auditor) find(line []byte, here place, foreign bool) {
-	r := record.Read(line, "")
+	r := record.Read(line, a.Log, "")
 	t, known := a.trails[r.ID]
 	if t.duo == beside || !known && !a.belongs(r, a.objects[here.object].Name) {
 		return
@@ -78,7 +78,7 @@ func (a *auditor) find(line []byte, here place, foreign bool) {
 	}
 	if t.duo == none {
 		a.note(&a.report.Unknown, t.copies == 1, r, here)
-	} else if a.sum(line) != t.sent {
+	} else if a.sum(line) != t.sent && !a.Log.Mutable {
 		a.note(&a.report.Altered, !t.altered, r, here)
 		t.altered = true
 	}
@@ -112,7 +112,7 @@ func (a *auditor) note(f *Faults, first bool, r record.Record, here place) {
 	object := a.objects[here.object]
 	c := Copy{Object: object.bucket.URI(object.Name), Line: int(here.line)}
 	if first {
-		f.add(r.ID, Fault{ID: record.Name(r.Line), TS: instant(r.At), Copies: []Copy{c}})
+		f.add(r.ID, Fault{ID: record.Name(r.Line, a.Log), TS: instant(r.At), Copies: []Copy{c}})
 		return
 	}
 	f.extend(r.ID, c)

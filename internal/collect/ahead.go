@@ -25,6 +25,7 @@ type page struct {
 // memory, and one request at most is in vain.
 type ahead struct {
 	session *duo.Session
+	log     duo.Log
 	host    string // added to records, "" if nothing is
 	hand    page
 	memory  [2]*record.Page // of the page in hand, and of the next one
@@ -34,8 +35,8 @@ type ahead struct {
 	cancel context.CancelFunc
 }
 
-func newAhead(session *duo.Session, host string) *ahead {
-	return &ahead{session: session, host: host, memory: [2]*record.Page{{}, {}}}
+func newAhead(session *duo.Session, c Config) *ahead {
+	return &ahead{session: session, log: c.Log, host: c.addedHost(), memory: [2]*record.Page{{}, {}}}
 }
 
 // ask asks for the page that the window is at, unless that is under way.
@@ -55,7 +56,7 @@ func (a *ahead) ask(ctx context.Context, w store.Window) {
 			}
 		}()
 		p, err := a.session.Page(ctx, q)
-		answer <- page{records: memory.Read(p.Records, a.host), next: p.Next, total: p.Total, err: err}
+		answer <- page{records: memory.Read(p.Records, a.log, a.host), next: p.Next, total: p.Total, err: err}
 	}()
 }
 

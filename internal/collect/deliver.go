@@ -48,11 +48,13 @@ func (r *run) decideNext(b *batch, p page) {
 	}
 	w.Shown += b.shown
 	w.Fresh += b.records
-	w.Last = latest(w.Last, timeOf(b.anchor))
+	if r.Log.Ordered { // else a time does not tell how far the walk is
+		w.Last = latest(w.Last, timeOf(b.anchor))
+	}
 	if w.Idle++; b.shown > 0 {
 		w.Idle = 0
 	}
-	next, err := step(w, r.cache.walk, p)
+	next, err := step(r.Log, w, r.cache.walk, p)
 	if err != nil || next.Open() {
 		b.window, b.failure = next, err
 		return

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"duo-telephony-collector/internal/duo"
 	"duo-telephony-collector/internal/record"
 	"duo-telephony-collector/internal/store"
 	"duo-telephony-collector/internal/writer"
@@ -21,6 +22,7 @@ const listBack = 31 * 24 * time.Hour
 // when the walk gets to its records and drops it when the walk is elsewhere, so
 // memory does not grow with the range.
 type index struct {
+	log     duo.Log
 	objects []*indexed
 }
 
@@ -37,9 +39,9 @@ type around struct {
 	account  string        // another one's are not listed
 }
 
-// newIndex lists the objects of the streams that can hold records of a time.
-func newIndex(ctx context.Context, buckets []Bucket, a around, streams ...string) (*index, error) {
-	x := &index{}
+// newIndex lists the objects of a log's streams that can hold records of a time.
+func newIndex(ctx context.Context, log duo.Log, buckets []Bucket, a around, streams ...string) (*index, error) {
+	x := &index{log: log}
 	for _, b := range buckets {
 		for info, err := range b.List(ctx, a.from, a.to, a.lookback) {
 			if err != nil {
@@ -67,7 +69,7 @@ func (x *index) load(ctx context.Context, records []record.Record) error {
 			o.ids = nil
 			continue
 		}
-		if err := o.load(ctx); err != nil {
+		if err := o.load(ctx, x.log); err != nil {
 			return err
 		}
 	}
@@ -84,7 +86,7 @@ func (o *indexed) mayHold(times []int64) bool {
 	return i < len(times) && times[i] <= o.Meta.Last.UnixMilli()
 }
 
-func (o *indexed) load(ctx context.Context) error {
+func (o *indexed) load(ctx context.Context, log duo.Log) error {
 	if o.ids != nil {
 		return nil
 	}
@@ -94,7 +96,7 @@ func (o *indexed) load(ctx context.Context) error {
 	}
 	o.ids = make(map[store.ID]bool, o.Meta.Records)
 	for line := range lines(object.Data) {
-		o.ids[record.Read(line, "").ID] = true
+		o.ids[record.Read(line, log, "").ID] = true
 	}
 	return nil
 }
@@ -157,7 +159,7 @@ func (r *run) newIndex(ctx context.Context) (*index, error) {
 		buckets = append(buckets, r.at(writer.Place(p)))
 	}
 	around := around{from: r.window.From, to: r.window.To, lookback: max(r.MaxWindow, listBack, time.Duration(widest)*time.Millisecond), account: r.committed.Account.Host}
-	x, err := newIndex(ctx, buckets, around, r.Live().String(), r.Backfill().String())
+	x, err := newIndex(ctx, r.Log, buckets, around, r.Live().String(), r.Backfill().String())
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"duo-telephony-collector/internal/duo"
 	"duo-telephony-collector/internal/record"
 	"duo-telephony-collector/internal/store"
 	"duo-telephony-collector/internal/writer"
@@ -27,14 +28,14 @@ func TestIndexBorders(t *testing.T) {
 			t.Fatal(err)
 		}
 		for ms, want := range map[int64]bool{3: false, 4: false, 5: true, 6: false, 7: false} {
-			s, err := newIndex(t.Context(), []Bucket{dir}, around{from: window.From, to: window.To, lookback: time.Hour}, "s")
+			s, err := newIndex(t.Context(), duo.Logs[0], []Bucket{dir}, around{from: window.From, to: window.To, lookback: time.Hour}, "s")
 			if err != nil {
 				t.Fatal(err)
 			}
 			if err := s.load(t.Context(), []record.Record{{At: noon.UnixMilli() + ms}}); err != nil {
 				t.Fatal(err)
 			}
-			if got := s.has(record.Read([]byte(`{"telephony_id":"x1"}`), "").ID); got != want {
+			if got := s.has(record.Read([]byte(`{"telephony_id":"x1"}`), duo.Logs[0], "").ID); got != want {
 				t.Errorf("an object of %s, a page of %d ms: held is %t", offset, ms, got)
 			}
 		}
@@ -57,7 +58,7 @@ func TestIndexUntimed(t *testing.T) {
 		}
 	}
 	for at, want := range map[int64][]bool{0: {false, true, true}, noon.UnixMilli(): {false, false, false}, noon.Add(time.Minute).UnixMilli(): {true, true, true}} {
-		s, err := newIndex(t.Context(), []Bucket{dir}, around{from: window.From, to: window.To, lookback: time.Hour}, "s")
+		s, err := newIndex(t.Context(), duo.Logs[0], []Bucket{dir}, around{from: window.From, to: window.To, lookback: time.Hour}, "s")
 		if err != nil {
 			t.Fatal(err)
 		}

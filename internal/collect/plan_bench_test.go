@@ -33,7 +33,7 @@ func BenchmarkAdvance(b *testing.B) {
 			for i := 0; i < n; i += 1000 {
 				c.Seen = c.Seen.With(identities(i, min(n, 1000)), w.To.UnixMilli(), 0)
 			}
-			seen, page := newSeenSet(c.Seen), identities(maxSeen, 1000)
+			seen, page := newSeenSet(c.Seen, 1000), identities(maxSeen, 1000)
 			b.ReportAllocs()
 			for b.Loop() {
 				next := advance(c, batch{ids: page, window: w}, 10*time.Minute)

@@ -53,8 +53,8 @@ type plan struct {
 }
 
 func (c *Collector) begin(job Job) *run {
-	r := &run{Collector: c, job: job, started: time.Now(), session: c.Duo.Session(0)}
-	r.ahead = newAhead(r.session, c.addedHost())
+	r := &run{Collector: c, job: job, started: time.Now(), session: c.Duo.Session(c.Log, 0), cache: cache{log: c.Log}}
+	r.ahead = newAhead(r.session, c.Config)
 	r.report = Summary{ID: rand.Text(), Stream: c.Live().String(), StartedAt: r.started.UTC(), Objects: []string{}}
 	if job.Backfill != nil {
 		r.report.Stream = c.Backfill().String()
@@ -104,10 +104,10 @@ func (r *run) acquire(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.lease, r.committed, r.window = lease, cursor, resume(cursor.Window)
-	r.session = r.Duo.Session(learned(cursor.Pace, lease.Now()))
+	r.lease, r.committed, r.window = lease, cursor, resume(r.Log, cursor.Window)
+	r.session = r.Duo.Session(r.Log, learned(cursor.Pace, lease.Now()))
 	r.session.MaxWait = maxPause
-	r.ahead = newAhead(r.session, r.addedHost())
+	r.ahead = newAhead(r.session, r.Config)
 	r.started = time.Now() // a report covers the time that the lease was held
 	r.report.Token, r.report.StartedAt = lease.Token, lease.Now()
 	if g := cursor.Gap; g != nil && g.RunID == r.report.ID {

@@ -1,17 +1,15 @@
 package collect
 
-import (
-	"duo-telephony-collector/internal/duo"
-	"duo-telephony-collector/internal/store"
-)
+import "duo-telephony-collector/internal/store"
 
 // seenSet is the identities of the cursor's Seen, each with the number of the
 // page that last showed it. It is kept from page to page: made anew for each,
 // every page would pay for the whole overlap.
 type seenSet map[store.ID]int
 
-func newSeenSet(seen store.Seen) seenSet {
-	set := make(seenSet, seen.Len()+duo.PageSize)
+// newSeenSet returns the set of seen, with room for a page.
+func newSeenSet(seen store.Seen, page int) seenSet {
+	set := make(seenSet, seen.Len()+page)
 	for _, p := range seen {
 		for _, id := range p.IDs {
 			set[id] = 0

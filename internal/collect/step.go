@@ -11,14 +11,9 @@ import (
 	"duo-telephony-collector/internal/store"
 )
 
-const (
-	// fewRecords is how many are no page of Duo's: the least limit that it is
-	// known to page by is 100.
-	fewRecords = 100
-	// maxIdle is how many pages in a row may show nothing new. Duo may look
-	// for records in parts of its index that have none.
-	maxIdle = 64
-)
+// maxIdle is how many pages in a row may show nothing new. Duo may look for
+// records in parts of its index that have none.
+const maxIdle = 64
 
 var (
 	errStuck    = errors.New("paging does not get past this point a second time: the next run tries again; if it stays, ask Duo Support about next_offset")
@@ -80,20 +75,20 @@ func (k *walk) note(p page) {
 // there is no more; docs/design.md has its reasons as a table.
 //
 // The window has the page counted already.
-func step(w store.Window, k walk, p page) (store.Window, error) {
+func step(log duo.Log, w store.Window, k walk, p page) (store.Window, error) {
 	var (
 		n       = len(p.records)
-		full    = n >= duo.PageSize || n >= fewRecords && n >= k.largest
+		full    = n >= log.Limit || n >= log.Few && n >= k.largest
 		settled = k.whole && p.total == w.Shown && p.total >= n
 		more    = k.whole && p.total > w.Shown
-		nothing = !w.Anchor.IsZero() && w.Fresh == 0 && !full
+		nothing = !w.Anchor.IsZero() && w.Fresh == 0 && (!full || !log.Ordered && n < log.Limit)
 		same    = p.next != "" && p.next == w.Offset
 		repeats = n == 1 && p.records[0].ID == k.last // where an offset leads to its own record
 	)
 	switch {
 	case p.next == "" && (settled || !full && !more):
 		return store.Window{}, nil
-	case p.next != "" && settled && n < duo.PageSize:
+	case p.next != "" && settled && n < log.Limit:
 		return store.Window{}, nil
 	case same && (n == 0 || repeats):
 		return store.Window{}, nil
@@ -138,10 +133,15 @@ func reanchor(w store.Window, refused string) (store.Window, error) {
 }
 
 // resume returns a window as a run takes it up. What led nowhere before may lead
-// on now: where the walk has not got past its anchor, it begins there again.
-func resume(w store.Window) store.Window {
+// on now: where the walk has not got past its anchor, it begins there again. In a
+// log without an order it begins again anyway: its offset may be a position, from
+// which records that came in since have moved on.
+func resume(log duo.Log, w store.Window) store.Window {
 	w.Refused = ""
-	if !w.Anchor.IsZero() && !w.Last.After(w.Anchor) {
+	switch {
+	case !log.Ordered:
+		w.Offset = ""
+	case !w.Anchor.IsZero() && !w.Last.After(w.Anchor):
 		w.Offset, w.Prove = "", w.Last.Equal(w.Anchor)
 	}
 	return w
