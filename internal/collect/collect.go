@@ -90,8 +90,9 @@ type Job struct {
 //     in progress: that one goes on.
 //     Crash: a window without pages. The next run walks that very window.
 //  2. Fetch a page. Nothing is stored.
-//  3. Drop what was delivered before, and decide where the page leads. If that is
-//     another page, it is fetched during steps 4 and 5. Nothing is stored.
+//  3. Select the records that were not delivered before, and decide where the
+//     page leads. If that is another page, it is fetched during steps 4 and 5.
+//     Nothing is stored.
 //  4. Write the object. If its name is taken, an earlier attempt wrote it and
 //     died before its commit: adopt its records. What it lacks of the page goes
 //     into the next object.
@@ -103,22 +104,24 @@ type Job struct {
 //  6. After a window's last page the watermark is the window's end, and the
 //     next window is frozen in the same commit.
 //     Crash: as after step 1.
-//  7. Release the lease in the last commit, and on every other way out.
+//  7. Close the run: the last commit gives the lease back and adds the run to
+//     the history. Where no commit comes, as after an error, that is a write of
+//     its own.
 //     Crash: nothing is left to do.
 func (c *Collector) Run(ctx context.Context, job Job) Report {
 	r := c.begin(job)
 	asking, delivering, done := r.bounds(ctx)
 	defer done()
-	defer r.release(delivering)                   // after a panic too
+	defer r.end(delivering, errCrashed)           // does nothing unless the run panicked
 	if err := r.acquire(delivering); err != nil { // 1
 		return r.end(delivering, err)
 	}
-	for !r.finished {
+	for !r.closed {
 		page, err := r.fetch(asking) // 2
 		if err != nil {
 			return r.end(delivering, err)
 		}
-		batch, err := r.drop(delivering, asking, page) // 3
+		batch, err := r.choose(delivering, asking, page) // 3
 		if err != nil {
 			return r.end(delivering, err)
 		}

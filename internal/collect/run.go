@@ -29,34 +29,33 @@ const (
 type run struct {
 	*Collector
 	job     Job
-	plan    planner
+	plan    plan
 	started time.Time
 	session *duo.Session
 	ahead   *ahead
+	lease   *store.Lease
 
-	lease    *store.Lease
-	cursor   store.Cursor // as last committed, or about to be
-	seen     memory       // of the cursor
-	walk     walk         // that the window in progress is in
-	again    bool         // the page in hand is to be delivered again: a part of it was
-	buffer   []byte       // of the batch's lines
-	shelf    *shelf       // of the window in progress, where the bucket is asked
-	resumed  bool         // another run may have begun the window in progress
-	live     store.Cursor // the live stream's, in a backfill
-	rest     string       // what of the range asked for a backfill leaves out, and until when
-	dirty    bool         // the cursor holds something for the next run that no commit saved
-	finished bool         // lease given back, nothing left to do
-	report   Summary
-	failure  error
+	committed store.Cursor  // what the document holds
+	window    store.Window  // where the walk is: committed.Window, or past an offset that Duo refused
+	leave     *store.Cursor // what an ending without a commit leaves to the next run, nil for committed
+	cache     cache
+
+	report  Summary // of what is committed
+	failure error
+	closed  bool // the lease is given back
+}
+
+// plan is what a run asks for, and what it knows about that.
+type plan struct {
+	planner
+	live store.Cursor // the live stream's, in a backfill
+	rest string       // what of the range a backfill leaves out, and until when
 }
 
 func (c *Collector) begin(job Job) *run {
-	r := &run{Collector: c, job: job, started: time.Now(), session: c.Duo.Session(c.Log, 0)}
+	r := &run{Collector: c, job: job, started: time.Now(), session: c.Duo.Session(c.Log, 0), cache: cache{log: c.Log}}
 	r.ahead = newAhead(r.session, c.Config)
-	r.report = Summary{
-		ID: rand.Text(), Stream: c.Live().String(), StartedAt: r.started.UTC(), Objects: []string{},
-		Outcome: Failed, Reason: "the run crashed; its stack is in the log", Act: true, // what a panic leaves to the history
-	}
+	r.report = Summary{ID: rand.Text(), Stream: c.Live().String(), StartedAt: r.started.UTC(), Objects: []string{}}
 	if job.Backfill != nil {
 		r.report.Stream = c.Backfill().String()
 	}
@@ -98,15 +97,14 @@ func (r *run) acquire(ctx context.Context) error {
 		TTL:    r.Budget + leaseMargin,
 		Force:  r.job.Force,
 		Next: func(_ context.Context, s store.State) (store.Cursor, error) {
-			r.resumed = s.Cursor.Window.Open()
+			r.cache.resumed = s.Cursor.Window.Open()
 			return r.plan.start(s)
 		},
 	})
 	if err != nil {
 		return err
 	}
-	cursor.Window = resume(r.Log, cursor.Window)
-	r.lease, r.cursor = lease, cursor
+	r.lease, r.committed, r.window = lease, cursor, resume(r.Log, cursor.Window)
 	r.session = r.Duo.Session(r.Log, learned(cursor.Pace, lease.Now()))
 	r.session.MaxWait = maxPause
 	r.ahead = newAhead(r.session, r.Config)
@@ -116,7 +114,7 @@ func (r *run) acquire(ctx context.Context) error {
 		r.Logger.ErrorContext(ctx, "records lost: Duo no longer has them", "from", g.From, "to", g.To, "stream", r.report.Stream)
 	}
 	if !cursor.Window.Open() {
-		return r.finish(ctx, cursor, Complete, r.rest)
+		return r.close(ctx, new(r.paused(cursor)), r.report, nil)
 	}
 	return nil
 }
@@ -138,7 +136,7 @@ func (r *run) choosePlan(ctx context.Context) error {
 			}
 		}
 	}
-	r.plan = p
+	r.plan = plan{planner: p}
 	return nil
 }
 
@@ -157,16 +155,16 @@ func (r *run) planBackfill(ctx context.Context, want store.Backfill) error {
 	}
 	asked, limit := floor(want.To), r.settled(c)
 	want.From, want.To = floor(want.From), earliest(asked, limit)
+	rest := ""
 	if want.To.Before(asked) {
 		// A run from then on ends at now - Delay: asked is Overlap before that.
-		r.rest = fmt.Sprintf("what is not before %s is the live stream's to deliver: ask for it from %s on, once a run after that is complete",
+		rest = fmt.Sprintf("what is not before %s is the live stream's to deliver: ask for it from %s on, once a run after that is complete",
 			limit.Format(time.RFC3339Nano), asked.Add(r.Overlap+r.Delay).Format(time.RFC3339Nano))
 	}
 	if !want.From.Before(want.To) {
-		return fmt.Errorf("%w: %s", ErrUnsettled, r.rest)
+		return fmt.Errorf("%w: %s", ErrUnsettled, rest)
 	}
-	r.plan = backfill{Config: r.Config, owner: r.owner(), want: want}
-	r.live = c
+	r.plan = plan{planner: backfill{Config: r.Config, owner: r.owner(), want: want}, live: c, rest: rest}
 	return nil
 }
 
@@ -176,7 +174,7 @@ func (c *Collector) owner() owner {
 
 // bucket is where the objects of the window in progress go: where it began,
 // whatever the settings say now.
-func (r *run) bucket() Bucket { return r.at(writer.Place(r.cursor.Window.Place)) }
+func (r *run) bucket() Bucket { return r.at(writer.Place(r.window.Place)) }
 
 // at returns the bucket at a place.
 func (c *Collector) at(p writer.Place) Bucket {
@@ -188,7 +186,7 @@ func (c *Collector) at(p writer.Place) Bucket {
 
 // settled is what the live stream will not touch again: all before that time.
 func (c Config) settled(live store.Cursor) time.Time {
-	limit := earliest(live.Watermark.Add(-c.Overlap), live.Reach)
+	limit := earliest(live.Watermark.Add(-c.Overlap), live.SeenFrom)
 	if live.Window.Open() {
 		limit = earliest(limit, live.Window.From)
 	}

@@ -51,8 +51,24 @@ func (k walk) at(w store.Window) walk {
 	return next
 }
 
-// earlier reports whether a page was one of the walk before its latest one.
-func (k walk) earlier(page int) bool { return k.first <= page && page < k.page }
+// mark notes that the latest page shows a record. It returns 1, or 0 if an
+// earlier page of the walk has shown it, too.
+func (k walk) mark(pages map[store.ID]int, id store.ID) int {
+	page := pages[id]
+	pages[id] = k.page
+	if k.first <= page && page < k.page {
+		return 0
+	}
+	return 1
+}
+
+// note keeps what the next page is compared with.
+func (k *walk) note(p page) {
+	k.largest = max(k.largest, len(p.records))
+	if n := len(p.records); n > 0 {
+		k.last = p.records[n-1].ID
+	}
+}
 
 // step returns where the window goes on after a page, a closed window if that
 // was the last one. It is the only place that concludes from an answer that
@@ -133,12 +149,12 @@ func resume(log duo.Log, w store.Window) store.Window {
 	return w
 }
 
-// passed returns how far a page with these times, in its order, has brought the
+// anchorAfter returns how far a page with these times, in its order, has brought the
 // walk, to go on from there without an offset. It keeps away from the page's
 // latest records, in case Duo has some of them earlier in its order than their
 // time says. Where that would be no progress, the next time is taken. 0 is none,
 // or that Duo's order is not the one that was asked for.
-func passed(times []int64, anchor time.Time) int64 {
+func anchorAfter(times []int64, anchor time.Time) int64 {
 	if len(times) == 0 || times[0] > times[len(times)-1] {
 		return 0
 	}
