@@ -61,7 +61,7 @@ var cases = map[string]struct {
 		p.Unrecorded = &collect.Summary{ID: "X", Stream: "telephony", Outcome: collect.Failed, StartedAt: s.Now.Add(-time.Minute), Reason: "no network"}
 		return p
 	}},
-	"unreadable": {"State unreadable", func() page.State {
+	"unreadable": {"The state can’t be read", func() page.State {
 		p := state(collect.Status{})
 		p.Err = errors.New("opening state.db: is a directory")
 		p.Unrecorded = &collect.Summary{StartedAt: noon, Reason: "opening state.db: is a directory"}

@@ -2,8 +2,8 @@ package page
 
 import (
 	"fmt"
+	"html/template"
 	"slices"
-	"strings"
 	"time"
 
 	"duo-telephony-collector/internal/collect"
@@ -20,7 +20,7 @@ const (
 	// unknown.
 	grace = time.Hour
 	// maxNamed is how many objects of a stream the page names. GET /status has
-	// those of 50 runs.
+	// those of all runs in the history.
 	maxNamed = 10
 )
 
@@ -64,6 +64,8 @@ func schedule(runs []collect.Summary, delay time.Duration) (interval, limit time
 	return interval, delay + maxMissed*max(interval, minInterval)
 }
 
+func (s stream) say(values ...any) template.HTML { return say(s.Now, values...) }
+
 // recent reports whether the last run began so lately that none is missed.
 func (s stream) recent() bool {
 	return s.Now.Sub(s.Last.StartedAt) <= maxMissed*max(s.Interval, minInterval)
@@ -106,42 +108,21 @@ func (s stream) gaps() []store.Gap {
 	return gaps
 }
 
-// LastRuns names the runs in the history, after before; empty if there are none.
-func (s stream) LastRuns(before string) string {
-	switch len(s.Runs) {
-	case 0:
-		return ""
-	case 1:
-		return before + "the only run"
+// LastRuns names the runs in the history; there is one at least.
+func (s stream) LastRuns() string {
+	if len(s.Runs) == 1 {
+		return "the only run"
 	}
-	return fmt.Sprintf("%sthe last %d runs", before, len(s.Runs))
-}
-
-// object is a gs:// name, and when the run that wrote it began.
-type object struct {
-	Name    string
-	Started text
+	return fmt.Sprintf("the last %d runs", len(s.Runs))
 }
 
 // objects names the objects of the last runs, the newest first.
-func (s stream) objects() (named []object, unnamed int) {
+func (s stream) objects() []string {
+	var names []string
 	for _, r := range s.Runs {
-		for _, name := range slices.Backward(r.Objects) {
-			if len(named) == maxNamed {
-				unnamed++
-				continue
-			}
-			named = append(named, object{name, s.say(r.StartedAt)})
-		}
+		newest := slices.Clone(r.Objects)
+		slices.Reverse(newest)
+		names = append(names, newest...)
 	}
-	return named, unnamed
-}
-
-// pieces splits an object's name where a line may break.
-func pieces(name string) []string {
-	var all []string
-	for folder := range strings.SplitAfterSeq(name, "/") {
-		all = append(all, strings.SplitAfter(folder, "_")...)
-	}
-	return all
+	return names[:min(len(names), maxNamed)]
 }
