@@ -92,7 +92,7 @@ func (s stream) Lag() chart {
 		}
 	}
 	if s.Watermark != nil {
-		add(100, s.Now.Sub(*s.Watermark))
+		add(100, s.lag())
 	}
 	if len(lags) == 0 {
 		return chart{}

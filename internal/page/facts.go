@@ -22,7 +22,7 @@ func (s stream) alarm(name string, value any, note ...any) fact {
 func (s stream) Glance() []fact {
 	lag := s.fact("Lag now", "none yet", "the time since the watermark")
 	if s.Watermark != nil {
-		lag = s.fact("Lag now", duration(s.Now.Sub(*s.Watermark)), "up to ", duration(s.Limit), " is on time")
+		lag = s.fact("Lag now", duration(s.lag()), "up to ", duration(s.Limit), " is on time")
 	}
 	last := s.fact("Last run", "none yet")
 	if r := s.Last; r.ID != "" {

@@ -20,9 +20,10 @@ type State struct {
 	Version    string
 	Revision   string        // Cloud Run's name for what it has deployed; empty elsewhere
 	Delay      time.Duration // how far behind now a window ends
-	Log        collect.LogStatus
-	Unrecorded *collect.Summary // a failure that the history lacks
-	Err        error            // why Log could not be read
+	Logs       []collect.LogStatus
+	Chosen     string            // the stream to show in full; needed only where there are several
+	Unrecorded []collect.Summary // failures that the history lacks, one a stream at most
+	Err        error             // why Logs could not be read
 }
 
 var (
@@ -80,15 +81,35 @@ type view struct {
 	State
 	Now      time.Time
 	Verdict  verdict
-	Live     *stream // nil if the state can't be read
+	List     list    // where there are several streams
+	Shown    *stream // in full; nil if none is chosen, or the state can't be read
 	Backfill []fact
-	Objects  []string // of the last runs, the newest first
+	Unknown  string // what was chosen, if there is no such stream
 }
 
 func newView(s State) view {
 	if s.Err != nil {
 		return view{State: s, Now: time.Now(), Verdict: unreadable(s)}
 	}
-	live, backfill := newStream(s.Log.Status, s), newStream(s.Log.Backfill, s)
-	return view{s, live.Now, live.verdict(), &live, backfill.backfill(), append(live.objects(), backfill.objects()...)}
+	var streams []stream
+	for _, log := range s.Logs {
+		streams = append(streams, newStream(log, s))
+	}
+	v := view{State: s, Now: streams[0].Now, Unknown: s.Chosen}
+	if len(streams) == 1 {
+		v.Shown = &streams[0]
+	} else {
+		v.List = newList(streams)
+		v.Verdict = v.List.verdict()
+	}
+	for _, live := range streams {
+		if s.Chosen == live.Stream || s.Chosen == live.Backfill.Stream {
+			v.Shown, v.Unknown = &live, ""
+		}
+	}
+	if v.Shown != nil {
+		v.Verdict = v.Shown.Verdict
+		v.Backfill = newStream(collect.LogStatus{Status: v.Shown.Backfill}, s).backfill()
+	}
+	return v
 }

@@ -26,24 +26,27 @@ const (
 
 // stream is a stream's status and what follows from it.
 type stream struct {
-	collect.Status
+	collect.LogStatus
 	Last     collect.Summary // zero before the first run
 	Delay    time.Duration
 	Interval time.Duration // between the starts of two runs; 0 if too few are known
 	Limit    time.Duration // a lag above it is late
+	Verdict  verdict
 }
 
-func newStream(status collect.Status, page State) stream {
-	if run := page.Unrecorded; run != nil && run.Stream == status.Stream {
-		shown := *run
-		shown.Reason += "; the history lacks this run, only this instance knows of it"
-		status.Runs = append([]collect.Summary{shown}, status.Runs...)
+func newStream(log collect.LogStatus, page State) stream {
+	for _, run := range page.Unrecorded {
+		if run.Stream == log.Stream {
+			run.Reason += "; the history lacks this run, only this instance knows of it"
+			log.Runs = append([]collect.Summary{run}, log.Runs...)
+		}
 	}
-	s := stream{Status: status, Delay: page.Delay}
+	s := stream{LogStatus: log, Delay: page.Delay}
 	if len(s.Runs) > 0 {
 		s.Last = s.Runs[0]
 	}
 	s.Interval, s.Limit = schedule(s.Runs, s.Delay)
+	s.Verdict = s.verdict()
 	return s
 }
 
@@ -65,6 +68,14 @@ func schedule(runs []collect.Summary, delay time.Duration) (interval, limit time
 }
 
 func (s stream) say(values ...any) template.HTML { return say(s.Now, values...) }
+
+// lag is how far behind now the watermark is, 0 if there is none.
+func (s stream) lag() time.Duration {
+	if s.Watermark == nil {
+		return 0
+	}
+	return s.Now.Sub(*s.Watermark)
+}
 
 // recent reports whether the last run began so lately that none is missed.
 func (s stream) recent() bool {
@@ -116,13 +127,18 @@ func (s stream) LastRuns() string {
 	return fmt.Sprintf("the last %d runs", len(s.Runs))
 }
 
-// objects names the objects of the last runs, the newest first.
-func (s stream) objects() []string {
+// Objects names the objects of the last runs, the newest first, a backfill's last.
+func (s stream) Objects() []string {
 	var names []string
-	for _, r := range s.Runs {
-		newest := slices.Clone(r.Objects)
-		slices.Reverse(newest)
-		names = append(names, newest...)
+	for _, runs := range [][]collect.Summary{s.Runs, s.Backfill.Runs} {
+		named := 0
+		for _, r := range runs {
+			for _, name := range slices.Backward(r.Objects) {
+				if named++; named <= maxNamed {
+					names = append(names, name)
+				}
+			}
+		}
 	}
-	return names[:min(len(names), maxNamed)]
+	return names
 }

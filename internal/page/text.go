@@ -66,6 +66,8 @@ func pair(n int, unit string, rest int, smaller string) string {
 	return fmt.Sprintf("%d %s %d %s", n, unit, rest, smaller)
 }
 
+const day = 24 * time.Hour
+
 // number shows n in groups of three digits.
 func number[N int | int64](n N) string {
 	s := strconv.FormatInt(int64(n), 10)

@@ -30,7 +30,7 @@ func (s stream) verdict() verdict {
 	case s.Watermark == nil && s.Last.ID == "" && s.Lease == nil:
 		return verdict{"waiting", "Waiting for the first run", s.say("nothing is collected yet."),
 			s.say("POST / or /run triggers one. If that was done, its answer and the log say why it could not begin.")}
-	case s.Watermark != nil && s.Now.Sub(*s.Watermark) <= s.Limit:
+	case s.Watermark != nil && s.lag() <= s.Limit:
 		return verdict{"well", "Up to date", s.deliveredExcept("everything before ", "."), s.warning()}
 	case s.running():
 		return verdict{"busy", "Catching up", s.deliveredExcept("everything before ", ", and a run is at work on the rest."), ""}
@@ -113,8 +113,8 @@ func unreadable(s State) verdict {
 	now := time.Now()
 	v := verdict{"act", "The state can’t be read", "so where the collector stands is not known.",
 		say(now, sentence(s.Err.Error()), " Records in the bucket are safe; the log has more.")}
-	if run := s.Unrecorded; run != nil {
-		v.Detail = say(now, v.Detail, " The last run of this instance failed, ", run.StartedAt, ": ", sentence(run.Reason))
+	for _, run := range s.Unrecorded {
+		v.Detail = say(now, v.Detail, " This instance’s last run of ", run.Stream, " failed, ", run.StartedAt, ": ", sentence(run.Reason))
 	}
 	return v
 }
