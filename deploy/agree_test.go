@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"duo-telephony-collector/internal/duo"
 )
 
 // module returns the Terraform module's text, all files in one.
@@ -165,6 +167,21 @@ func TestNamesAgree(t *testing.T) {
 	shells, _ := stepsByID(t)
 	if !strings.Contains(shells["deploy"], "gcloud run deploy "+service+" --region="+variableDefault(t, tf, "region")+" ") {
 		t.Errorf("%s is not deployed:\n%s", service, shells["deploy"])
+	}
+}
+
+// TestLogs expects the module to know each of Duo's logs, and SecOps' log type
+// for it, as the service does.
+func TestLogs(t *testing.T) {
+	got, want := map[string]string{}, map[string]string{}
+	for _, m := range regexp.MustCompile(`"?([a-z-]+)"?\s+= "([A-Z_]+)"`).FindAllStringSubmatch(find(t, module(t), `(?s)log_types = \{(.*?)\}`), -1) {
+		got[m[1]] = m[2]
+	}
+	for _, log := range duo.Logs {
+		want[log.Name] = log.Label
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("logs (-service +module):\n%s", diff)
 	}
 }
 
