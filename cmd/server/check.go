@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"duo-telephony-collector/internal/check"
+	"duo-telephony-collector/internal/duo"
 	"duo-telephony-collector/internal/handler"
 	"duo-telephony-collector/internal/writer"
 )
@@ -61,7 +62,7 @@ func (c *checkCommand) checks(e *env) []check.Check {
 	}
 	if sound(e.readDuo) {
 		client := newDuo(cfg, slog.New(slog.DiscardHandler))
-		checks = append(checks, check.Duo{Client: client, Host: cfg.duoHost, Secret: cfg.duoSecret}.Check)
+		checks = append(checks, check.Duo{Client: client, Log: duo.Logs[0], Host: cfg.duoHost, Secret: cfg.duoSecret}.Check)
 	}
 	if c.only == "" {
 		storage, documents := sound(e.readStorage), sound(e.readFirestore)
@@ -96,7 +97,7 @@ func cloudChecks(cfg config, storage, documents bool) []check.Check {
 	if !documents {
 		return checks
 	}
-	firestore := check.Firestore{Store: newStore(cfg), Project: cfg.project, Database: cfg.database, Stream: stream, Account: cfg.duoHost}
+	firestore := check.Firestore{Store: newStore(cfg), Project: cfg.project, Database: cfg.database, Stream: cfg.collect.Live().String(), Account: cfg.duoHost}
 	checks = append(checks, firestore.Check)
 	if !storage || cfg.stateKey == "" {
 		return checks

@@ -20,9 +20,6 @@ import (
 	"duo-telephony-collector/internal/handler"
 )
 
-// stream is the only log that is collected so far.
-const stream = "telephony"
-
 const day = 24 * time.Hour
 
 // maxPrefix leaves room in an object's name, in bytes, for what follows the prefix.
@@ -241,7 +238,7 @@ func isQuoteOrSpace(r rune) bool {
 
 func (e *env) readCollect(c *config) {
 	c.collect = collect.Config{
-		Stream:    stream,
+		Log:       duo.Logs[0],
 		Host:      c.duoHost,
 		MaxPages:  e.number("MAX_ITERATIONS", 0, 0, 1_000_000),
 		Budget:    e.duration("RUN_BUDGET", "9m", time.Second, 599*time.Second),

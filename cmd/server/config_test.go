@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"duo-telephony-collector/internal/collect"
+	"duo-telephony-collector/internal/duo"
 	"duo-telephony-collector/internal/handler"
 )
 
@@ -60,7 +61,7 @@ func TestConfigDefaults(t *testing.T) {
 		auth:     handler.AuthConfig{Mode: handler.ModeVerify, Audiences: []string{"https://a.example"}, Callers: []string{"a@b.example"}},
 		logLevel: slog.LevelInfo, port: "8080",
 		collect: collect.Config{
-			Stream: "telephony", Host: "api-12345678.duosecurity.com", Enrich: true, Budget: 9 * time.Minute,
+			Log: duo.Logs[0], Host: "api-12345678.duosecurity.com", Enrich: true, Budget: 9 * time.Minute,
 			Lookback: 24 * time.Hour, Delay: 150 * time.Second, Overlap: 10 * time.Minute, MaxWindow: 24 * time.Hour,
 		},
 	}

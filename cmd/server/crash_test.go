@@ -47,7 +47,7 @@ func TestKillAfterUpload(t *testing.T) {
 			a := next.force()
 			wantRun(t, a, http.StatusOK, collect.Complete)
 			if a.Token != 2 || len(w.objects()) != len(a.Objects)+1 {
-				t.Errorf("the run after it is %+v, there are %d objects", a.Run, len(w.objects()))
+				t.Errorf("the run after it is %+v, there are %d objects", a.Summary, len(w.objects()))
 			}
 			last := next.push()
 			wantRun(t, last, http.StatusOK, collect.Complete)

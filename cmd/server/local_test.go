@@ -15,12 +15,12 @@ import (
 	"testing"
 	"time"
 
+	"duo-telephony-collector/internal/collect"
 	"duo-telephony-collector/internal/duo/duosim"
-	"duo-telephony-collector/internal/store"
 )
 
 // once runs server local -once to its end.
-func once(t *testing.T, env map[string]string, dir string) (*process, store.Run) {
+func once(t *testing.T, env map[string]string, dir string) (*process, collect.Summary) {
 	t.Helper()
 	captured.secret(simulator.SKey)
 	p := launch(t, env, "local", "-once", "-dir", dir)
@@ -31,11 +31,11 @@ func once(t *testing.T, env map[string]string, dir string) (*process, store.Run)
 }
 
 // report is the one line on standard output.
-func (p *process) report() store.Run {
+func (p *process) report() collect.Summary {
 	p.t.Helper()
 	dec := json.NewDecoder(strings.NewReader(p.out.String()))
 	dec.DisallowUnknownFields()
-	var r store.Run
+	var r collect.Summary
 	if err := dec.Decode(&r); err != nil || strings.Count(p.out.String(), "\n") != 1 {
 		p.t.Fatalf("standard output is not one line with a report: %v:\n%s", err, p.out)
 	}

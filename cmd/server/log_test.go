@@ -58,7 +58,7 @@ func TestConsoleLines(t *testing.T) {
 // be met on purpose.
 func panicking(log *slog.Logger) http.Handler {
 	return handler.New(handler.Config{Log: log, Collector: &collect.Collector{
-		Duo: duo.New(duo.Config{}), Log: log, Config: collect.Config{Stream: stream, Budget: time.Minute},
+		Duo: duo.New(duo.Config{}), Logger: log, Config: collect.Config{Log: duo.Logs[0], Budget: time.Minute},
 	}})
 }
 

@@ -61,9 +61,9 @@ func newLogged(t *testing.T) *logged {
 		Duo: duo.New(duo.Config{
 			IKey: "ikey", Secret: func() (string, error) { return "skey", nil }, Host: "api-1.duosecurity.com", URL: server.URL, Log: log,
 		}),
-		Store: l.store, Bucket: writer.NewDir(l.dir, "duo"), Log: log,
+		Store: l.store, Bucket: writer.NewDir(l.dir, "duo"), Logger: log,
 		Config: collect.Config{
-			Stream: stream, Enrich: true, Budget: time.Minute, Lookback: 24 * time.Hour,
+			Log: duo.Logs[0], Enrich: true, Budget: time.Minute, Lookback: 24 * time.Hour,
 			Delay: 150 * time.Second, Overlap: 10 * time.Minute, MaxWindow: 6 * time.Hour,
 		},
 	}
@@ -74,7 +74,7 @@ func newLogged(t *testing.T) *logged {
 func (l *logged) send(method, path, body string) {
 	req := httptest.NewRequest(method, path, strings.NewReader(body))
 	req.Header.Set("traceparent", "00-"+traceID+"-b7ad6b7169203331-01")
-	handler.New(handler.Config{Collector: l.Collector, Log: l.Log, Version: version}).ServeHTTP(httptest.NewRecorder(), req)
+	handler.New(handler.Config{Collector: l.Collector, Log: l.Logger, Version: version}).ServeHTTP(httptest.NewRecorder(), req)
 }
 
 // commit leaves this cursor to the next run.
@@ -142,7 +142,7 @@ var occasions = []struct {
 		l.send(http.MethodGet, "/nowhere", "")
 	}},
 	{"a wrong configuration", func(l *logged) {
-		reportFaults(l.t.Context(), l.Log, errors.Join(errors.New("DUO_SKEY: is required"), errors.New("OVERLAP: is no duration")))
+		reportFaults(l.t.Context(), l.Logger, errors.Join(errors.New("DUO_SKEY: is required"), errors.New("OVERLAP: is no duration")))
 	}},
 }
 

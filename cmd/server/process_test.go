@@ -16,7 +16,7 @@ import (
 	"testing"
 	"time"
 
-	"duo-telephony-collector/internal/store"
+	"duo-telephony-collector/internal/collect"
 )
 
 // patience is how long a test waits for what is certain to come.
@@ -173,7 +173,7 @@ func (p *process) wait() int {
 
 // answer is a response; Run is its report where it has one.
 type answer struct {
-	store.Run
+	collect.Summary
 	status int
 	body   []byte
 	err    error
@@ -201,7 +201,7 @@ func (p *process) do(method, path, body string) answer {
 	a.body, a.err = io.ReadAll(resp.Body)
 	captured.buffer(p.t.Name() + " answer to " + method + " " + path).Write(a.body)
 	if path == "/" || path == "/run" {
-		a.err = json.Unmarshal(a.body, &a.Run)
+		a.err = json.Unmarshal(a.body, &a.Summary)
 	}
 	return a
 }

@@ -121,7 +121,7 @@ type placed[B any] interface {
 
 func newCollector[B placed[B]](cfg config, s collect.Store, b B, log *slog.Logger) *collect.Collector {
 	return &collect.Collector{
-		Duo: newDuo(cfg, log), Store: s, Bucket: b, Log: log, Config: cfg.collect,
+		Duo: newDuo(cfg, log), Store: s, Bucket: b, Logger: log, Config: cfg.collect,
 		At: func(p writer.Place) collect.Bucket { return b.At(p) },
 	}
 }

@@ -27,7 +27,7 @@ func TestServicePush(t *testing.T) {
 	first := p.push()
 	wantRun(t, first, http.StatusOK, collect.Complete)
 	if first.Pages != 3 || len(first.Objects) != 3 || first.Requests != 3 || !strings.HasPrefix(first.Objects[0], "gs://bucket/duo-telephony/20") {
-		t.Errorf("the first report is %+v", first.Run)
+		t.Errorf("the first report is %+v", first.Summary)
 	}
 	w.wantLedger(first.sent, first.Watermark)
 
@@ -37,7 +37,7 @@ func TestServicePush(t *testing.T) {
 	second := p.push()
 	wantRun(t, second, http.StatusOK, collect.Complete)
 	if second.Late != 1 || second.Duplicates == 0 {
-		t.Errorf("the second report is %+v", second.Run)
+		t.Errorf("the second report is %+v", second.Summary)
 	}
 	w.wantLedger(began, second.Watermark)
 	wantStatus(t, p.status(), first, second)
@@ -72,7 +72,7 @@ func TestServicePushAgain(t *testing.T) {
 	again := p.push()
 	wantRun(t, again, http.StatusOK, collect.Complete)
 	if again.Records != 0 || len(again.Objects) != 0 || len(w.objects()) != 1 {
-		t.Errorf("the second report is %+v, %d objects", again.Run, len(w.objects()))
+		t.Errorf("the second report is %+v, %d objects", again.Summary, len(w.objects()))
 	}
 	w.wantLedger(first.sent, again.Watermark)
 }
@@ -125,7 +125,7 @@ func TestServiceManual(t *testing.T) {
 	again := p.manual(fmt.Sprintf(`{"from":%q,"to":%q}`, time.Now().Add(-time.Hour).Format(time.RFC3339), time.Now().Format(time.RFC3339)))
 	wantRun(t, again, http.StatusOK, collect.Complete)
 	if again.Stream != "telephony-backfill" || again.Duplicates == 0 || again.Records != 0 {
-		t.Errorf("the backfill's report is %+v", again.Run)
+		t.Errorf("the backfill's report is %+v", again.Summary)
 	}
 	w.wantLedger(live.sent, live.Watermark)
 }

@@ -53,7 +53,7 @@ func TestShutdown(t *testing.T) {
 			a := terminate(t, p, push)
 			wantRun(t, a, http.StatusOK, test.outcome)
 			if a.Pages != test.pages || test.outcome == collect.Partial && !strings.Contains(a.Reason, "shut-down") {
-				t.Errorf("the report is %+v", a.Run)
+				t.Errorf("the report is %+v", a.Summary)
 			}
 			w.wantGoesOn(test.pages)
 		})
@@ -99,7 +99,7 @@ func TestShutdownUpload(t *testing.T) {
 	a := receive(t, push, "the push is answered")
 	wantRun(t, a, http.StatusOK, collect.Partial)
 	if code := p.wait(); code != exitOK || a.Pages != 2 || len(w.objects()) != 2 {
-		t.Errorf("exit code %d, report %+v, %d objects", code, a.Run, len(w.objects()))
+		t.Errorf("exit code %d, report %+v, %d objects", code, a.Summary, len(w.objects()))
 	}
 	w.wantGoesOn(2)
 }

@@ -23,6 +23,9 @@ import (
 	"duo-telephony-collector/internal/handler/handlertest"
 )
 
+// stream is the default's.
+const stream = "telephony"
+
 const bucketName = "bucket"
 
 // world is all that a service talks to, on loopback: Duo, Cloud Storage,

@@ -65,7 +65,7 @@ func newAuditor(c *collect.Collector, r Report, s collect.Settled, progress func
 		progress = func(collect.Progress) {}
 	}
 	return &auditor{
-		Collector: c, report: r, progress: progress, session: c.Duo.Session(s.Pace), buckets: s.Buckets,
+		Collector: c, report: r, progress: progress, session: c.Duo.Session(c.Log, s.Pace), buckets: s.Buckets,
 		from: r.From.UnixMilli(), to: r.To.UnixMilli(), reached: r.To.UnixMilli(),
 		seed: maphash.MakeSeed(), trails: map[key]trail{},
 	}
@@ -74,7 +74,9 @@ func newAuditor(c *collect.Collector, r Report, s collect.Settled, progress func
 // sum hashes a line without what a run adds where ENRICH is set, so that lines
 // with and without that are equal. The line is a record as Duo sent it, without
 // white space between its tokens, or as an object holds it.
-func (a *auditor) sum(line []byte) uint64 { return maphash.Bytes(a.seed, record.Undo(line, a.Host)) }
+func (a *auditor) sum(line []byte) uint64 {
+	return maphash.Bytes(a.seed, record.Undo(line, a.Log, a.Host))
+}
 
 // instant is a record's time, nil where that is unreadable.
 func instant(at int64) *time.Time {

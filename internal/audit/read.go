@@ -15,9 +15,6 @@ const (
 	day = 24 * time.Hour
 	// overlap is how much of its neighbours a day is read with.
 	overlap = 5 * time.Minute
-	// unlimited is a size of pages that nobody sets as a limit: Duo's default,
-	// where a request names none, is a hundred records.
-	unlimited = 100
 	// maxStale is how many pages in a row may bring nothing new. A day begins
 	// with what its neighbour showed, and Duo may give empty pages in between.
 	maxStale = 20
@@ -96,9 +93,9 @@ func (a *auditor) walk(ctx context.Context, s span) (doubt string, err error) {
 		a.largest = max(a.largest, len(page.Records))
 		w.count(page, a.take(page, s))
 		a.progress(collect.Progress{
-			Stream: a.Stream, Records: a.report.Duo, From: a.report.To, To: a.report.From, At: time.UnixMilli(a.reached).UTC(),
+			Stream: a.Live().String(), Records: a.report.Duo, From: a.report.To, To: a.report.From, At: time.UnixMilli(a.reached).UTC(),
 		})
-		if more, doubt := w.goOn(page, a.largest); !more {
+		if more, doubt := w.goOn(page, a.Log.Few, a.largest); !more {
 			return doubt, nil
 		}
 	}
@@ -107,12 +104,12 @@ func (a *auditor) walk(ctx context.Context, s span) (doubt string, err error) {
 // take notes what Duo shows in a page. It returns how many records are new.
 func (a *auditor) take(page duo.Page, s span) (fresh int) {
 	for _, shown := range page.Records {
-		r := record.Read(shown, "")
+		r := record.Read(shown, a.Log, "")
 		odd := r.At == 0 || r.At < s.min || r.At > s.max
 		t, known := a.trails[r.ID]
 		if !known {
 			fresh++
-			t.name = record.Name(r.Line)
+			t.name = record.Name(r.Line, a.Log)
 		}
 		here := beside
 		if odd && s.inside || !odd && a.from <= r.At && r.At < a.to {
@@ -159,10 +156,10 @@ func (w *walk) count(page duo.Page, fresh int) {
 
 // goOn reports whether another page is to be asked for, and if not, what leaves
 // a doubt whether this was the last one. An offset is always followed. That a
-// page has none says that it is the last one, unless a limit on its size may have
-// cut it off, or Duo has counted more. What Duo counts can tell that there is
+// page has none says that it is the last one, unless a limit on its size, which is
+// no less than few, may have cut it off, or Duo has counted more. What Duo counts can tell that there is
 // more, never that there is not.
-func (w *walk) goOn(page duo.Page, largest int) (more bool, doubt string) {
+func (w *walk) goOn(page duo.Page, few, largest int) (more bool, doubt string) {
 	next := page.Next
 	switch {
 	case next != "" && next == w.offset && len(page.Records) == 0 && !w.again:
@@ -179,7 +176,7 @@ func (w *walk) goOn(page duo.Page, largest int) (more bool, doubt string) {
 		w.offset, w.again = next, false
 		return true, ""
 	}
-	if n := len(page.Records); n >= unlimited && n >= largest {
+	if n := len(page.Records); n >= few && n >= largest {
 		return false, fmt.Sprintf("a page of %d records is as long as any, and no offset follows it", n)
 	}
 	if w.total > w.shown {

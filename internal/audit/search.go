@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"duo-telephony-collector/internal/collect"
 	"duo-telephony-collector/internal/record"
 	"duo-telephony-collector/internal/writer"
 )
@@ -41,7 +40,7 @@ func (a *auditor) ours(o writer.Info) bool {
 	if o.Meta.Account != "" && !strings.EqualFold(o.Meta.Account, a.Host) {
 		return false
 	}
-	return o.Name.Stream == a.Stream || o.Name.Stream == collect.BackfillStream(a.Stream)
+	return o.Name.Stream == a.Live().String() || o.Name.Stream == a.Backfill().String()
 }
 
 // search reads the bucket's side, object by object.
@@ -67,7 +66,7 @@ func (a *auditor) search(ctx context.Context) error {
 
 // find notes a line of an object, which may be foreign.
 func (a *auditor) find(line []byte, here place, foreign bool) {
-	r := record.Read(line, "")
+	r := record.Read(line, a.Log, "")
 	t, known := a.trails[r.ID]
 	if t.duo == beside || !known && !a.belongs(r, a.objects[here.object].Name) {
 		return
@@ -79,7 +78,7 @@ func (a *auditor) find(line []byte, here place, foreign bool) {
 	}
 	if t.duo == none {
 		a.note(&a.report.Unknown, t.copies == 1, r, here)
-	} else if a.sum(line) != t.sent {
+	} else if a.sum(line) != t.sent && !a.Log.Mutable {
 		a.note(&a.report.Altered, !t.altered, r, here)
 		t.altered = true
 	}
@@ -113,7 +112,7 @@ func (a *auditor) note(f *Faults, first bool, r record.Record, here place) {
 	object := a.objects[here.object]
 	c := Copy{Object: object.bucket.URI(object.Name), Line: int(here.line)}
 	if first {
-		f.add(r.ID, Fault{ID: record.Name(r.Line), TS: instant(r.At), Copies: []Copy{c}})
+		f.add(r.ID, Fault{ID: record.Name(r.Line, a.Log), TS: instant(r.At), Copies: []Copy{c}})
 		return
 	}
 	f.extend(r.ID, c)

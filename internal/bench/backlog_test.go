@@ -119,7 +119,7 @@ func (l *limited) deliver(t *testing.T) (runs int) {
 		time.Sleep(time.Until(start)) // it is the year 2000 at first
 		client := duo.New(duo.Config{IKey: "ikey", Secret: func() (string, error) { return "skey", nil }, Host: apiHost, URL: server.URL, Interval: time.Second})
 		c := newCollector(client, store.NewBolt(filepath.Join(dir, "state.db"), nil), writer.NewDir(dir, "duo"))
-		c.Log = slog.New(slog.DiscardHandler)
+		c.Logger = slog.New(slog.DiscardHandler)
 		for outcome := collect.Partial; outcome == collect.Partial; runs++ {
 			r := c.Run(l.clocked(t.Context()), collect.Job{})
 			if outcome = r.Outcome; r.Err != nil || r.Pages == 0 {

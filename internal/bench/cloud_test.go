@@ -111,8 +111,8 @@ func (p place) collector() *collect.Collector {
 // newCollector collects all that an account has in one window.
 func newCollector(d *duo.Client, s collect.Store, w collect.Bucket) *collect.Collector {
 	const wide = 170 * 24 * time.Hour
-	return &collect.Collector{Duo: d, Store: s, Bucket: w, Log: slog.New(slog.DiscardHandler), Config: collect.Config{
-		Stream: stream, Host: apiHost, Enrich: true, Budget: 9 * time.Minute,
+	return &collect.Collector{Duo: d, Store: s, Bucket: w, Logger: slog.New(slog.DiscardHandler), Config: collect.Config{
+		Log: duo.Logs[0], Host: apiHost, Enrich: true, Budget: 9 * time.Minute,
 		Lookback: wide, Delay: 150 * time.Second, Overlap: 10 * time.Minute, MaxWindow: wide,
 	}}
 }

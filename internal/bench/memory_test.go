@@ -6,8 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"duo-telephony-collector/internal/collect"
 	"duo-telephony-collector/internal/handler/handlertest"
-	"duo-telephony-collector/internal/store"
 )
 
 // BenchmarkMemory is the most memory that the service ever has when one
@@ -47,7 +47,7 @@ func backfill(b *testing.B, exe string, issuer *handlertest.Issuer, records int)
 	token := issuer.Token(b, nil)
 	s.post("/run", "", token) // backfills end where the live stream begins
 	span := fmt.Sprintf(`{"from":%q,"to":%q}`, all.Start.Format(time.RFC3339), all.at(records).Format(time.RFC3339))
-	var report store.Run
+	var report collect.Summary
 	took = timed(func() {
 		if err := json.Unmarshal(s.post("/run", span, token), &report); err != nil {
 			b.Fatal(err)

@@ -17,13 +17,14 @@ const clockTolerance = 10 * time.Second
 // clock, of the credentials and of the permission.
 type Duo struct {
 	Client *duo.Client
+	Log    duo.Log
 	Host   string
 	Secret func() (string, error) // the secret key, as the client has it
 }
 
 // Check is a [Check].
 func (d Duo) Check(ctx context.Context) []Finding {
-	date, err := d.Client.Probe(ctx)
+	date, err := d.Client.Probe(ctx, d.Log)
 	found := []Finding{d.answer(err)}
 	if err != nil {
 		found = append(found, d.secretKey()...)

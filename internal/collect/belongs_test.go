@@ -293,7 +293,7 @@ func TestBackfillDocumentDeleted(t *testing.T) {
 				w.lose("telephony_")
 			}
 			w.backfill(job, collect.Complete, 100)
-			w.forget(collect.BackfillStream(stream))
+			w.forget(backfills)
 			w.pass(time.Millisecond)
 			w.sim.Add(spread(7, w.start.Add(-2*time.Hour), 11*time.Second)...)
 			objects := len(w.objects())
@@ -463,7 +463,7 @@ func TestDeletedDuringBackfill(t *testing.T) {
 	w.pass(3 * time.Hour)
 	w.edit(func(c *store.Cursor) { // which leaves the history as it is
 		c.Watermark = mark.Add(3 * time.Hour)
-		c.Reach = c.Watermark
+		c.SeenFrom = c.Watermark
 	})
 	c := w.collector()
 	c.Bucket = &meanwhile{w.bucket, func() {

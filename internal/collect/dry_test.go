@@ -30,7 +30,7 @@ func TestDryRun(t *testing.T) {
 		t.Errorf("the dry run is %s with %d records in %d pages and %d objects", r.Outcome, r.Records, r.Pages, len(r.Objects))
 	}
 	r = w.collector().Run(t.Context(), collect.Job{DryRun: true, Backfill: &store.Backfill{From: w.start.Add(-30 * time.Hour), To: w.start}})
-	if r.Outcome != collect.Complete || r.Records != 0 || r.Stream != collect.BackfillStream(stream) {
+	if r.Outcome != collect.Complete || r.Records != 0 || r.Stream != backfills {
 		t.Errorf("the dry backfill is %s with %d records: %s", r.Outcome, r.Records, r.Reason)
 	}
 	ignore := cmp.FilterPath(func(p cmp.Path) bool { return p.Last().String() == ".Now" }, cmp.Ignore())

@@ -217,7 +217,7 @@ func (h *history) backfill() {
 	w.collector().Run(w.t.Context(), collect.Job{Backfill: &store.Backfill{From: from, To: from.Add(h.between(time.Minute, 3*time.Hour))}})
 	w.check()
 	if h.oneIn(3) {
-		w.forget(collect.BackfillStream(stream))
+		w.forget(backfills)
 		w.pass(time.Minute)
 	}
 }

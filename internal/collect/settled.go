@@ -21,14 +21,14 @@ type Settled struct {
 // Settled reads where the live stream stands. It takes no lease: what is
 // settled stays so.
 func (c *Collector) Settled(ctx context.Context) (Settled, error) {
-	state, err := c.Store.Load(ctx, c.Stream)
+	state, err := c.Store.Load(ctx, c.Live().String())
 	if err != nil {
 		return Settled{}, err
 	}
 	if _, err := c.owner().claim(state.Cursor); err != nil {
 		return Settled{}, err
 	}
-	backfills, err := c.Store.Load(ctx, BackfillStream(c.Stream))
+	backfills, err := c.Store.Load(ctx, c.Backfill().String())
 	if err != nil {
 		return Settled{}, err
 	}

@@ -16,7 +16,7 @@ type Status struct {
 	Lease      *Holder      `json:"lease"`       // null when nobody holds it
 	Cursor     CursorStatus `json:"cursor"`
 	Totals     store.Totals `json:"totals"`
-	Runs       []store.Run  `json:"runs"` // the newest first
+	Runs       []Summary    `json:"runs"` // the newest first
 }
 
 // Holder is who has the lease.
@@ -34,23 +34,27 @@ type CursorStatus struct {
 	ReachesTo *time.Time      `json:"reaches_back_to"` // as far as the overlap may reach
 	Window    *store.Window   `json:"window"`          // in progress
 	Backfill  *store.Backfill `json:"backfill"`
-	NotBefore *time.Time      `json:"not_before"`   // Duo asked for no request until then
-	Pace      float64         `json:"pace_seconds"` // between two requests, learned from refusals; 0 if there were none
+	NotBefore *time.Time      `json:"not_before"`      // Duo asked for no request until then
+	Ended     bool            `json:"ended,omitempty"` // Duo has no such log, and is asked again after NotBefore
+	Pace      float64         `json:"pace_seconds"`    // between two requests, learned from refusals; 0 if there were none
 	Gap       *store.Gap      `json:"gap"`
 	Seen      int             `json:"seen"` // records remembered for the overlap
 }
 
-// Status tells where the live stream stands and where backfills do.
-func (c *Collector) Status(ctx context.Context) ([]Status, error) {
-	var out []Status
-	for _, stream := range []string{c.Stream, BackfillStream(c.Stream)} {
-		s, err := c.statusOf(ctx, stream)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, s)
+// LogStatus is where a log's live stream stands, and where its backfills do.
+type LogStatus struct {
+	Status
+	Backfill Status `json:"backfill"`
+}
+
+// Status reads where the log stands.
+func (c *Collector) Status(ctx context.Context) (LogStatus, error) {
+	live, err := c.statusOf(ctx, c.Live().String())
+	if err != nil {
+		return LogStatus{}, err
 	}
-	return out, nil
+	backfill, err := c.statusOf(ctx, c.Backfill().String())
+	return LogStatus{live, backfill}, err
 }
 
 func (c *Collector) statusOf(ctx context.Context, stream string) (Status, error) {
@@ -62,7 +66,7 @@ func (c *Collector) statusOf(ctx context.Context, stream string) (Status, error)
 	if err != nil {
 		return Status{}, err
 	}
-	s := Status{Stream: stream, Now: state.Now, Cursor: cursorStatus(state.Cursor, state.Now), Totals: state.Cursor.Totals, Runs: append([]store.Run{}, runs...)}
+	s := Status{Stream: stream, Now: state.Now, Cursor: cursorStatus(state.Cursor, state.Now), Totals: state.Cursor.Totals, Runs: summaries(runs)}
 	s.Watermark = s.Cursor.Watermark
 	if s.Watermark != nil {
 		lag := int64(state.Now.Sub(*s.Watermark).Seconds())
@@ -76,7 +80,7 @@ func (c *Collector) statusOf(ctx context.Context, stream string) (Status, error)
 
 func cursorStatus(c store.Cursor, now time.Time) CursorStatus {
 	s := CursorStatus{
-		Watermark: orNil(c.Watermark), ReachesTo: orNil(c.Reach), NotBefore: orNil(c.NotBefore),
+		Watermark: orNil(c.Watermark), ReachesTo: orNil(c.SeenFrom), NotBefore: orNil(c.NotBefore), Ended: c.Ended,
 		Backfill: c.Backfill, Pace: learned(c.Pace, now).Seconds(), Gap: c.Gap, Seen: c.Seen.Len(),
 	}
 	if c.Window.Open() {

@@ -49,7 +49,7 @@ func TestGap(t *testing.T) {
 				t.Error("the log does not say so")
 			}
 			s, err := w.collector().Status(t.Context())
-			if err != nil || s[0].Cursor.Gap == nil {
+			if err != nil || s.Cursor.Gap == nil {
 				t.Errorf("the status shows no gap: %v", err)
 			}
 			w.pass(time.Minute)

@@ -145,12 +145,48 @@ func TestPaceKept(t *testing.T) {
 			w.t.Errorf("the runs took %s, want %s each: after the refusal, and for the pace", took, pace)
 		}
 		status, err := w.collector().Status(w.t.Context())
-		if err != nil || status[0].Cursor.Pace != pace.Seconds() || status[0].Cursor.NotBefore == nil {
-			w.t.Errorf("the status tells the pace %v, not before %v, %v", status[0].Cursor.Pace, status[0].Cursor.NotBefore, err)
+		if err != nil || status.Cursor.Pace != pace.Seconds() || status.Cursor.NotBefore == nil {
+			w.t.Errorf("the status tells the pace %v, not before %v, %v", status.Cursor.Pace, status.Cursor.NotBefore, err)
 		}
 		w.pass(24 * time.Hour)
 		if d := run(); d != 0 || w.state().Cursor.Pace.IntervalMS != 0 {
 			w.t.Errorf("a day later a run takes %s, with the pace %+v", d, w.state().Cursor.Pace)
+		}
+	})
+}
+
+// TestEnded has Duo say that there is no such log: one run a day says so, and those
+// between do not ask.
+func TestEnded(t *testing.T) {
+	t.Parallel()
+	bubble(t, duosim.Config{}, func(w *world) {
+		w.sim.Add(spread(20, w.start.Add(-2*time.Hour), time.Second)...)
+		ended := duosim.Refuse(40401, "Resource not found")
+		w.sim.Script(ended, ended, ended)
+		for _, step := range []struct {
+			pass     time.Duration
+			job      collect.Job
+			outcome  string
+			requests int // at least
+		}{
+			{0, collect.Job{}, collect.Failed, 1},
+			{time.Minute, collect.Job{}, collect.Partial, 0},
+			{time.Minute, collect.Job{Force: true}, collect.Failed, 1},
+			{23 * time.Hour, collect.Job{}, collect.Partial, 0},
+			{2 * time.Hour, collect.Job{}, collect.Failed, 1},
+			{25 * time.Hour, collect.Job{}, collect.Complete, 1},
+		} {
+			w.pass(step.pass)
+			r := w.run(step.job)
+			if r.Outcome != step.outcome || r.Requests < step.requests || step.requests == 0 && r.Requests > 0 || r.Act != (step.outcome == collect.Failed) {
+				w.t.Errorf("after %s: %s, act %v, %d requests: %s", step.pass, r.Outcome, r.Act, r.Requests, r.Reason)
+			}
+			if s := w.state().Cursor; s.Ended != (step.outcome != collect.Complete) {
+				w.t.Errorf("after %s, ended is %v", step.pass, s.Ended)
+			}
+			if step.outcome == collect.Partial && !strings.Contains(r.Reason, "DUO_LOGS") {
+				w.t.Errorf("the reason %q does not say what to do", r.Reason)
+			}
 		}
 	})
 }
@@ -169,8 +205,8 @@ func TestProgress(t *testing.T) {
 	to := from.Add(40 * time.Minute)
 	c.Run(t.Context(), collect.Job{Backfill: &store.Backfill{From: from, To: to, Redeliver: true}})
 	want := []collect.Progress{
-		{Stream: collect.BackfillStream(stream), Records: 1000, From: from, To: to, At: from.Add(899 * time.Second)},
-		{Stream: collect.BackfillStream(stream), Records: 2000, From: from, To: to, At: from.Add(1899 * time.Second)},
+		{Stream: backfills, Records: 1000, From: from, To: to, At: from.Add(899 * time.Second)},
+		{Stream: backfills, Records: 2000, From: from, To: to, At: from.Add(1899 * time.Second)},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("progress (-want +got):\n%s", diff)

@@ -38,8 +38,9 @@ import (
 )
 
 const (
-	host   = "api-test.duosecurity.com"
-	stream = "telephony"
+	host      = "api-test.duosecurity.com"
+	stream    = "telephony"
+	backfills = "telephony-backfill"
 )
 
 // world is a simulated Duo account and everything that collects from it, with
@@ -224,7 +225,7 @@ func listObjects(t *testing.T, s *fakestorage.Server, bucket string) map[string]
 func newClock(t *testing.T) *world {
 	start := time.Now().UTC().Truncate(time.Second)
 	return &world{t: t, now: start, start: start, log: &logBuffer{}, known: map[string]string{}, config: collect.Config{
-		Stream: stream, Host: host, Enrich: true,
+		Log: duo.Logs[0], Host: host, Enrich: true,
 		Budget: time.Minute, Lookback: 24 * time.Hour, Delay: 150 * time.Second, Overlap: 10 * time.Minute, MaxWindow: 24 * time.Hour,
 	}}
 }
@@ -268,7 +269,7 @@ func (w *world) pass(d time.Duration) {
 func (w *world) logger() *slog.Logger { return slog.New(slog.NewTextHandler(w.log, nil)) }
 
 func (w *world) collector() *collect.Collector {
-	return &collect.Collector{Duo: w.duo, Store: w.store, Bucket: w.bucket, At: w.at, Log: w.logger(), Config: w.config}
+	return &collect.Collector{Duo: w.duo, Store: w.store, Bucket: w.bucket, At: w.at, Logger: w.logger(), Config: w.config}
 }
 
 // run runs once and checks what must hold after every run.

@@ -19,7 +19,6 @@ import (
 
 	"duo-telephony-collector/internal/collect"
 	"duo-telephony-collector/internal/page"
-	"duo-telephony-collector/internal/store"
 )
 
 // maxBody bounds a request's body, in bytes. A push is below 1 KiB.
@@ -236,34 +235,33 @@ func (s *server) run(ctx context.Context, job collect.Job, trigger ...slog.Attr)
 
 // page shows people what status tells programs.
 func (s *server) page(w http.ResponseWriter, r *http.Request) error {
-	streams, err := s.Collector.Status(r.Context())
+	log, err := s.Collector.Status(r.Context())
 	if err != nil {
 		s.logRefusal(r, http.StatusServiceUnavailable, err)
 	}
 	return page.Write(w, page.State{
 		Version: s.Version, Revision: s.Revision, Delay: s.Collector.Delay,
-		Streams: streams, Unrecorded: s.unrecordedOf(streams), Err: err,
+		Log: log, Unrecorded: s.unrecordedOf(log), Err: err,
 	})
 }
 
 // status tells where the streams stand.
 func (s *server) status(w http.ResponseWriter, r *http.Request) error {
-	streams, err := s.Collector.Status(r.Context())
-	unrecorded := s.unrecordedOf(streams)
+	log, err := s.Collector.Status(r.Context())
+	unrecorded := s.unrecordedOf(log)
 	if err != nil {
 		s.logRefusal(r, http.StatusServiceUnavailable, err)
 		writeJSON(w, http.StatusServiceUnavailable, struct {
-			Error      string     `json:"error"`
-			Unrecorded *store.Run `json:"unrecorded,omitempty"`
+			Error      string           `json:"error"`
+			Unrecorded *collect.Summary `json:"unrecorded,omitempty"`
 		}{err.Error(), unrecorded})
 		return nil
 	}
 	writeJSON(w, http.StatusOK, struct {
 		Version string `json:"version"`
-		collect.Status
-		Backfill   collect.Status `json:"backfill"`
-		Unrecorded *store.Run     `json:"unrecorded"`
-	}{s.Version, streams[0], streams[1], unrecorded})
+		collect.LogStatus
+		Unrecorded *collect.Summary `json:"unrecorded"`
+	}{s.Version, log, unrecorded})
 	return nil
 }
 

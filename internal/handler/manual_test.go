@@ -59,7 +59,7 @@ func TestDryRun(t *testing.T) {
 	before := w.files("")
 	r := w.run("/run", `{"dry_run":true}`, http.StatusOK)
 	if r.Outcome != collect.Complete || r.Records != 2 || r.Late != 1 || r.Requests != 1 || len(r.Objects) != 0 || r.Token != 0 {
-		t.Errorf("report = %+v, want two records counted, no object, no token", r.Run)
+		t.Errorf("report = %+v, want two records counted, no object, no token", r.Summary)
 	}
 	if diff := cmp.Diff(before, w.files("")); diff != "" {
 		t.Errorf("a dry run changed files (-before +after):\n%s", diff)
@@ -103,7 +103,7 @@ func TestBackfill(t *testing.T) {
 
 	r := w.run("/run", span(name.From, name.To, ""), http.StatusOK)
 	if r.Outcome != collect.Complete || r.Stream != backfill || len(r.Objects) != 1 || !strings.HasPrefix(filepath.Base(r.Objects[0]), backfill+"_") {
-		t.Fatalf("report = %+v, want one object of %s", r.Run, backfill)
+		t.Fatalf("report = %+v, want one object of %s", r.Summary, backfill)
 	}
 	if diff := cmp.Diff(string(data), w.files("bucket")[r.Objects[0]]); diff != "" {
 		t.Errorf("object (-lost +restored):\n%s", diff)

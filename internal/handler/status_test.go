@@ -47,10 +47,10 @@ func TestStatus(t *testing.T) {
 	second := w.complete()
 	third := w.run("/run", span(w.now.Add(-3*time.Hour), w.now.Add(-2*time.Hour), `,"redeliver":true`), http.StatusOK)
 	s = w.status()
-	if diff := cmp.Diff([]store.Run{second.Run, first.Run}, s.Runs); diff != "" {
+	if diff := cmp.Diff([]collect.Summary{second.Summary, first.Summary}, s.Runs); diff != "" {
 		t.Errorf("runs (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff([]store.Run{third.Run}, s.Backfill.Runs); diff != "" || s.Backfill.Stream != backfill {
+	if diff := cmp.Diff([]collect.Summary{third.Summary}, s.Backfill.Runs); diff != "" || s.Backfill.Stream != backfill {
 		t.Errorf("backfills of %s (-want +got):\n%s", s.Backfill.Stream, diff)
 	}
 	if want := (store.Totals{Pages: 5, Records: 47, Objects: 4}); s.Totals != want || s.Backfill.Totals.Records != int64(third.Records) {

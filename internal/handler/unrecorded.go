@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"duo-telephony-collector/internal/collect"
-	"duo-telephony-collector/internal/store"
 )
 
 // remember has a failure be seen that the run itself could not record: it goes
@@ -34,20 +33,20 @@ func (s *server) remember(ctx context.Context, r *collect.Report) {
 // no later run, of another instance perhaps. A later one in another account's
 // history says nothing. Clocks need not agree to the second: runs are minutes
 // apart.
-func (s *server) unrecordedOf(streams []collect.Status) *store.Run {
+func (s *server) unrecordedOf(log collect.LogStatus) *collect.Summary {
 	kept := s.failed.Load()
 	if kept == nil {
 		return nil
 	}
-	for _, of := range streams {
+	for _, of := range []collect.Status{log.Status, log.Backfill} {
 		if of.Stream != kept.Stream {
 			continue
 		}
-		recorded := slices.ContainsFunc(of.Runs, func(r store.Run) bool { return r.ID == kept.ID })
+		recorded := slices.ContainsFunc(of.Runs, func(r collect.Summary) bool { return r.ID == kept.ID })
 		later := len(of.Runs) > 0 && of.Runs[0].StartedAt.After(kept.StartedAt)
 		if recorded || later && !errors.Is(kept.Err, collect.ErrAccount) {
 			return nil
 		}
 	}
-	return &kept.Run
+	return &kept.Summary
 }

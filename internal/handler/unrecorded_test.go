@@ -27,9 +27,9 @@ func (w *world) noState() {
 }
 
 // unrecorded is what GET /status says of a failure that the history lacks.
-func (w *world) unrecorded() *store.Run {
+func (w *world) unrecorded() *collect.Summary {
 	w.t.Helper()
-	var s struct{ Unrecorded *store.Run }
+	var s struct{ Unrecorded *collect.Summary }
 	a := w.send(http.MethodGet, "/status", "", nil)
 	if err := json.Unmarshal([]byte(a.body), &s); err != nil || !strings.Contains(a.body, `"unrecorded":`) {
 		w.t.Fatalf("status = %s, %v", a.body, err)
@@ -60,7 +60,7 @@ func TestFailedBeforeLease(t *testing.T) {
 	second := w.run("/run", "", http.StatusInternalServerError)
 	w.run("/run", `{"dry_run":true}`, http.StatusInternalServerError)
 	s := w.status()
-	if diff := cmp.Diff([]store.Run{second.Run, first.Run}, s.Runs); diff != "" || second.Reason != errNoState.Error() {
+	if diff := cmp.Diff([]collect.Summary{second.Summary, first.Summary}, s.Runs); diff != "" || second.Reason != errNoState.Error() {
 		t.Errorf("history (-want +got):\n%s", diff)
 	}
 	if s.Lease != nil || s.Status.Watermark != nil || w.unrecorded() != nil {
@@ -103,14 +103,14 @@ func TestUnrecorded(t *testing.T) {
 	w.spoil()
 	r := w.run("/", push, http.StatusInternalServerError)
 	if got := w.unrecorded(); got == nil || got.ID != r.ID || got.Reason != r.Reason || !got.StartedAt.Equal(r.StartedAt) {
-		t.Errorf("while the store is away, unrecorded %+v, want %+v", got, r.Run)
+		t.Errorf("while the store is away, unrecorded %+v, want %+v", got, r.Summary)
 	}
 	w.wantPage(http.StatusServiceUnavailable, "The last run of this instance failed, <time", "choose another one with -dir")
 	if err := os.Remove(filepath.Join(w.dir, "state.db")); err != nil {
 		t.Fatal(err)
 	}
 	if got := w.unrecorded(); got == nil || got.ID != r.ID || len(w.status().Runs) != 0 {
-		t.Errorf("when it is back, unrecorded %+v, want %+v", got, r.Run)
+		t.Errorf("when it is back, unrecorded %+v, want %+v", got, r.Summary)
 	}
 	w.wantPage(http.StatusOK, "<title>A person must act", "The last run failed: state store set-up", "only this instance knows of it")
 	w.run("/run", `{"dry_run":true}`, http.StatusOK)
@@ -132,7 +132,7 @@ func TestUnrecordedElsewhere(t *testing.T) {
 	other := w.hold()
 	r := w.run("/", push, http.StatusInternalServerError)
 	if got := w.unrecorded(); got == nil || got.ID != r.ID {
-		t.Errorf("unrecorded %+v, want %+v", got, r.Run)
+		t.Errorf("unrecorded %+v, want %+v", got, r.Summary)
 	}
 	if s := w.state(stream); s.Lease.Holder != "another" {
 		t.Errorf("the lease is %q's", s.Lease.Holder)
@@ -158,7 +158,7 @@ func TestUnrecordedAccount(t *testing.T) {
 	r := w.run("/", push, http.StatusInternalServerError)
 	s := w.status()
 	if got := w.unrecorded(); got == nil || got.ID != r.ID || len(s.Runs) != 1 || w.state(stream).Lease.Token != 1 {
-		t.Errorf("unrecorded %+v, want %+v; history %+v", got, r.Run, s.Runs)
+		t.Errorf("unrecorded %+v, want %+v; history %+v", got, r.Summary, s.Runs)
 	}
 	w.wantPage(http.StatusOK, "<title>A person must act", "is another stream")
 	w.noState()
@@ -167,7 +167,7 @@ func TestUnrecordedAccount(t *testing.T) {
 		t.Fatal(err)
 	}
 	if r = w.run("/", push, http.StatusInternalServerError); r.Reason != errNoState.Error() || w.state(stream).Lease.Token != 2 {
-		t.Errorf("report %+v, the lease's token %d", r.Run, w.state(stream).Lease.Token)
+		t.Errorf("report %+v, the lease's token %d", r.Summary, w.state(stream).Lease.Token)
 	}
 }
 
@@ -192,7 +192,7 @@ func TestStoreAway(t *testing.T) {
 	w.Store = &away{w.Store, 1}
 	r := w.run("/", push, http.StatusServiceUnavailable)
 	if got := w.unrecorded(); got == nil || got.ID != r.ID || len(w.status().Runs) != 0 {
-		t.Errorf("unrecorded %+v, want %+v", got, r.Run)
+		t.Errorf("unrecorded %+v, want %+v", got, r.Summary)
 	}
 	w.wantPage(http.StatusOK, "The last run failed, the next one tries again: no route to the store; the history lacks this run")
 	w.complete()
@@ -230,7 +230,7 @@ func TestUnrecordedRelease(t *testing.T) {
 	w.sim.Script(duosim.Refuse(40301, "Access forbidden"))
 	r := w.run("/", push, http.StatusInternalServerError)
 	if got := w.unrecorded(); r.Token == 0 || got == nil || got.ID != r.ID {
-		t.Errorf("unrecorded %+v, want %+v", got, r.Run)
+		t.Errorf("unrecorded %+v, want %+v", got, r.Summary)
 	}
 	w.wantPage(http.StatusOK, "<title>A person must act", "Grant read log")
 }

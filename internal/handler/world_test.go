@@ -63,9 +63,9 @@ func newWorld(t *testing.T, auth *handler.Auth) *world {
 		Duo: duo.New(duo.Config{
 			IKey: "ikey", Secret: func() (string, error) { return secret, nil }, Host: host, URL: start(t, w.sim), Log: log,
 		}),
-		Store: w.store, Bucket: writer.NewDir(w.dir, "duo"), Log: log,
+		Store: w.store, Bucket: writer.NewDir(w.dir, "duo"), Logger: log,
 		Config: collect.Config{
-			Stream: stream, Host: host, Enrich: true, Budget: time.Minute, Lookback: 24 * time.Hour,
+			Log: duo.Logs[0], Host: host, Enrich: true, Budget: time.Minute, Lookback: 24 * time.Hour,
 			Delay: 150 * time.Second, Overlap: 10 * time.Minute, MaxWindow: 6 * time.Hour,
 		},
 	}

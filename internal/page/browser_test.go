@@ -137,7 +137,7 @@ func testRefresh(t *testing.T, c *chromium) {
 // testWithoutScript expects the same page, in UTC.
 func testWithoutScript(t *testing.T, c *chromium) {
 	s := serve(t, state(after(complete(1)...)))
-	r := s.state.Load().Streams[0].Runs[0]
+	r := s.state.Load().Log.Runs[0]
 	b := c.newTab(t)
 	b.open(s.URL + "/")
 	local := r.StartedAt.In(mustZone(t)).Format("15:04:05") + " local)"

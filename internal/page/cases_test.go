@@ -39,10 +39,10 @@ var cases = map[string]struct {
 		return state(s)
 	}},
 	"person-must-act": {"A person must act", func() page.State {
-		return state(after(append(complete(30), store.Run{Outcome: collect.Failed, Act: true, Reason: "fetching page 1: duo: HTTP 403 (40301 Access forbidden)", Requests: 1})...))
+		return state(after(append(complete(30), collect.Summary{Outcome: collect.Failed, Act: true, Reason: "fetching page 1: duo: HTTP 403 (40301 Access forbidden)", Requests: 1})...))
 	}},
 	"behind": {"Behind", func() page.State {
-		fails := slices.Repeat([]store.Run{{Outcome: collect.Failed, Reason: "fetching page 1: duo: HTTP 502: the next run tries again", Requests: 5, Retries: 4}}, 7)
+		fails := slices.Repeat([]collect.Summary{{Outcome: collect.Failed, Reason: "fetching page 1: duo: HTTP 502: the next run tries again", Requests: 5, Retries: 4}}, 7)
 		return state(after(append(complete(30), fails...)...))
 	}},
 	"gap": {"Up to date", func() page.State {
@@ -50,21 +50,21 @@ var cases = map[string]struct {
 		s.Cursor.Gap = &store.Gap{From: noon.AddDate(0, 0, -200), To: noon.AddDate(0, 0, -179), RunID: "RUN1"}
 		s.Runs[3].Gap = &store.Gap{From: noon.Add(-4 * time.Hour), To: noon.Add(-3 * time.Hour), RunID: "RUN9", Missing: 7}
 		p := state(s)
-		p.Streams[1] = after(complete(1)...)
-		p.Streams[1].Cursor.Backfill = &store.Backfill{From: noon.Add(-50 * time.Minute), To: noon.Add(-40 * time.Minute)}
+		p.Log.Backfill = after(complete(1)...)
+		p.Log.Backfill.Cursor.Backfill = &store.Backfill{From: noon.Add(-50 * time.Minute), To: noon.Add(-40 * time.Minute)}
 		return p
 	}},
 	"unrecorded": {"Behind", func() page.State {
 		s := after(complete(5)...)
 		s.Now = s.Now.Add(time.Hour)
 		p := state(s)
-		p.Unrecorded = &store.Run{ID: "X", Stream: "telephony", Outcome: collect.Failed, StartedAt: s.Now.Add(-time.Minute), Reason: "no network"}
+		p.Unrecorded = &collect.Summary{ID: "X", Stream: "telephony", Outcome: collect.Failed, StartedAt: s.Now.Add(-time.Minute), Reason: "no network"}
 		return p
 	}},
 	"unreadable": {"State unreadable", func() page.State {
 		p := state(collect.Status{})
 		p.Err = errors.New("opening state.db: is a directory")
-		p.Unrecorded = &store.Run{StartedAt: noon, Reason: "opening state.db: is a directory"}
+		p.Unrecorded = &collect.Summary{StartedAt: noon, Reason: "opening state.db: is a directory"}
 		return p
 	}},
 }
@@ -74,13 +74,13 @@ const delay = 150 * time.Second
 func state(live collect.Status) page.State {
 	return page.State{
 		Version: "v1.2.3", Revision: "collector-00042", Delay: delay,
-		Streams: []collect.Status{live, {Stream: "telephony-backfill", Now: live.Now}},
+		Log: collect.LogStatus{Status: live, Backfill: collect.Status{Stream: "telephony-backfill", Now: live.Now}},
 	}
 }
 
 // after is a stream after these runs, the oldest first, five minutes apart. A
 // complete one writes an object and moves the watermark.
-func after(runs ...store.Run) collect.Status {
+func after(runs ...collect.Summary) collect.Status {
 	s := collect.Status{Stream: "telephony", Now: noon.Add(100 * time.Second)}
 	mark := noon.Add(-time.Duration(len(runs)) * 5 * time.Minute)
 	for i, r := range runs {
@@ -102,11 +102,11 @@ func after(runs ...store.Run) collect.Status {
 }
 
 // complete returns n runs that caught up.
-func complete(n int) []store.Run {
+func complete(n int) []collect.Summary {
 	random := rand.New(rand.NewPCG(7, 7))
-	var runs []store.Run
+	var runs []collect.Summary
 	for i := range n {
-		runs = append(runs, store.Run{
+		runs = append(runs, collect.Summary{
 			Outcome: collect.Complete, Records: 60 + int(40*math.Sin(float64(i)/9)) + random.IntN(45), Pages: 1, Requests: 1,
 			Duplicates: 90 + random.IntN(60), Late: max(0, random.IntN(12)-9), DurationMS: 620 + random.Int64N(900),
 		})
@@ -115,13 +115,13 @@ func complete(n int) []store.Run {
 }
 
 // ordinary is what some hours in production may look like.
-func ordinary() []store.Run {
+func ordinary() []collect.Summary {
 	runs := complete(50)
 	for _, i := range []int{14, 15} {
-		runs[i] = store.Run{Outcome: collect.Partial, Reason: "rate limited by Duo until 2026-11-22T09:20:00Z; the first run after that goes on", Requests: 15 - i}
+		runs[i] = collect.Summary{Outcome: collect.Partial, Reason: "rate limited by Duo until 2026-11-22T09:20:00Z; the first run after that goes on", Requests: 15 - i}
 	}
 	runs[16].Records *= 3
-	runs[33] = store.Run{
+	runs[33] = collect.Summary{
 		Outcome: collect.Failed, Reason: "fetching page 1: duo: HTTP 502: the next run tries again; if it lasts, see https://status.duo.com",
 		Requests: 5, Retries: 4, DurationMS: 15310,
 	}

@@ -34,7 +34,7 @@ func TestScale(t *testing.T) {
 func heights(records ...int) (heights []float64, cuts []string) {
 	s := collect.Status{Now: noon}
 	for _, n := range records {
-		s.Runs = append([]store.Run{{Outcome: collect.Complete, Records: n}}, s.Runs...)
+		s.Runs = append([]collect.Summary{{Outcome: collect.Complete, Records: n}}, s.Runs...)
 	}
 	for _, b := range newStream(s, State{}).recordsChart().Bars {
 		heights, cuts = append(heights, b.Height), append(cuts, b.Cut)
@@ -67,7 +67,7 @@ func TestBars(t *testing.T) {
 // plot, the newest at its right edge.
 func TestBarsFit(t *testing.T) {
 	for n := 1; n <= store.HistoryLimit; n++ {
-		s := collect.Status{Now: noon, Runs: make([]store.Run, n)}
+		s := collect.Status{Now: noon, Runs: make([]collect.Summary, n)}
 		c := newStream(s, State{}).recordsChart()
 		for i, b := range c.Bars {
 			if want := 100 - c.Slot*float64(n-i); c.Slot < 2 || math.Abs(b.X-want) > 0.3 || b.X < 0 {
@@ -78,7 +78,7 @@ func TestBarsFit(t *testing.T) {
 }
 
 func TestBarOutcomes(t *testing.T) {
-	s := collect.Status{Now: noon, Runs: []store.Run{
+	s := collect.Status{Now: noon, Runs: []collect.Summary{
 		{Outcome: collect.Partial, StartedAt: noon},
 		{Outcome: collect.Failed, StartedAt: *before(time.Minute)},
 		{Outcome: collect.Complete, StartedAt: *before(24 * time.Hour), Records: 1234},
@@ -154,7 +154,7 @@ func TestRunTicks(t *testing.T) {
 	for n := 1; n <= store.HistoryLimit; n++ {
 		s := collect.Status{Now: noon}
 		for i := range n {
-			s.Runs = append(s.Runs, store.Run{StartedAt: *before(time.Duration(i) * 17 * time.Hour)})
+			s.Runs = append(s.Runs, collect.Summary{StartedAt: *before(time.Duration(i) * 17 * time.Hour)})
 		}
 		ticks := newStream(s, State{}).recordsChart().X
 		if last := ticks[len(ticks)-1]; len(ticks) > 4 || !last.Last || last.Spare || last.Text != "12:00 UTC" {

@@ -13,17 +13,16 @@ import (
 	"time"
 
 	"duo-telephony-collector/internal/collect"
-	"duo-telephony-collector/internal/store"
 )
 
 // State is what the page shows.
 type State struct {
 	Version    string
-	Revision   string           // Cloud Run's name for what it has deployed; empty elsewhere
-	Delay      time.Duration    // how far behind now a window ends
-	Streams    []collect.Status // the live stream and its backfill
-	Unrecorded *store.Run       // a failure that the history lacks
-	Err        error            // why Streams could not be read
+	Revision   string        // Cloud Run's name for what it has deployed; empty elsewhere
+	Delay      time.Duration // how far behind now a window ends
+	Log        collect.LogStatus
+	Unrecorded *collect.Summary // a failure that the history lacks
+	Err        error            // why Log could not be read
 }
 
 var (
@@ -100,7 +99,7 @@ func newView(s State) view {
 		}
 		return v
 	}
-	live, backfill := newStream(s.Streams[0], s), newStream(s.Streams[1], s)
+	live, backfill := newStream(s.Log.Status, s), newStream(s.Log.Backfill, s)
 	v.Live, v.Verdict, v.Figures, v.Lag, v.Records = live, live.verdict(), live.figures(), live.lagChart(), live.recordsChart()
 	v.Panels = []panel{live.leasePanel(), live.cursorPanel(), live.pacePanel(), live.gapPanel()}
 	if len(backfill.Runs) > 0 || backfill.Lease != nil {

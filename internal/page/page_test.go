@@ -76,7 +76,7 @@ func TestEscapes(t *testing.T) {
 	const evil = `"'></title></code><script>alert(1)</script><img src=x onerror=alert(1)>`
 	s := state(collect.Status{
 		Stream: evil, Now: noon, Watermark: &noon, Lease: &collect.Holder{Holder: evil},
-		Runs: []store.Run{{
+		Runs: []collect.Summary{{
 			ID: evil, Outcome: evil, Reason: evil, Stream: evil, Objects: []string{"gs://b/" + evil}, StartedAt: noon, Watermark: &noon,
 			Gap: &store.Gap{From: noon, To: noon, RunID: evil},
 		}},
@@ -95,7 +95,7 @@ func TestTable(t *testing.T) {
 	runs := complete(2)
 	runs[0].Records, runs[1].Records = 1234, 84
 	s := state(after(runs...))
-	s.Streams[0].Runs[0].Watermark = nil
+	s.Log.Runs[0].Watermark = nil
 	_, body := write(t, s)
 	for _, want := range []string{
 		`11:55:00</time></th><td class="complete">complete</td><td class="n">1,234</td><td class="n">2 min 30 s</td>`,

@@ -86,7 +86,7 @@ func TestView(t *testing.T) {
 	for i := range live.Runs {
 		live.Runs[i].Objects = []string{fmt.Sprintf("gs://b/p/a_%d", i), fmt.Sprintf("gs://b/p/b_%d", i)}
 	}
-	v := newView(State{Delay: delay, Streams: []collect.Status{live, backfill}})
+	v := newView(State{Delay: delay, Log: collect.LogStatus{Status: live, Backfill: backfill}})
 	want := "Lag now: 7 min 30 s (up to 17 min 30 s is on time)\n" +
 		"Last run: complete (11:55:00 UTC, 10 records in 0 ms)\n" +
 		"Runs come: every 5 min (on time is the delay, 2 min 30 s, and 15 min for missed runs)\n" +
@@ -101,7 +101,7 @@ func TestView(t *testing.T) {
 		t.Errorf("the newest object is %q", got)
 	}
 	backfill.Runs = live.Runs[:1]
-	v = newView(State{Streams: []collect.Status{live, backfill}})
+	v = newView(State{Log: collect.LogStatus{Status: live, Backfill: backfill}})
 	if len(v.Panels) != 5 || len(v.Objects) != maxNamed+2 {
 		t.Errorf("with a backfill: %d panels, %d objects", len(v.Panels), len(v.Objects))
 	}

@@ -27,7 +27,7 @@ const (
 // stream is a stream's status and what follows from it.
 type stream struct {
 	collect.Status
-	Last     store.Run // zero before the first run
+	Last     collect.Summary // zero before the first run
 	Delay    time.Duration
 	Interval time.Duration // between the starts of two runs; 0 if too few are known
 	Limit    time.Duration // a lag above it is late
@@ -37,7 +37,7 @@ func newStream(status collect.Status, page State) stream {
 	if run := page.Unrecorded; run != nil && run.Stream == status.Stream {
 		shown := *run
 		shown.Reason += "; the history lacks this run, only this instance knows of it"
-		status.Runs = append([]store.Run{shown}, status.Runs...)
+		status.Runs = append([]collect.Summary{shown}, status.Runs...)
 	}
 	s := stream{Status: status, Delay: page.Delay}
 	if len(s.Runs) > 0 {
@@ -50,8 +50,8 @@ func newStream(status collect.Status, page State) stream {
 // schedule returns the interval between runs, and the greatest lag that is on
 // time. The interval is a median: outages, manual runs and repeated deliveries
 // hardly move it. Failed runs don't count, as Pub/Sub repeats them sooner.
-func schedule(runs []store.Run, delay time.Duration) (interval, limit time.Duration) {
-	runs = slices.DeleteFunc(slices.Clone(runs), func(r store.Run) bool { return r.Outcome == collect.Failed })
+func schedule(runs []collect.Summary, delay time.Duration) (interval, limit time.Duration) {
+	runs = slices.DeleteFunc(slices.Clone(runs), func(r collect.Summary) bool { return r.Outcome == collect.Failed })
 	if len(runs) < 3 {
 		return 0, delay + grace
 	}

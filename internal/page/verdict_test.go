@@ -24,7 +24,7 @@ func working() collect.Status {
 	s := collect.Status{Stream: "telephony", Now: noon, Watermark: before(450 * time.Second)}
 	for i := range 10 {
 		ago := time.Duration(i+1) * 5 * time.Minute
-		s.Runs = append(s.Runs, store.Run{
+		s.Runs = append(s.Runs, collect.Summary{
 			ID: "RUN", Outcome: collect.Complete, StartedAt: *before(ago), Watermark: before(ago + 150*time.Second), LagSeconds: 150, Records: 10,
 		})
 	}
@@ -137,9 +137,9 @@ func TestSchedule(t *testing.T) {
 		"hourly":                    {[]float64{60, 120, 180, 240}, 0, time.Hour, delay + 3*time.Hour},
 	} {
 		t.Run(name, func(t *testing.T) {
-			var runs []store.Run
+			var runs []collect.Summary
 			for i, m := range tt.minutes {
-				r := store.Run{Outcome: collect.Complete, StartedAt: *before(time.Duration(m * float64(time.Minute)))}
+				r := collect.Summary{Outcome: collect.Complete, StartedAt: *before(time.Duration(m * float64(time.Minute)))}
 				if i < tt.failed {
 					r.Outcome = collect.Failed
 				}

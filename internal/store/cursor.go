@@ -9,9 +9,9 @@ import (
 type Cursor struct {
 	// Watermark: everything before it is delivered. Zero before the first run.
 	Watermark time.Time `firestore:"watermark" json:"watermark"`
-	// Reach is how far back Seen is complete: no window starts before it. Seen
+	// SeenFrom is how far back Seen is complete: no window starts before it. Seen
 	// also has all else of the windows that end later, and somewhat earlier.
-	Reach time.Time `firestore:"reach" json:"reach"`
+	SeenFrom time.Time `firestore:"reach" json:"reach"`
 	// Recheck: a window that begins before it is held against the bucket,
 	// because Seen does not cover what was delivered of its time. Zero once
 	// such windows have passed it.
@@ -22,6 +22,9 @@ type Cursor struct {
 	Seen Seen `firestore:"-" json:"-"`
 	// NotBefore is when Duo may be asked again after it asked for a pause.
 	NotBefore time.Time `firestore:"not_before" json:"not_before"`
+	// Ended: Duo has said that it has no such log (any more). NotBefore is when
+	// it is asked again.
+	Ended bool `firestore:"ended,omitempty" json:"ended,omitempty"`
 	// Pace is what Duo's refusals have taught about its limit.
 	Pace Pace `firestore:"pace" json:"pace"`
 	// Gap is the range last lost.
@@ -132,8 +135,8 @@ type Span struct {
 	To   time.Time `firestore:"to" json:"to"`
 }
 
-// Run is one execution: the report that its caller gets, and what the history
-// keeps.
+// Run is what the history keeps of one execution. The store itself reads ID,
+// Token, Watermark and StartedAt; the rest is the caller's.
 type Run struct {
 	Outcome    string     `firestore:"outcome" json:"outcome"` // complete, partial, busy or failed
 	ID         string     `firestore:"run_id" json:"run_id"`

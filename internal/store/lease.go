@@ -36,8 +36,11 @@ func (l Lease) heldAt(now time.Time) bool {
 	return l.Holder != "" && now.Before(l.ExpiresAt())
 }
 
-// released keeps the token, so that the next one is greater.
-func (l *Lease) released() Lease { return Lease{Stream: l.Stream, Token: l.Token} }
+// released keeps the token, so that the next one is greater, and when the stream
+// was last acquired.
+func (l *Lease) released() Lease {
+	return Lease{Stream: l.Stream, Token: l.Token, AcquiredAt: l.AcquiredAt}
+}
 
 func (l *Lease) stampAt(at stamp) {
 	l.version, l.server, l.local = at.version, at.now, time.Now()

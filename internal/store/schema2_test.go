@@ -58,7 +58,7 @@ func TestSchema2(t *testing.T) {
 	from := time.Date(2026, 11, 25, 8, 42, 6, 913e6, time.UTC)
 	to := time.Date(2026, 11, 28, 8, 39, 36, 913e6, time.UTC)
 	want := store.Cursor{
-		Watermark: from, Reach: time.Date(2026, 11, 26, 9, 31, 8, 569e6, time.UTC), Recheck: to,
+		Watermark: from, SeenFrom: time.Date(2026, 11, 26, 9, 31, 8, 569e6, time.UTC), Recheck: to,
 		Window: store.Window{From: from, To: to, Page: 1}, // to be walked from its start
 		Totals: store.Totals{Pages: 1, Records: 1000, Objects: 1},
 	}

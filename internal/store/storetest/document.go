@@ -184,7 +184,7 @@ func testSchema2(t *testing.T, b Backend) {
 	from := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	to := from.Add(time.Hour)
 	was := store.Cursor{
-		Watermark: from.Add(10 * time.Minute), Reach: from,
+		Watermark: from.Add(10 * time.Minute), SeenFrom: from,
 		Window: store.Window{From: from, To: to, Gzip: true, Page: 3, Offset: "1772366401000,x", Last: from.Add(time.Minute)},
 		Seen:   store.Seen(nil).With(sightings(1, 700), 5, 4).With(sightings(2, 700), 5, 4),
 		Totals: store.Totals{Pages: 3},
@@ -195,12 +195,12 @@ func testSchema2(t *testing.T, b Backend) {
 	redelivery.Backfill = &store.Backfill{From: from, To: to, Redeliver: true}
 	for name, test := range map[string]struct{ was, want store.Cursor }{
 		"in a window": {was, store.Cursor{
-			Watermark: was.Watermark, Reach: was.Reach, Recheck: to, Totals: was.Totals,
+			Watermark: was.Watermark, SeenFrom: was.SeenFrom, Recheck: to, Totals: was.Totals,
 			Window: store.Window{From: from, To: to, Gzip: true, Page: 3},
 		}},
-		"between windows": {between, store.Cursor{Watermark: was.Watermark, Reach: was.Reach, Recheck: was.Watermark, Totals: was.Totals}},
+		"between windows": {between, store.Cursor{Watermark: was.Watermark, SeenFrom: was.SeenFrom, Recheck: was.Watermark, Totals: was.Totals}},
 		"redelivery": {redelivery, store.Cursor{
-			Watermark: was.Watermark, Reach: was.Reach, Totals: was.Totals, Window: was.Window, Backfill: redelivery.Backfill,
+			Watermark: was.Watermark, SeenFrom: was.SeenFrom, Totals: was.Totals, Window: was.Window, Backfill: redelivery.Backfill,
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
