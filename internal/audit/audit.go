@@ -20,6 +20,7 @@ import (
 
 // Report is how the bucket compares with what Duo shows of a range.
 type Report struct {
+	Log string `json:"log"` // that was compared
 	// From and To bound the record times that were compared: the range that was
 	// asked for, without what Cut tells of.
 	From time.Time `json:"from"`
@@ -68,6 +69,7 @@ func Run(ctx context.Context, c *collect.Collector, from, to time.Time, progress
 		return Report{}, err
 	}
 	report := cut(from, to, settled)
+	report.Log = c.Log.Name
 	if !report.From.Before(report.To) {
 		return report, fmt.Errorf("%w: %s", errNothing, strings.Join(report.Cut, "; "))
 	}
