@@ -7,69 +7,66 @@ import (
 	"duo-telephony-collector/internal/page"
 )
 
-// page shows people what status tells programs.
-func (s *server) page(w http.ResponseWriter, r *http.Request) error {
+// standing reads where the streams stand. An error is in the state, and logged.
+func (s *server) standing(r *http.Request) page.State {
 	logs, err := s.Streams.Status(r.Context())
 	if err != nil {
 		s.logRefusal(r, http.StatusServiceUnavailable, err)
 	}
-	state := page.State{
-		Version: s.Version, Revision: s.Revision, Delay: s.Streams.Collectors[0].Delay, Err: err,
+	return page.State{
+		Version: s.Version, Revision: s.Revision, Delay: s.Streams.Collectors[0].Delay,
+		Logs: logs, Unrecorded: s.unrecorded(logs), Err: err,
 	}
-	if err == nil {
-		state.Log = logs[0]
-	}
-	for _, u := range s.unrecorded(logs) {
-		state.Unrecorded = &u
-	}
+}
+
+// page shows people what status tells programs.
+func (s *server) page(w http.ResponseWriter, r *http.Request) error {
+	state := s.standing(r)
+	state.Chosen = r.URL.Query().Get("stream")
 	return page.Write(w, state)
 }
 
 // status tells where the streams stand.
 func (s *server) status(w http.ResponseWriter, r *http.Request) error {
-	logs, err := s.Streams.Status(r.Context())
-	if err != nil {
-		s.logRefusal(r, http.StatusServiceUnavailable, err)
-	}
-	answer := several
 	if len(s.Streams.Collectors) == 1 {
-		answer = single
+		single(w, s.standing(r))
+	} else {
+		several(w, s.standing(r))
 	}
-	answer(w, s.Version, logs, s.unrecorded(logs), err)
 	return nil
 }
 
 // single is the answer of a service with one stream, several that of others.
-func single(w http.ResponseWriter, version string, logs []collect.LogStatus, unrecorded []collect.Summary, err error) {
-	var last *collect.Summary
-	if len(unrecorded) > 0 {
-		last = &unrecorded[0]
+func single(w http.ResponseWriter, s page.State) {
+	var unrecorded *collect.Summary
+	if len(s.Unrecorded) > 0 {
+		unrecorded = &s.Unrecorded[0]
 	}
-	if err != nil {
+	if s.Err != nil {
 		writeJSON(w, http.StatusServiceUnavailable, struct {
 			Error      string           `json:"error"`
 			Unrecorded *collect.Summary `json:"unrecorded,omitempty"`
-		}{err.Error(), last})
+		}{s.Err.Error(), unrecorded})
 		return
 	}
 	writeJSON(w, http.StatusOK, struct {
 		Version string `json:"version"`
 		collect.LogStatus
 		Unrecorded *collect.Summary `json:"unrecorded"`
-	}{version, logs[0], last})
+	}{s.Version, s.Logs[0], unrecorded})
 }
 
-func several(w http.ResponseWriter, version string, logs []collect.LogStatus, unrecorded []collect.Summary, err error) {
-	if err != nil {
+func several(w http.ResponseWriter, s page.State) {
+	if s.Err != nil {
 		writeJSON(w, http.StatusServiceUnavailable, struct {
 			Error      string            `json:"error"`
 			Unrecorded []collect.Summary `json:"unrecorded,omitempty"`
-		}{err.Error(), unrecorded})
+		}{s.Err.Error(), s.Unrecorded})
 		return
 	}
 	writeJSON(w, http.StatusOK, struct {
 		Version    string              `json:"version"`
 		Streams    []collect.LogStatus `json:"streams"`
 		Unrecorded []collect.Summary   `json:"unrecorded"`
-	}{version, logs, unrecorded})
+	}{s.Version, s.WorstFirst(), s.Unrecorded})
 }
