@@ -78,7 +78,7 @@ func (l list) Counts() string {
 	for i, word := range words {
 		words[i] = word + ": " + number(count[word])
 	}
-	return strings.Join(words, ", ")
+	return strings.Join(words, "; ")
 }
 
 // Lines are the streams that the page lists.
