@@ -45,7 +45,7 @@ func TestShutdownSilent(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := embedded(t)
-			w.sim.Add(spread(records, w.start.Add(-2*time.Hour), time.Second)...)
+			w.sim.Add(w.spread(records, w.start.Add(-2*time.Hour), time.Second)...)
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
 			var stopped time.Time
