@@ -105,7 +105,7 @@ func TestUnrecorded(t *testing.T) {
 	if got := w.unrecorded(); got == nil || got.ID != r.ID || got.Reason != r.Reason || !got.StartedAt.Equal(r.StartedAt) {
 		t.Errorf("while the store is away, unrecorded %+v, want %+v", got, r.Summary)
 	}
-	w.wantPage(http.StatusServiceUnavailable, "The last run of this instance failed, <time", "choose another one with -dir")
+	w.wantPage(http.StatusServiceUnavailable, "last run of telephony failed, <time", "choose another one with -dir")
 	if err := os.Remove(filepath.Join(w.dir, "state.db")); err != nil {
 		t.Fatal(err)
 	}
