@@ -8,11 +8,13 @@ import (
 	"time"
 
 	"duo-telephony-collector/internal/check"
+	"duo-telephony-collector/internal/collect"
+	"duo-telephony-collector/internal/duo"
 	"duo-telephony-collector/internal/handler"
 	"duo-telephony-collector/internal/writer"
 )
 
-// checkCommand tells what keeps the service from working.
+// checkCommand finds out what would keep the service from working.
 type checkCommand struct {
 	json bool
 	only string
@@ -20,7 +22,7 @@ type checkCommand struct {
 
 func (c *checkCommand) define(flags *flag.FlagSet) {
 	flags.BoolVar(&c.json, "json", false, "print one JSON document")
-	flags.StringVar(&c.only, "only", "", "check `PART` alone: duo, which needs nothing but the DUO_ variables")
+	flags.StringVar(&c.only, "only", "", "check only `WHAT`: duo, which needs only the DUO_ variables")
 }
 
 func (c *checkCommand) accept(args []string) error {
@@ -49,8 +51,8 @@ func (c *checkCommand) run(ctx context.Context, con console) int {
 	return exitOK
 }
 
-// checks reads the configuration, and has a check for each part of it that is
-// sound.
+// checks reads the configuration. It returns a check of that, and one for whatever
+// is configured soundly.
 func (c *checkCommand) checks(e *env) []check.Check {
 	var cfg config
 	var checks []check.Check
@@ -61,7 +63,7 @@ func (c *checkCommand) checks(e *env) []check.Check {
 	}
 	if sound(e.readDuo) {
 		client := newDuo(cfg, slog.New(slog.DiscardHandler))
-		checks = append(checks, check.Duo{Client: client, Host: cfg.duoHost, Secret: cfg.duoSecret}.Check)
+		checks = append(checks, check.Duo{Client: client, Log: duo.Logs[0], Host: cfg.duoHost, Secret: cfg.duoSecret}.Check)
 	}
 	if c.only == "" {
 		storage, documents := sound(e.readStorage), sound(e.readFirestore)
@@ -78,8 +80,7 @@ func (c *checkCommand) checks(e *env) []check.Check {
 	return append([]check.Check{check.Configuration(e.faults)}, checks...)
 }
 
-// cloudChecks are the checks of what is in Google Cloud, where its part of the
-// configuration is sound.
+// cloudChecks are the checks of Google Cloud, for whatever is configured soundly.
 func cloudChecks(cfg config, storage, documents bool) []check.Check {
 	open := func(ctx context.Context) (*writer.GCS, error) {
 		bucket, err := openBucket(ctx, cfg)
@@ -96,7 +97,7 @@ func cloudChecks(cfg config, storage, documents bool) []check.Check {
 	if !documents {
 		return checks
 	}
-	firestore := check.Firestore{Store: newStore(cfg), Project: cfg.project, Database: cfg.database, Stream: cfg.collect.Live().String(), Account: cfg.duoHost}
+	firestore := check.Firestore{Store: newStore(cfg), Project: cfg.project, Database: cfg.database, Stream: collect.Stream{Log: duo.Logs[0].Name}.String(), Account: cfg.duoHost}
 	checks = append(checks, firestore.Check)
 	if !storage || cfg.stateKey == "" {
 		return checks

@@ -10,15 +10,15 @@ import (
 	"duo-telephony-collector/internal/duo/duosim"
 )
 
-// simulator is a small company's Duo account: a record every 90 seconds on
-// average, of which one in 40 appears four minutes late. The records depend on
-// their time alone, so a later process sees the same ones.
+// simulator is a small company's Duo account: a record every 90 seconds on average,
+// of which one in 40 appears four minutes late. Records depend on their time alone,
+// so a later process sees the same ones.
 var simulator = duosim.Config{
 	IKey: "DISIMULATEDACCOUNT00", SKey: "simulated-secret-key", Host: "api-simulated.duosecurity.com",
 	Generate: duosim.Generator{Seed: 1, PerHour: 40, LateOneIn: 40, LateBy: 4 * time.Minute},
 }
 
-// namesDuo reports whether the environment names a real application of Duo's.
+// namesDuo reports whether the environment names a real Duo application.
 func namesDuo(lookup func(string) (string, bool)) bool {
 	_, ikey := lookup("DUO_IKEY")
 	_, host := lookup("DUO_API_HOST")
@@ -27,8 +27,8 @@ func namesDuo(lookup func(string) (string, bool)) bool {
 	return ikey && host && (key || file)
 }
 
-// simulateDuo starts the simulator, which ends with the process, and returns
-// the environment with the variables that lead to it.
+// simulateDuo starts the simulator, which ends with the process. It returns the
+// environment with the simulator's variables.
 func simulateDuo(ctx context.Context, lookup func(string) (string, bool)) (func(string) (string, bool), error) {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {

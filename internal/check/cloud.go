@@ -13,11 +13,11 @@ import (
 	"duo-telephony-collector/internal/writer"
 )
 
-const hintGoogle = "try again; if it lasts, check the way to Google's port 443"
+const hintGoogle = "try again; if this lasts, check the connection to Google's port 443"
 
-// Bucket lists the objects of today, reads one of any day, and asks what else
-// is allowed. It writes nothing: nobody here could delete it again, and the feed
-// would take it.
+// Bucket lists today's objects, reads one of any day, and asks for the other
+// permissions. It writes nothing, because the feed would take a test object and
+// this account can't delete it.
 type Bucket struct {
 	Open         func(context.Context) (*writer.GCS, error)
 	Name, Prefix string
@@ -39,10 +39,10 @@ func (b Bucket) Check(ctx context.Context) []Finding {
 			return []Finding{failOf(name, notInTime(err), hintGoogle)}
 		}
 	}
-	read := "; nothing is there to be read"
+	read := "; there is nothing to read"
 	uri, err := bucket.ReadOne(ctx)
 	switch {
-	case errors.Is(err, fs.ErrNotExist): // deleted since it was listed
+	case errors.Is(err, fs.ErrNotExist): // deleted after it was listed
 	case err != nil:
 		return []Finding{failOf(name, notInTime(err), hintGoogle)}
 	case uri != "":
@@ -51,7 +51,7 @@ func (b Bucket) Check(ctx context.Context) []Finding {
 	return []Finding{good(name, b.uri()+" can be listed"+read+"; this is the URI for the feed"), b.permissions(ctx, bucket)}
 }
 
-// uri is where the feed finds the objects.
+// uri is the address of the objects for the feed.
 func (b Bucket) uri() string {
 	return "gs://" + strings.TrimSuffix(b.Name+"/"+b.Prefix, "/") + "/"
 }
@@ -61,8 +61,8 @@ func (b Bucket) permissions(ctx context.Context, bucket *writer.GCS) Finding {
 	needed := []string{"storage.objects.create", "storage.objects.get", "storage.objects.list"}
 	granted, err := bucket.Permissions(ctx, append(needed, deletes)...)
 	if err != nil {
-		return warn(name, "whether objects can be created is not known, and nothing is written to find out: "+err.Error(),
-			"see that the service account has roles/storage.objectCreator on the bucket; a run tells for certain")
+		return warn(name, "it is unknown whether objects can be created, because nothing is written to find out: "+err.Error(),
+			"make sure that the service account has roles/storage.objectCreator on the bucket; a run shows it for certain")
 	}
 	missing := slices.DeleteFunc(slices.Clone(needed), func(p string) bool { return slices.Contains(granted, p) })
 	switch {
@@ -70,19 +70,18 @@ func (b Bucket) permissions(ctx context.Context, bucket *writer.GCS) Finding {
 		return fail(name, "not granted on the bucket: "+strings.Join(missing, ", "),
 			"grant the service account roles/storage.objectCreator and roles/storage.objectViewer on bucket "+b.Name)
 	case slices.Contains(granted, deletes):
-		return warn(name, "objects can be created and read, but also deleted, which nothing here needs",
-			"leave the service account no more than roles/storage.objectCreator and roles/storage.objectViewer, and run this as that account")
+		return warn(name, "objects can be created and read, but also deleted, which the service does not need",
+			"give the service account only roles/storage.objectCreator and roles/storage.objectViewer, and run this as that account")
 	}
 	return good(name, "objects can be created and read, and not deleted; nothing was written to find out")
 }
 
-// Firestore reads the stream's document, and asks for a write that its own
-// condition refuses.
+// Firestore reads the stream's document, and tries a write whose condition fails.
 type Firestore struct {
 	Store             *store.Store
 	Project, Database string
 	Stream            string
-	Account           string // Duo's API host, which the document has to be of
+	Account           string // the API host that the document must belong to
 }
 
 // Check is a [Check].
@@ -93,8 +92,8 @@ func (f Firestore) Check(ctx context.Context) []Finding {
 		return []Finding{failOf(name, err, hintGoogle)}
 	}
 	if of := state.Cursor.Account.Host; of != "" && of != f.Account && !state.StartOpen() {
-		return []Finding{fail(name, "the document is that of account "+of+", and DUO_API_HOST is "+f.Account+": every run is refused",
-			"correct DUO_API_HOST, or give this account a FIRESTORE_COLLECTION of its own")}
+		return []Finding{fail(name, "the document belongs to account "+of+", but DUO_API_HOST is "+f.Account+": every run is refused",
+			"correct DUO_API_HOST, or give this account its own FIRESTORE_COLLECTION")}
 	}
 	return []Finding{good(name, fmt.Sprintf("database %s of project %s can be read and written: %s", f.Database, f.Project, standing(state)))}
 }
@@ -104,25 +103,24 @@ func (f Firestore) probe(ctx context.Context) (store.State, error) {
 	return state, notInTime(err)
 }
 
-// standing is where the stream stands, in words.
+// standing says where the stream stands.
 func standing(s store.State) string {
 	text := "there is no cursor yet"
 	if mark := s.Cursor.Watermark; !mark.IsZero() {
 		text = "the watermark is " + mark.UTC().Format(time.RFC3339)
 	}
 	if s.Lease.Holder != "" {
-		text += ", and a run has the lease until " + s.Lease.ExpiresAt().UTC().Format(time.RFC3339)
+		text += ", and a run holds the lease until " + s.Lease.ExpiresAt().UTC().Format(time.RFC3339)
 	}
 	return text
 }
 
-// StateKey looks at the older function's state, which is read by the first run
-// and never again.
+// StateKey checks the Python function's state, which only the first run reads.
 type StateKey struct {
 	Key       string
 	Bucket    Bucket
 	Firestore Firestore
-	FirstMark func(context.Context) (time.Time, error) // where the first window starts by that state
+	FirstMark func(context.Context) (time.Time, error) // where that state has the first window start
 }
 
 // Check is a [Check].
@@ -133,16 +131,16 @@ func (k StateKey) Check(ctx context.Context) []Finding {
 	state, err := k.Firestore.probe(ctx)
 	switch started := err == nil && !state.Cursor.Watermark.IsZero() && !state.StartOpen(); {
 	case started && below:
-		return []Finding{warn(name, where+" lies below the prefix, where the feed takes it for records", "delete it and unset STATE_KEY: there is a cursor, so it is not read any more")}
+		return []Finding{warn(name, where+" lies below the prefix, where the feed takes it for records", "delete it and unset STATE_KEY: there is a cursor, so it is no longer read")}
 	case started:
-		return []Finding{good(name, "there is a cursor, so "+where+" is not read any more")}
+		return []Finding{good(name, "there is a cursor, so "+where+" is no longer read")}
 	case below:
 		return []Finding{fail(name, where+" lies below the prefix: the feed takes it for records, and deletes it if it deletes what it took",
-			"move it out of "+k.Bucket.uri()+" and correct STATE_KEY; with an empty GCS_PREFIX give the objects a folder of their own")}
+			"move it out of "+k.Bucket.uri()+" and correct STATE_KEY; if GCS_PREFIX is empty, set it to a folder")}
 	}
 	mark, err := k.FirstMark(ctx)
 	if err != nil {
-		return []Finding{failOf(name, notInTime(err), "every run fails until that is put right")}
+		return []Finding{failOf(name, notInTime(err), "every run fails until this is fixed")}
 	}
-	return []Finding{good(name, "the first window starts at "+mark.Format(time.RFC3339)+", where the older function stopped")}
+	return []Finding{good(name, "the first window starts at "+mark.Format(time.RFC3339)+", where the Python function stopped")}
 }
