@@ -8,8 +8,6 @@ import (
 	"time"
 
 	"duo-telephony-collector/internal/check"
-	"duo-telephony-collector/internal/collect"
-	"duo-telephony-collector/internal/duo"
 	"duo-telephony-collector/internal/handler"
 	"duo-telephony-collector/internal/writer"
 )
@@ -61,12 +59,13 @@ func (c *checkCommand) checks(e *env) []check.Check {
 		read(&cfg)
 		return len(e.faults) == before
 	}
-	if sound(e.readDuo) {
+	account, logs := sound(e.readDuo), sound(e.readLogs)
+	if account && logs {
 		client := newDuo(cfg, slog.New(slog.DiscardHandler))
-		checks = append(checks, check.Duo{Client: client, Log: duo.Logs[0], Host: cfg.duoHost, Secret: cfg.duoSecret}.Check)
+		checks = append(checks, check.Duo{Client: client, Logs: cfg.logs, Host: cfg.duoHost, Secret: cfg.duoSecret}.Check)
 	}
 	if c.only == "" {
-		storage, documents := sound(e.readStorage), sound(e.readFirestore)
+		storage, documents := sound(e.readStorage) && logs, sound(e.readFirestore) && logs
 		checks = append(checks, cloudChecks(cfg, storage, documents)...)
 		if sound(e.readAuth) {
 			iam := cfg.auth.Mode == handler.ModeCloudRunIAM
@@ -89,7 +88,7 @@ func cloudChecks(cfg config, storage, documents bool) []check.Check {
 		}
 		return bucket, nil
 	}
-	bucket := check.Bucket{Open: open, Name: cfg.bucket, Prefix: cfg.prefix}
+	bucket := check.Bucket{Open: open, Name: cfg.bucket, Prefixes: cfg.folders()}
 	var checks []check.Check
 	if storage {
 		checks = append(checks, bucket.Check)
@@ -97,7 +96,7 @@ func cloudChecks(cfg config, storage, documents bool) []check.Check {
 	if !documents {
 		return checks
 	}
-	firestore := check.Firestore{Store: newStore(cfg), Project: cfg.project, Database: cfg.database, Stream: collect.Stream{Log: duo.Logs[0].Name}.String(), Account: cfg.duoHost}
+	firestore := check.Firestore{Store: newStore(cfg), Project: cfg.project, Database: cfg.database, Streams: cfg.streams(), Account: cfg.duoHost}
 	checks = append(checks, firestore.Check)
 	if !storage || cfg.stateKey == "" {
 		return checks
@@ -109,5 +108,5 @@ func cloudChecks(cfg config, storage, documents bool) []check.Check {
 		}
 		return importState(ctx, bucket, cfg.stateKey)
 	}
-	return append(checks, check.StateKey{Key: cfg.stateKey, Bucket: bucket, Firestore: firestore, FirstMark: firstMark}.Check)
+	return append(checks, check.StateKey{Key: cfg.stateKey, Bucket: bucket, Firestore: firestore, Stream: cfg.of(defaultLog).Live().String(), FirstMark: firstMark}.Check)
 }

@@ -44,10 +44,11 @@ func (e *env) required(name, what string) string {
 	return v
 }
 
-// list splits at commas. It drops empty entries, which would match an empty claim.
-func (e *env) list(name, what string) []string {
+// list splits at commas. An empty entry would match an empty claim, so there
+// is none.
+func (e *env) list(name, fallback, what string) []string {
 	var out []string
-	for v := range strings.SplitSeq(e.text(name, ""), ",") {
+	for v := range strings.SplitSeq(e.text(name, fallback), ",") {
 		if v = strings.TrimSpace(v); v != "" {
 			out = append(out, v)
 		}
@@ -90,9 +91,13 @@ func (e *env) boolean(name string, fallback bool) bool {
 	return fallback
 }
 
-// duration accepts whole milliseconds, the unit of Duo's bounds and of windows.
 func (e *env) duration(name, fallback string, least, most time.Duration) time.Duration {
-	v := e.text(name, fallback)
+	return e.parseDuration(name, e.text(name, fallback), least, most)
+}
+
+// parseDuration takes whole milliseconds, the unit of Duo's bounds and of
+// windows.
+func (e *env) parseDuration(name, v string, least, most time.Duration) time.Duration {
 	d, err := time.ParseDuration(v)
 	switch {
 	case err != nil:
@@ -101,8 +106,10 @@ func (e *env) duration(name, fallback string, least, most time.Duration) time.Du
 		e.fault(name, "%s is not from %s to %s", v, least, most)
 	case d%time.Millisecond != 0:
 		e.fault(name, "%s is no whole number of milliseconds", v)
+	default:
+		return d
 	}
-	return d
+	return least
 }
 
 // loopback accepts a URL for tests: plain http to this machine. In Cloud Run it

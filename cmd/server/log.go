@@ -75,24 +75,24 @@ func errorEvent(r slog.Record) []slog.Attr {
 	return attrs
 }
 
-// newConsoleLog writes lines for people: the time, the message, and no fields that
-// are zero, empty or dull.
-func newConsoleLog(w io.Writer, level slog.Level) slog.Handler {
+// newConsoleLog writes lines for a person: the time, the message and what is
+// worth knowing, without what is zero, empty or hidden.
+func newConsoleLog(w io.Writer, level slog.Level, hidden []string) slog.Handler {
+	forPeople := func(_ []string, a slog.Attr) slog.Attr {
+		switch {
+		case a.Key == slog.TimeKey:
+			return slog.String(a.Key, a.Value.Time().Format("15:04:05"))
+		case a.Key == slog.LevelKey && a.Value.String() == "INFO", slices.Contains(hidden, a.Key), isZero(a.Value.Any()):
+			return slog.Attr{}
+		}
+		return a
+	}
 	return slog.NewTextHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: forPeople})
 }
 
-var dull = []string{"outcome", "run_id", "stream", "caller", "trigger", "message_id", "token", "started_at", "duration_ms",
+// dull is what is of no use to the eye.
+var dull = []string{"outcome", "run_id", "caller", "trigger", "message_id", "token", "started_at", "duration_ms",
 	"duo_requests", "overlap_seconds", "window_from", "window_to", "watermark"}
-
-func forPeople(_ []string, a slog.Attr) slog.Attr {
-	switch {
-	case a.Key == slog.TimeKey:
-		return slog.String(a.Key, a.Value.Time().Format("15:04:05"))
-	case a.Key == slog.LevelKey && a.Value.String() == "INFO", slices.Contains(dull, a.Key), isZero(a.Value.Any()):
-		return slog.Attr{}
-	}
-	return a
-}
 
 func isZero(v any) bool {
 	if list, ok := v.([]string); ok {

@@ -22,6 +22,7 @@ const eraseLine = "\r\x1b[K"
 type progress struct {
 	out      io.Writer
 	terminal bool
+	named    bool // a line names its stream: there are several
 
 	mu    sync.Mutex
 	began time.Time
@@ -57,6 +58,9 @@ func (p *progress) show(at collect.Progress) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := time.Now()
+	if !p.named {
+		at.Stream = ""
+	}
 	line := progressLine(at, now.Sub(p.began))
 	switch {
 	case p.terminal:
@@ -91,13 +95,22 @@ func (p *progress) end() {
 	}
 }
 
-// progressLine describes a walk that took that long. It fits into 80 columns.
+// progressLine is the line after a walk of some time. It fits into 80 columns, the
+// last of which a terminal needs for itself: what has no place is left out.
 func progressLine(p collect.Progress, took time.Duration) string {
 	line := fmt.Sprintf("%d records", p.Records)
-	if seconds := took.Seconds(); seconds >= 1 {
-		line += fmt.Sprintf(", %.0f/s", float64(p.Records)/seconds)
+	if p.Stream != "" {
+		line = p.Stream + ": " + line
 	}
-	line += ", at " + p.At.UTC().Format("2006-01-02 15:04:05Z")
+	add := func(format string, args ...any) {
+		if text := fmt.Sprintf(format, args...); len(line)+len(text) < 80 {
+			line += text
+		}
+	}
+	if seconds := took.Seconds(); seconds >= 1 {
+		add(", %.0f/s", float64(p.Records)/seconds)
+	}
+	add(", at %s", p.At.UTC().Format("2006-01-02 15:04:05Z"))
 	all, done := p.To.Sub(p.From), p.At.Sub(p.From)
 	if all < 0 { // the walk goes backwards
 		all, done = -all, -done
@@ -105,11 +118,11 @@ func progressLine(p collect.Progress, took time.Duration) string {
 	if all <= 0 || done < 0 || done > all {
 		return line
 	}
-	share := float64(done) / float64(all)
-	line += fmt.Sprintf(", %.0f%%", 100*share)
-	if took >= time.Second && share > 0 {
-		left := time.Duration(float64(took) * (1 - share) / share)
-		line += fmt.Sprintf(", %v left", left.Round(time.Second))
+	part := float64(done) / float64(all)
+	add(", %.0f%%", 100*part)
+	if took >= time.Second && part > 0 {
+		left := time.Duration(float64(took) * (1 - part) / part)
+		add(", %v left", left.Round(time.Second))
 	}
 	return line
 }

@@ -229,6 +229,7 @@ func TestVerifyCommandLine(t *testing.T) {
 		"verify -from 2026-01-02T00:00:00Z": "-from and -to are required",
 		"verify -from yesterday -to 2026-01-03T00:00:00Z":                 `invalid value "yesterday" for flag -from: no RFC 3339 time`,
 		"verify -from 2026-01-03T00:00:00Z -to 2026-01-03T01:00:00+01:00": "-from must be before -to",
+		span + " -log sms":  `-log "sms" is no log`,
 		span + " extra":     `unexpected argument "extra"`,
 		span + " -x":        "flag provided but not defined: -x",
 		span + " -dir none": "name the directory of server local",
@@ -241,7 +242,7 @@ func TestVerifyCommandLine(t *testing.T) {
 	}
 	var out, errs bytes.Buffer
 	code := run(t.Context(), []string{"verify", "-h"}, console{lookup: lookupIn(nil), out: &out, err: &errs})
-	if code != exitOK || strings.Count(errs.String(), "\n  -") != 4 {
+	if code != exitOK || strings.Count(errs.String(), "\n  -") != 5 {
 		t.Errorf("exit code %d:\n%s", code, &errs)
 	}
 }
@@ -265,14 +266,14 @@ func TestAuditText(t *testing.T) {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 678_000_000, time.UTC)
 	copies := []audit.Copy{{Object: "gs://b/one", Line: 7}, {Object: "gs://b/two", Line: 1}}
 	a := audit.Report{
-		From: at.Truncate(time.Hour), To: at.Truncate(time.Hour).Add(time.Hour), Cut: []string{"to is T: because"}, Duo: 9, Bucket: 8, Objects: 2,
+		Log: stream, From: at.Truncate(time.Hour), To: at.Truncate(time.Hour).Add(time.Hour), Cut: []string{"to is T: because"}, Duo: 9, Bucket: 8, Objects: 2,
 		Missing:  audit.Faults{Count: 31, Records: make([]audit.Fault, 31)},
 		Doubled:  audit.Faults{Count: 1, Records: []audit.Fault{{ID: "d0d0", TS: &at, Copies: copies}}},
 		Altered:  audit.Faults{Count: 1, Records: []audit.Fault{{ID: "a b\x1b[1m", TS: &at, Copies: copies[:1]}}},
 		Foreign:  audit.Faults{Count: 1, Records: []audit.Fault{{ID: "f0f0", TS: &at, Copies: copies[1:]}}},
 		Backfill: &store.Span{From: at, To: at.Add(time.Millisecond)},
 	}
-	want := `compared     2026-01-02T03:00:00Z to 2026-01-02T04:00:00Z
+	want := `compared     telephony, 2026-01-02T03:00:00Z to 2026-01-02T04:00:00Z
              to is T: because
 at Duo       9 records
 in bucket    8 records, 2 objects read

@@ -20,8 +20,9 @@ import (
 
 // Report compares the bucket with what Duo shows of a range.
 type Report struct {
-	// From and To bound the record times that were compared: the requested range
-	// without what was cut off. Cut says why, one line for each end.
+	Log string `json:"log"` // that was compared
+	// From and To bound the record times that were compared: the range that was
+	// asked for, without what Cut tells of.
 	From time.Time `json:"from"`
 	To   time.Time `json:"to"`
 	Cut  []string  `json:"cut"`
@@ -68,6 +69,7 @@ func Run(ctx context.Context, c *collect.Collector, from, to time.Time, progress
 		return Report{}, err
 	}
 	report := cut(from, to, settled)
+	report.Log = c.Log.Name
 	if !report.From.Before(report.To) {
 		return report, fmt.Errorf("%w: %s", errNothing, strings.Join(report.Cut, "; "))
 	}

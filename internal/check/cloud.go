@@ -15,45 +15,59 @@ import (
 
 const hintGoogle = "try again; if this lasts, check the connection to Google's port 443"
 
-// Bucket lists today's objects, reads one of any day, and asks for the other
-// permissions. It writes nothing, because the feed would take a test object and
-// this account can't delete it.
+// Bucket lists the objects of today in each folder, reads one of any day, and
+// asks what else is allowed. It writes nothing: nobody here could delete it again,
+// and the feed would take it.
 type Bucket struct {
-	Open         func(context.Context) (*writer.GCS, error)
-	Name, Prefix string
+	Open     func(context.Context) (*writer.GCS, error) // at whatever prefix
+	Name     string
+	Prefixes []string // one a log
 }
 
 // Check is a [Check].
 func (b Bucket) Check(ctx context.Context) []Finding {
-	const name = "bucket"
 	bucket, err := b.Open(ctx)
 	if err != nil {
-		return []Finding{failOf(name, err, hintGoogle)}
+		return []Finding{failOf(bucketName, err, hintGoogle)}
 	}
+	var found []Finding
+	for _, prefix := range b.Prefixes {
+		f := look(ctx, bucket.At(writer.Place{Bucket: b.Name, Prefix: prefix}), b.uri(prefix))
+		found = append(found, f)
+		if f.Status == Fail { // the other folders would fail of the same, mostly
+			return found
+		}
+	}
+	return append(found, b.permissions(ctx, bucket))
+}
+
+const bucketName = "bucket"
+
+func look(ctx context.Context, bucket *writer.GCS, uri string) Finding {
 	now := time.Now()
 	for _, err := range bucket.List(ctx, now, now, 0) {
 		if errors.Is(err, writer.ErrForeign) {
-			return []Finding{fail(name, err.Error(), "every run that meets it fails")}
+			return fail(bucketName, err.Error(), "every run that meets it fails")
 		}
 		if err != nil {
-			return []Finding{failOf(name, notInTime(err), hintGoogle)}
+			return failOf(bucketName, notInTime(err), hintGoogle)
 		}
 	}
 	read := "; there is nothing to read"
-	uri, err := bucket.ReadOne(ctx)
+	one, err := bucket.ReadOne(ctx)
 	switch {
 	case errors.Is(err, fs.ErrNotExist): // deleted after it was listed
 	case err != nil:
-		return []Finding{failOf(name, notInTime(err), hintGoogle)}
-	case uri != "":
+		return failOf(bucketName, notInTime(err), hintGoogle)
+	case one != "":
 		read = " and read"
 	}
-	return []Finding{good(name, b.uri()+" can be listed"+read+"; this is the URI for the feed"), b.permissions(ctx, bucket)}
+	return good(bucketName, uri+" can be listed"+read+"; this is the URI for the feed")
 }
 
-// uri is the address of the objects for the feed.
-func (b Bucket) uri() string {
-	return "gs://" + strings.TrimSuffix(b.Name+"/"+b.Prefix, "/") + "/"
+// uri is where a feed finds the objects below a prefix.
+func (b Bucket) uri(prefix string) string {
+	return "gs://" + strings.TrimSuffix(b.Name+"/"+prefix, "/") + "/"
 }
 
 func (b Bucket) permissions(ctx context.Context, bucket *writer.GCS) Finding {
@@ -76,30 +90,46 @@ func (b Bucket) permissions(ctx context.Context, bucket *writer.GCS) Finding {
 	return good(name, "objects can be created and read, and not deleted; nothing was written to find out")
 }
 
-// Firestore reads the stream's document, and tries a write whose condition fails.
+// Firestore reads the document of each stream, and asks for a write that its own
+// condition refuses.
 type Firestore struct {
 	Store             *store.Store
 	Project, Database string
-	Stream            string
-	Account           string // the API host that the document must belong to
+	Streams           []string
+	Account           string // Duo's API host, which the documents have to be of
 }
 
 // Check is a [Check].
 func (f Firestore) Check(ctx context.Context) []Finding {
-	const name = "firestore"
-	state, err := f.probe(ctx)
-	if err != nil {
-		return []Finding{failOf(name, err, hintGoogle)}
+	var found []Finding
+	for _, stream := range f.Streams {
+		one := f.document(ctx, stream)
+		if len(f.Streams) > 1 {
+			one.Detail = stream + ": " + one.Detail
+		}
+		found = append(found, one)
+		if one.Status == Fail { // the others would fail of the same, mostly
+			break
+		}
 	}
-	if of := state.Cursor.Account.Host; of != "" && of != f.Account && !state.StartOpen() {
-		return []Finding{fail(name, "the document belongs to account "+of+", but DUO_API_HOST is "+f.Account+": every run is refused",
-			"correct DUO_API_HOST, or give this account its own FIRESTORE_COLLECTION")}
-	}
-	return []Finding{good(name, fmt.Sprintf("database %s of project %s can be read and written: %s", f.Database, f.Project, standing(state)))}
+	return found
 }
 
-func (f Firestore) probe(ctx context.Context) (store.State, error) {
-	state, err := f.Store.Probe(ctx, f.Stream)
+func (f Firestore) document(ctx context.Context, stream string) Finding {
+	const name = "firestore"
+	state, err := f.probe(ctx, stream)
+	if err != nil {
+		return failOf(name, err, hintGoogle)
+	}
+	if of := state.Cursor.Account.Host; of != "" && of != f.Account && !state.StartOpen() {
+		return fail(name, "the document belongs to account "+of+", but DUO_API_HOST is "+f.Account+": every run is refused",
+			"correct DUO_API_HOST, or give this account its own FIRESTORE_COLLECTION")
+	}
+	return good(name, fmt.Sprintf("database %s of project %s can be read and written: %s", f.Database, f.Project, standing(state)))
+}
+
+func (f Firestore) probe(ctx context.Context, stream string) (store.State, error) {
+	state, err := f.Store.Probe(ctx, stream)
 	return state, notInTime(err)
 }
 
@@ -120,15 +150,17 @@ type StateKey struct {
 	Key       string
 	Bucket    Bucket
 	Firestore Firestore
-	FirstMark func(context.Context) (time.Time, error) // where that state has the first window start
+	Stream    string                                   // that goes on from that state
+	FirstMark func(context.Context) (time.Time, error) // where its first window starts by that state
 }
 
 // Check is a [Check].
 func (k StateKey) Check(ctx context.Context) []Finding {
 	const name = "state key"
 	where := "gs://" + k.Bucket.Name + "/" + k.Key
-	below := k.Bucket.Prefix == "" || strings.HasPrefix(k.Key, k.Bucket.Prefix+"/")
-	state, err := k.Firestore.probe(ctx)
+	i := slices.IndexFunc(k.Bucket.Prefixes, func(prefix string) bool { return prefix == "" || strings.HasPrefix(k.Key, prefix+"/") })
+	below := i >= 0
+	state, err := k.Firestore.probe(ctx, k.Stream)
 	switch started := err == nil && !state.Cursor.Watermark.IsZero() && !state.StartOpen(); {
 	case started && below:
 		return []Finding{warn(name, where+" lies below the prefix, where the feed takes it for records", "delete it and unset STATE_KEY: there is a cursor, so it is no longer read")}
@@ -136,7 +168,7 @@ func (k StateKey) Check(ctx context.Context) []Finding {
 		return []Finding{good(name, "there is a cursor, so "+where+" is no longer read")}
 	case below:
 		return []Finding{fail(name, where+" lies below the prefix: the feed takes it for records, and deletes it if it deletes what it took",
-			"move it out of "+k.Bucket.uri()+" and correct STATE_KEY; if GCS_PREFIX is empty, set it to a folder")}
+			"move it out of "+k.Bucket.uri(k.Bucket.Prefixes[i])+" and correct STATE_KEY; with an empty GCS_PREFIX give the objects a folder of their own")}
 	}
 	mark, err := k.FirstMark(ctx)
 	if err != nil {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"sync"
 	"time"
 
 	"duo-telephony-collector/internal/duo"
@@ -13,38 +15,70 @@ import (
 // known in whole seconds, and its answer takes a while.
 const clockTolerance = 10 * time.Second
 
-// Duo makes one request, which checks the connection to Duo, this machine's clock,
-// the credentials and the permission.
+// Duo makes one request for each log, which tells of the way to Duo, of this
+// machine's clock, of the credentials and of the log's permission.
 type Duo struct {
 	Client *duo.Client
-	Log    duo.Log
+	Logs   []duo.Log
 	Host   string
 	Secret func() (string, error) // the secret key that the client uses
 }
 
-// Check is a [Check].
-func (d Duo) Check(ctx context.Context) []Finding {
-	date, err := d.Client.Probe(ctx, d.Log)
-	found := []Finding{d.answer(err)}
-	if err != nil {
-		found = append(found, d.secretKey()...)
-	}
-	if date.IsZero() {
-		return found
-	}
-	return append(found, clock(time.Until(date).Round(time.Second)))
+// answered is how Duo answered for a log.
+type answered struct {
+	date time.Time
+	err  error
 }
 
-func (d Duo) answer(err error) Finding {
-	const name = "duo"
-	if err == nil {
-		return good(name, d.Host+" accepts the credentials and lets them read the log")
+// Check is a [Check].
+func (d Duo) Check(ctx context.Context) []Finding {
+	answers := make([]answered, len(d.Logs))
+	var all sync.WaitGroup
+	for i, log := range d.Logs {
+		all.Go(func() { answers[i].date, answers[i].err = d.Client.Probe(ctx, log) })
 	}
+	all.Wait()
+	found := d.findings(answers)
+	if slices.ContainsFunc(answers, func(a answered) bool { return a.err != nil }) {
+		found = append(found, d.secretKey()...)
+	}
+	for _, a := range answers {
+		if !a.date.IsZero() {
+			return append(found, clock(time.Until(a.date).Round(time.Second)))
+		}
+	}
+	return found
+}
+
+// findings has a line for each log, or one where all fail of the same.
+func (d Duo) findings(answers []answered) []Finding {
+	var found []Finding
+	for i, a := range answers {
+		found = append(found, d.answer(d.Logs[i], a.err))
+	}
+	if len(found) == 1 || found[0].Status != OK && len(slices.Compact(slices.Clone(found))) == 1 {
+		return found[:1]
+	}
+	for i, log := range d.Logs {
+		found[i].Detail = log.Name + ": " + found[i].Detail
+	}
+	return found
+}
+
+func (d Duo) answer(log duo.Log, err error) Finding {
+	const name = "duo"
 	if e, found := errors.AsType[*duo.Error](err); found && e.RateLimited() {
 		return warn(name, e.Reason()+", so it is unknown whether the credentials are right",
 			"run this again in a minute; Duo allows one or two requests a minute, for all programs that read this log together")
 	}
-	return failOf(name, notInTime(err), "check DUO_API_HOST and the connection to its port 443")
+	if err != nil {
+		return failOf(name, notInTime(err), "check DUO_API_HOST and the way to its port 443")
+	}
+	text := d.Host + " accepts the credentials and lets them read the log"
+	if log.Native {
+		text += "; see that SecOps has no API feed of its own for " + log.Label + ", which would take every record in twice"
+	}
+	return good(name, text)
 }
 
 // secretKey checks the form of a key that Duo has not accepted. It ignores one
