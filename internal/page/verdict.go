@@ -31,7 +31,7 @@ func (s stream) verdict() verdict {
 		return verdict{"act", "A person must act",
 			s.say("runs have failed since ", s.failing(), ", and none can succeed until the cause is fixed."), []fact{
 				s.fact("Why", sentence(s.Last.Reason)), s.cost(),
-				s.fact("Do", s.say("Fix what the reason names, with the help of ", runbook("a-person-must-act"), ". The next run then collects all that is missing.")),
+				s.fact("Do", s.say("Fix what the reason names, with the help of ", runbook("a-person-must-act"), ". The next run then collects all that Duo still has.")),
 			}}
 	case s.Watermark == nil && s.Last.ID == "" && s.Lease == nil:
 		return verdict{"waiting", "Waiting for the first run", "nothing is collected yet.", []fact{
