@@ -30,7 +30,7 @@ var mayImport = map[string][]string{
 	"internal/audit":      {"internal/collect", "internal/record", "internal/duo", "internal/store", "internal/writer"},
 	"internal/check":      {"internal/duo", "internal/store", "internal/writer"},
 	"internal/collect":    {"internal/record", "internal/duo", "internal/store", "internal/writer"},
-	"internal/record":     nil,
+	"internal/record":     {"internal/duo"},
 	"internal/duo":        nil,
 	"internal/duo/duosim": {"internal/duo"},
 	"internal/store":      nil,

@@ -143,9 +143,11 @@ func (s sample) part() any {
 
 // sample takes it from a run of three pages, which stops with a window in
 // progress.
-func (p place) sample(b testing.TB) sample {
+func (p place) sample(b testing.TB) sample { return p.sampleBy(b, p.collector()) }
+
+func (p place) sampleBy(b testing.TB, c *collect.Collector) sample {
 	b.Helper()
-	runPages(b, p.collector(), 3)
+	runPages(b, c, 3)
 	snap, err := p.stream.Get(b.Context())
 	if err != nil {
 		b.Fatal(err)

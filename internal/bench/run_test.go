@@ -15,7 +15,7 @@ func BenchmarkRun(b *testing.B) {
 	all := backlog(fullPages(pages))
 	all.Keep = true
 	c := newDuo(servers{Duo: all}.start(b).Duo)
-	b.SetBytes(int64(len(all.render(span{end: pageSize})) * pages))
+	b.SetBytes(int64(len(all.render(request{shapes["/admin/v2/logs/telephony"], span{end: pageSize}})) * pages))
 	b.ReportAllocs()
 	for b.Loop() {
 		dir := memoryDir(b)

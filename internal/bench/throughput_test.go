@@ -58,13 +58,13 @@ func BenchmarkThroughput(b *testing.B) {
 func reader(b *testing.B, d *duo.Client, all *account) func() {
 	next, stop := iter.Pull2(func(yield func(duo.Page, error) bool) {
 		for {
-			session, q := d.Session(0), duo.Query{Min: all.Start, Max: all.at(all.Records)}
+			session, q := d.Session(duo.Logs[0], 0), duo.Query{Min: all.Start, Max: all.at(all.Records)}
 			for more := true; more; {
 				p, err := session.Page(b.Context(), q)
 				if !yield(p, err) {
 					return
 				}
-				q.Offset, more = p.Next, len(p.Records) == duo.PageSize
+				q.Offset, more = p.Next, len(p.Records) == duo.Logs[0].Limit
 			}
 		}
 	})

@@ -171,7 +171,7 @@ func TestBackfillLimit(t *testing.T) {
 		t.Fatalf("the live window starts at %s", from)
 	}
 	w.config.Overlap = 0
-	limit(earliest(mark.Add(-30*time.Second), w.state().Cursor.Reach))
+	limit(earliest(mark.Add(-30*time.Second), w.state().Cursor.SeenFrom))
 	if r := w.backfill(w.again(time.Minute, 0), collect.Failed, 0); !errors.Is(r.Err, collect.ErrUnsettled) || r.Requests != 0 {
 		t.Errorf("a range that is the live stream's own: %v after %d requests", r.Err, r.Requests)
 	}

@@ -463,7 +463,7 @@ func TestDeletedDuringBackfill(t *testing.T) {
 	w.pass(3 * time.Hour)
 	w.edit(func(c *store.Cursor) { // which leaves the history as it is
 		c.Watermark = mark.Add(3 * time.Hour)
-		c.Reach = c.Watermark
+		c.SeenFrom = c.Watermark
 	})
 	c := w.collector()
 	c.Bucket = &meanwhile{w.bucket, func() {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"duo-telephony-collector/internal/duo"
 	"duo-telephony-collector/internal/record"
 	"duo-telephony-collector/internal/store"
 )
@@ -15,22 +16,16 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // Objects does with pages all that a run does between fetch and upload, in the
 // memory that a run keeps from page to page.
 type Objects struct {
-	seen   memory
-	buffer []byte
-	memory record.Page
+	cache cache
+	page  record.Page
 }
 
 // Of returns the bytes of the object of a page's records, with the sum that the
 // writer adds. They are overwritten when the next one is made.
 func (o *Objects) Of(raw []jsontext.Value) (object []byte, sum uint32) {
-	p := page{records: o.memory.Read(raw, "api-1234abcd.duosecurity.com")}
+	p := page{records: o.page.Read(raw, duo.Logs[0], "api-1234abcd.duosecurity.com")}
 	end := time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC)
-	if o.seen == nil {
-		o.seen = remember(nil)
-	}
-	cursor := store.Cursor{Window: store.Window{To: end}}
-	b := pick(p, cursor, walk{}.at(cursor.Window), o.seen, nil, o.buffer)
-	o.buffer = b.lines
-	clear(o.seen)
+	b := o.cache.choose(p, store.Cursor{Window: store.Window{To: end}})
+	clear(o.cache.seen)
 	return b.lines, crc32.Checksum(b.lines, castagnoli)
 }

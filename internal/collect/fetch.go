@@ -7,32 +7,35 @@ import (
 	"time"
 
 	"duo-telephony-collector/internal/duo"
-	"duo-telephony-collector/internal/store"
 )
 
-// maxPause is how long a run waits for the time from when on Duo may be asked: as
-// long as Duo's limits by the minute can need. A longer pause ends it, instead of
-// holding the request of who has called it.
+// maxPause is how long a run waits until it may ask Duo: as long as Duo's limits
+// per minute can require. A longer pause ends the run instead of keeping its
+// caller waiting.
 const maxPause = 65 * time.Second
 
-// fetch returns the page that the window is at: the one in hand where an object
-// has delivered a part of it, else the one that Duo is asked for. An offset that
-// Duo refuses is done without.
+// askEndedAfter is how long a log that Duo has ended is left alone: one run a day
+// asks for it and fails.
+const askEndedAfter = 24 * time.Hour
+
+// fetch returns the page that the window is at: the page in hand if an adopted
+// object held only a part of it, otherwise Duo's. If Duo refuses the offset, fetch
+// continues without one.
 func (r *run) fetch(ctx context.Context) (page, error) {
-	if r.again {
+	if r.cache.replay {
 		return r.ahead.hand, nil
 	}
 	if err := r.coolDown(ctx); err != nil {
 		return page{}, err
 	}
 	for {
-		r.ahead.ask(ctx, r.cursor.Window)
+		r.ahead.ask(ctx, r.window)
 		p, err := r.ahead.take()
 		var refused *duo.Error
 		if errors.As(err, &refused) && refused.OffsetRefused() {
 			// It is not remembered: from another place it may be taken.
-			if r.cursor.Window, err = reanchor(r.cursor.Window, ""); err == nil {
-				r.Logger.WarnContext(ctx, "offset refused by Duo, going on without it", "from", r.cursor.Window.Anchor)
+			if r.window, err = reanchor(r.window, ""); err == nil {
+				r.Logger.WarnContext(ctx, "offset refused by Duo, going on without it", "from", r.window.Anchor)
 				continue
 			}
 		}
@@ -43,22 +46,22 @@ func (r *run) fetch(ctx context.Context) (page, error) {
 	}
 }
 
-// fetchAhead asks for the page that follows a batch, unless the run ends before
-// it: a page that is fetched in vain counts at Duo.
+// fetchAhead starts fetching the page after a batch, unless the run will end
+// before it: a wasted request counts against Duo's limit.
 func (r *run) fetchAhead(ctx context.Context, b batch) {
-	if b.window.Open() && b.failure == nil && r.stopping(ctx, 1) == nil {
+	if b.window.Open() && b.failure == nil && r.stopping(ctx, r.report.Pages+1) == nil {
 		r.ahead.ask(ctx, b.window)
 	}
 }
 
-// coolDown waits until Duo may be asked again. A forced run asks at once.
+// coolDown waits until Duo may be asked again. A forced run does not wait.
 func (r *run) coolDown(ctx context.Context) error {
-	wait := r.cursor.NotBefore.Sub(r.lease.Now())
+	wait := r.committed.NotBefore.Sub(r.lease.Now())
 	if wait <= 0 || r.job.Force {
 		return nil
 	}
 	if deadline, _ := ctx.Deadline(); wait > maxPause || time.Until(deadline) < wait {
-		return rateLimited(r.cursor.NotBefore)
+		return r.pause()
 	}
 	select {
 	case <-ctx.Done():
@@ -68,55 +71,37 @@ func (r *run) coolDown(ctx context.Context) error {
 	}
 }
 
-// fetchError tells what a failed fetch means for the run. Whatever it is, the
-// next run asks no sooner than Duo and the pace allow.
+// pause is why Duo is not asked now.
+func (r *run) pause() error {
+	until := r.committed.NotBefore
+	if r.committed.Ended {
+		return stop("Duo has no such log, as the run before " + until.Add(-askEndedAfter).Format(time.RFC3339) + " said; it is asked again after " + until.Format(time.RFC3339) + ": if it has ended for good, take it out of DUO_LOGS")
+	}
+	return rateLimited(until)
+}
+
+// fetchError returns what a failed fetch means for the run, and leaves it to the
+// next one to ask no sooner than Duo and the pace allow.
 func (r *run) fetchError(err error) error {
-	r.cursor, r.dirty = r.handOver(r.cursor), r.session.Stats().Pace > 0
+	next := r.paused(r.cursor())
+	if r.session.Stats().Pace > 0 {
+		r.leave = &next
+	}
 	var duoErr *duo.Error
 	switch {
 	case errors.Is(err, context.Canceled):
 		return errShutdown
-	case errors.Is(err, context.DeadlineExceeded) && (r.report.Pages > 0 || r.session.Stats().Pace > 0 || r.cursor.NotBefore.After(r.report.StartedAt)):
+	case errors.Is(err, context.DeadlineExceeded) && (r.report.Pages > 0 || r.session.Stats().Pace > 0 || next.NotBefore.After(r.report.StartedAt)):
 		return errBudget
 	case errors.Is(err, context.DeadlineExceeded):
 		return errShort
+	case errors.As(err, &duoErr) && duoErr.Ended():
+		next.NotBefore, next.Ended = floor(r.lease.Now().Add(askEndedAfter)), true
+		r.leave = &next
 	case errors.As(err, &duoErr) && duoErr.RateLimited():
-		r.cursor.NotBefore = floor(r.lease.Now().Add(duoErr.RetryAfter))
-		r.dirty = true
-		return rateLimited(r.cursor.NotBefore)
+		next.NotBefore = floor(r.lease.Now().Add(duoErr.RetryAfter))
+		r.leave = &next
+		return rateLimited(next.NotBefore)
 	}
-	return fmt.Errorf("fetching page %d: %w", r.cursor.Window.Page+1, err)
-}
-
-// paceFor is how long a learned pace is kept: another program may have taken
-// the rest of the limit, and to learn it again costs one refused request.
-const paceFor = 24 * time.Hour
-
-// learned is the pace to begin a run with.
-func learned(p store.Pace, now time.Time) time.Duration {
-	if now.Sub(p.LearnedAt) >= paceFor {
-		return 0
-	}
-	return time.Duration(p.IntervalMS) * time.Millisecond
-}
-
-// paced returns the cursor with the pace that the session knows.
-func (r *run) paced(c store.Cursor) store.Cursor {
-	switch ms := r.session.Stats().Pace.Milliseconds(); {
-	case ms == 0:
-		c.Pace = store.Pace{}
-	case ms != c.Pace.IntervalMS:
-		c.Pace = store.Pace{IntervalMS: ms, LearnedAt: floor(r.lease.Now())}
-	}
-	return c
-}
-
-// handOver returns the cursor for the next run, which shall ask as if it were
-// this one: at its pace, and no sooner than it would.
-func (r *run) handOver(c store.Cursor) store.Cursor {
-	s := r.session.Stats()
-	if wait := time.Until(s.Next); s.Pace > 0 && wait > 0 {
-		c.NotBefore = floor(r.lease.Now().Add(wait)).Add(time.Millisecond)
-	}
-	return r.paced(c)
+	return fmt.Errorf("fetching page %d: %w", r.window.Page+1, err)
 }

@@ -49,7 +49,7 @@ var faults = map[string]struct {
 	"signature":           {one(duosim.Refuse(40103, "Invalid signature")), true, "DUO_SKEY"},
 	"clock, twice":        {[]duosim.Fault{duosim.Refuse(40105, "Bad request timestamp"), duosim.Refuse(40105, "Bad request timestamp")}, true, "clock"},
 	"permission":          {one(duosim.Refuse(40301, "Access forbidden")), true, "Grant read log"},
-	"404":                 {one(duosim.Refuse(40401, "Resource not found")), true, "DUO_API_HOST"},
+	"404":                 {one(duosim.Refuse(40401, "Resource not found")), true, "ended the telephony log"},
 }
 
 func one(f duosim.Fault) []duosim.Fault { return []duosim.Fault{f} }

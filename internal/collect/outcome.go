@@ -1,7 +1,6 @@
 package collect
 
 import (
-	"context"
 	"errors"
 	"time"
 
@@ -42,61 +41,23 @@ func rateLimited(until time.Time) error {
 var ErrUnsettled = errors.New("nothing of this range can be collected again yet")
 
 var (
-	errShort  = errors.New("RUN_BUDGET ended before the first page was committed: raise it")
-	errNoLive = errors.New("nothing was collected yet, so there is no range to collect again: trigger an ordinary run first")
+	errShort   = errors.New("RUN_BUDGET ended before the first page was committed: raise it")
+	errCrashed = errors.New("the run crashed; its stack is in the log")
+	errNoLive  = errors.New("nothing was collected yet, so there is no range to collect again: trigger an ordinary run first")
 )
 
-// end concludes a run that err ended, or that finished if err is nil.
-func (r *run) end(ctx context.Context, err error) Report {
-	if err != nil {
-		r.conclude(err)
-		r.release(ctx)
-	}
-	return Report{Summary: r.report, Err: r.failure}
-}
-
-// conclude sets the outcome that an error leads to.
-func (r *run) conclude(err error) {
-	r.ahead.end()
-	r.report.Reason, r.report.Act, r.failure = err.Error(), mustAct(err), nil
+// outcome is what a run comes to that ended for a reason, nil if it is complete.
+func outcome(why error) string {
 	var s stop
 	switch {
-	case errors.As(err, &s):
-		r.report.Outcome = Partial
-	case errors.Is(err, store.ErrHeld):
-		r.report.Outcome = Busy
-	default:
-		r.report.Outcome, r.failure = Failed, err
+	case why == nil:
+		return Complete
+	case errors.As(why, &s):
+		return Partial
+	case errors.Is(why, store.ErrHeld):
+		return Busy
 	}
-	r.report.Gap = r.cursor.Gap
-	r.describe(r.cursor)
-}
-
-// release gives the lease back, on every way out that no commit has ended. It
-// has a context of its own: the run's may be what ended it. That the lease is
-// lost may come out only here, and outweighs what the run thought of itself.
-func (r *run) release(ctx context.Context) {
-	if r.lease == nil || r.finished {
-		return
-	}
-	r.finished = true
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
-	defer cancel()
-	var err error
-	switch {
-	case errors.Is(r.failure, store.ErrLost):
-	case r.dirty:
-		err = r.Store.Finish(ctx, r.lease, r.cursor, store.Run(r.report))
-	default:
-		err = r.Store.Release(ctx, r.lease, store.Run(r.report))
-	}
-	if errors.Is(err, store.ErrLost) {
-		r.conclude(err)
-		return
-	}
-	if err != nil {
-		r.Logger.WarnContext(ctx, "lease not given back, it ends by itself", "error", err, "expires_at", r.lease.ExpiresAt())
-	}
+	return Failed
 }
 
 // mustAct reports whether no run can succeed before a person does something.
@@ -105,7 +66,7 @@ func mustAct(err error) bool {
 	if errors.As(err, &duoErr) {
 		return !duoErr.Temporary
 	}
-	for _, e := range []error{store.ErrSetup, writer.ErrSetup, writer.ErrForeign, ErrImport, ErrAccount, errFuture, errStuck, errUnproven, errShort, errNoLive} {
+	for _, e := range []error{store.ErrSetup, writer.ErrSetup, writer.ErrForeign, ErrImport, ErrAccount, errFuture, errStuck, errUnproven, errShort, errNoLive, errCrashed} {
 		if errors.Is(err, e) {
 			return true
 		}

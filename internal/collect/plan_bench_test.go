@@ -13,7 +13,7 @@ import (
 func BenchmarkWindow(b *testing.B) {
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	plan := live{Config: Config{Lookback: 24 * time.Hour, Delay: 150 * time.Second, Overlap: 10 * time.Minute, MaxWindow: 24 * time.Hour}}
-	cursor := store.Cursor{Totals: store.Totals{Pages: 1}, Watermark: now.Add(-time.Hour), Reach: now.Add(-2 * time.Hour)}
+	cursor := store.Cursor{Totals: store.Totals{Pages: 1}, Watermark: now.Add(-time.Hour), SeenFrom: now.Add(-2 * time.Hour)}
 	b.ReportAllocs()
 	for b.Loop() {
 		if c, err := plan.start(store.State{Cursor: cursor, Now: now}); err != nil || !c.Window.Open() {
@@ -23,7 +23,7 @@ func BenchmarkWindow(b *testing.B) {
 }
 
 // BenchmarkAdvance moves a cursor with so many identities over a page, and the
-// memory of them there and back.
+// set of them there and back.
 func BenchmarkAdvance(b *testing.B) {
 	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	for name, n := range map[string]int{"600": 600, "40000": maxSeen} {
@@ -33,7 +33,7 @@ func BenchmarkAdvance(b *testing.B) {
 			for i := 0; i < n; i += 1000 {
 				c.Seen = c.Seen.With(identities(i, min(n, 1000)), w.To.UnixMilli(), 0)
 			}
-			seen, page := remember(c.Seen), identities(maxSeen, 1000)
+			seen, page := newSeenSet(c.Seen, 1000), identities(maxSeen, 1000)
 			b.ReportAllocs()
 			for b.Loop() {
 				next := advance(c, batch{ids: page, window: w}, 10*time.Minute)

@@ -15,10 +15,9 @@ const (
 	// leaseMargin is how much longer than the budget a lease lasts: time for a
 	// commit that begins as the budget ends (20 s at most) and the release.
 	leaseMargin = 30 * time.Second
-	// After a shut-down signal the process has ten seconds: these are for the
-	// page in hand and, should that fail, for giving the lease back. Each may
-	// take a second more, for the roll-back of a transaction that its end has
-	// cut off.
+	// After a shutdown signal the process has ten seconds: lingerFor to commit
+	// the page in hand and, if that fails, releaseTimeout to release the lease.
+	// Each may take a second more to roll back a transaction that was cut off.
 	lingerFor      = 4 * time.Second
 	releaseTimeout = 3 * time.Second
 	// maxListed is how many objects a report names.
@@ -29,34 +28,33 @@ const (
 type run struct {
 	*Collector
 	job     Job
-	plan    planner
+	plan    plan
 	started time.Time
 	session *duo.Session
 	ahead   *ahead
+	lease   *store.Lease
 
-	lease    *store.Lease
-	cursor   store.Cursor // as last committed, or about to be
-	seen     memory       // of the cursor
-	walk     walk         // that the window in progress is in
-	again    bool         // the page in hand is to be delivered again: a part of it was
-	buffer   []byte       // of the batch's lines
-	shelf    *shelf       // of the window in progress, where the bucket is asked
-	resumed  bool         // another run may have begun the window in progress
-	live     store.Cursor // the live stream's, in a backfill
-	rest     string       // what of the range asked for a backfill leaves out, and until when
-	dirty    bool         // the cursor holds something for the next run that no commit saved
-	finished bool         // lease given back, nothing left to do
-	report   Summary
-	failure  error
+	committed store.Cursor  // what the document holds
+	window    store.Window  // where the walk is: committed.Window, or past an offset that Duo refused
+	leave     *store.Cursor // what an ending without a commit leaves to the next run, nil for committed
+	cache     cache
+
+	report  Summary // of what is committed
+	failure error
+	closed  bool // the lease is given back
+}
+
+// plan is what a run asks for, and what it knows about that.
+type plan struct {
+	planner
+	live store.Cursor // the live stream's, in a backfill
+	rest string       // what part of the range a backfill leaves out, and until when
 }
 
 func (c *Collector) begin(job Job) *run {
-	r := &run{Collector: c, job: job, started: time.Now(), session: c.Duo.Session(0)}
-	r.ahead = newAhead(r.session, c.addedHost())
-	r.report = Summary{
-		ID: rand.Text(), Stream: c.Live().String(), StartedAt: r.started.UTC(), Objects: []string{},
-		Outcome: Failed, Reason: "the run crashed; its stack is in the log", Act: true, // what a panic leaves to the history
-	}
+	r := &run{Collector: c, job: job, started: time.Now(), session: c.Duo.Session(c.Log, 0), cache: cache{log: c.Log}}
+	r.ahead = newAhead(r.session, c.Config)
+	r.report = Summary{ID: rand.Text(), Stream: c.Live().String(), StartedAt: r.started.UTC(), Objects: []string{}}
 	if job.Backfill != nil {
 		r.report.Stream = c.Backfill().String()
 	}
@@ -69,9 +67,9 @@ func (c *Collector) begin(job Job) *run {
 	return r
 }
 
-// bounds returns the two contexts of a run. In the first one pages are asked
-// for: it ends with ctx and a little before the budget. In the second one they
-// are delivered: it ends with the budget and outlives ctx by lingerFor. Both
+// bounds returns the two contexts of a run. asking is for fetching pages: it ends
+// with ctx, and a little before the budget. delivering is for writing and
+// committing them: it ends with the budget, and outlives ctx by lingerFor. Both
 // end before the lease.
 func (r *run) bounds(ctx context.Context) (asking, delivering context.Context, cancel func()) {
 	deadline := r.started.Add(r.Budget)
@@ -87,8 +85,8 @@ func (r *run) bounds(ctx context.Context) (asking, delivering context.Context, c
 	}
 }
 
-// acquire takes the lease and the cursor, with a window in it unless there is
-// nothing to ask for.
+// acquire takes the lease, and the cursor with the window to collect. If there is
+// nothing to collect, it closes the run.
 func (r *run) acquire(ctx context.Context) error {
 	if err := r.choosePlan(ctx); err != nil {
 		return err
@@ -98,25 +96,24 @@ func (r *run) acquire(ctx context.Context) error {
 		TTL:    r.Budget + leaseMargin,
 		Force:  r.job.Force,
 		Next: func(_ context.Context, s store.State) (store.Cursor, error) {
-			r.resumed = s.Cursor.Window.Open()
+			r.cache.resumed = s.Cursor.Window.Open()
 			return r.plan.start(s)
 		},
 	})
 	if err != nil {
 		return err
 	}
-	cursor.Window = resume(cursor.Window)
-	r.lease, r.cursor = lease, cursor
-	r.session = r.Duo.Session(learned(cursor.Pace, lease.Now()))
+	r.lease, r.committed, r.window = lease, cursor, resume(r.Log, cursor.Window)
+	r.session = r.Duo.Session(r.Log, learned(cursor.Pace, lease.Now()))
 	r.session.MaxWait = maxPause
-	r.ahead = newAhead(r.session, r.addedHost())
-	r.started = time.Now() // a report covers the time that the lease was held
+	r.ahead = newAhead(r.session, r.Config)
+	r.started = time.Now() // the report covers the time that the lease is held
 	r.report.Token, r.report.StartedAt = lease.Token, lease.Now()
 	if g := cursor.Gap; g != nil && g.RunID == r.report.ID {
 		r.Logger.ErrorContext(ctx, "records lost: Duo no longer has them", "from", g.From, "to", g.To, "stream", r.report.Stream)
 	}
 	if !cursor.Window.Open() {
-		return r.finish(ctx, cursor, Complete, r.rest)
+		return r.close(ctx, new(r.paused(cursor)), r.report, nil)
 	}
 	return nil
 }
@@ -138,11 +135,11 @@ func (r *run) choosePlan(ctx context.Context) error {
 			}
 		}
 	}
-	r.plan = p
+	r.plan = plan{planner: p}
 	return nil
 }
 
-// planBackfill cuts the range to what the live stream will not touch again.
+// planBackfill cuts the range to what the live stream will not collect again.
 func (r *run) planBackfill(ctx context.Context, want store.Backfill) error {
 	s, err := r.Store.Load(ctx, r.Live().String())
 	if err != nil {
@@ -157,16 +154,16 @@ func (r *run) planBackfill(ctx context.Context, want store.Backfill) error {
 	}
 	asked, limit := floor(want.To), r.settled(c)
 	want.From, want.To = floor(want.From), earliest(asked, limit)
+	rest := ""
 	if want.To.Before(asked) {
 		// A run from then on ends at now - Delay: asked is Overlap before that.
-		r.rest = fmt.Sprintf("what is not before %s is the live stream's to deliver: ask for it from %s on, once a run after that is complete",
+		rest = fmt.Sprintf("what is not before %s is the live stream's to deliver: ask for it from %s on, once a run after that is complete",
 			limit.Format(time.RFC3339Nano), asked.Add(r.Overlap+r.Delay).Format(time.RFC3339Nano))
 	}
 	if !want.From.Before(want.To) {
-		return fmt.Errorf("%w: %s", ErrUnsettled, r.rest)
+		return fmt.Errorf("%w: %s", ErrUnsettled, rest)
 	}
-	r.plan = backfill{Config: r.Config, owner: r.owner(), want: want}
-	r.live = c
+	r.plan = plan{planner: backfill{Config: r.Config, owner: r.owner(), want: want}, live: c, rest: rest}
 	return nil
 }
 
@@ -174,9 +171,9 @@ func (c *Collector) owner() owner {
 	return owner{account: store.Account{Host: c.Host}, log: c.Log.Name, place: store.Place(c.Bucket.Place())}
 }
 
-// bucket is where the objects of the window in progress go: where it began,
+// bucket is where the window's objects go: to the place where the window began,
 // whatever the settings say now.
-func (r *run) bucket() Bucket { return r.at(writer.Place(r.cursor.Window.Place)) }
+func (r *run) bucket() Bucket { return r.at(writer.Place(r.window.Place)) }
 
 // at returns the bucket at a place.
 func (c *Collector) at(p writer.Place) Bucket {
@@ -186,9 +183,9 @@ func (c *Collector) at(p writer.Place) Bucket {
 	return c.At(p)
 }
 
-// settled is what the live stream will not touch again: all before that time.
+// settled is the time before which the live stream collects nothing any more.
 func (c Config) settled(live store.Cursor) time.Time {
-	limit := earliest(live.Watermark.Add(-c.Overlap), live.Reach)
+	limit := earliest(live.Watermark.Add(-c.Overlap), live.SeenFrom)
 	if live.Window.Open() {
 		limit = earliest(limit, live.Window.From)
 	}

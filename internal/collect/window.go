@@ -10,19 +10,18 @@ import (
 )
 
 const (
-	// maxAge is the oldest watermark that is gone on from, a day younger than
-	// the 180 days that Duo answers for: using them up fails by rounding.
+	// maxAge is the oldest watermark that a run goes on from: a day less than
+	// the 180 days that Duo answers for, because rounding breaks the full 180.
 	maxAge = 179 * 24 * time.Hour
 	// oldest is what a window in progress or a backfill may still ask for.
 	oldest = 180*24*time.Hour - time.Hour
 	// maxSeen identities keep the document below Firestore's 1 MiB.
 	maxSeen = 40_000
-	// slack is for how much longer than the overlap reaches a record is
-	// remembered: Duo may look in whole seconds or minutes for a range that was
-	// asked for in milliseconds.
+	// slack is how much longer than the overlap a record stays in Seen: Duo may
+	// round a range that was asked for in milliseconds to seconds or minutes.
 	slack = time.Minute
-	// stale is from what lag on the bucket is asked what it holds: the cursor
-	// may be a new one, or an old one that was restored.
+	// stale is the lag beyond which the bucket is checked: the cursor may be
+	// new, or an old one that was restored.
 	stale = time.Hour
 )
 
@@ -48,8 +47,8 @@ type owner struct {
 	place   store.Place
 }
 
-// claim returns the cursor with the owner's name in it, or an error if it has
-// another one's. Documents of schema 2 had none.
+// claim returns the cursor marked as the owner's, or an error if it is another
+// one's. Documents of schema 2 had no owner.
 func (o owner) claim(c store.Cursor) (store.Cursor, error) {
 	if c.Account.Host != "" && c.Account != o.account || c.Log != "" && c.Log != o.log {
 		return c, fmt.Errorf("%w: it has the %s log of %s, and this service is set to the %s log of %s: give each account a FIRESTORE_COLLECTION of its own; if the account was replaced for good, see \"another account\" in docs/operations.md; nothing was changed",
@@ -65,7 +64,7 @@ func (o owner) claim(c store.Cursor) (store.Cursor, error) {
 	return c, nil
 }
 
-// settle notes where the objects of the window go, and how wide it is.
+// settle records where the window's objects go, and how wide it is.
 func (o owner) settle(c store.Cursor) store.Cursor {
 	w := &c.Window
 	w.Place = o.place
@@ -100,7 +99,7 @@ func (p live) start(s store.State) (store.Cursor, error) {
 	if now.Sub(c.Watermark) > stale {
 		c.Recheck = shown(now)
 	}
-	return p.next(p.giveUp(p.distrust(c, now), now), now)
+	return p.next(p.skipExpired(p.recheck(c, now), now), now)
 }
 
 // open starts a stream, from the first mark or Lookback before its first run. If
@@ -118,23 +117,23 @@ func (p live) open(c store.Cursor, now time.Time) store.Cursor {
 	}
 	// The overlap never reaches before the first mark, and the bucket may hold
 	// more than this cursor, a new one, tells.
-	return store.Cursor{Begun: c.Begun, Watermark: at, Reach: at, Recheck: shown(now), NotBefore: c.NotBefore, Pace: c.Pace}
+	return store.Cursor{Begun: c.Begun, Watermark: at, SeenFrom: at, Recheck: shown(now), NotBefore: c.NotBefore, Pace: c.Pace}
 }
 
 // shown is up to when Duo shows records: no window has ever ended later.
 func shown(now time.Time) time.Time { return floor(now.Add(-2 * time.Minute)) }
 
-// distrust has the windows up to now held against the bucket where Seen does
-// not belong to the watermark: the document was deleted, or somebody moved the
-// watermark back, or past the window in progress. That is given up; its objects
-// count.
-func (p live) distrust(c store.Cursor, now time.Time) store.Cursor {
+// recheck has the windows up to now checked against the bucket where Seen does
+// not match the watermark: the document was deleted, or somebody moved the
+// watermark back, or past the window in progress. That window is dropped, but
+// its objects count.
+func (p live) recheck(c store.Cursor, now time.Time) store.Cursor {
 	if c.Window.Open() && c.Watermark.After(c.Window.To) {
 		c.Watermark = floor(c.Watermark)
-		c.Reach, c.Recheck, c.Window = c.Watermark, shown(now), store.Window{}
+		c.SeenFrom, c.Recheck, c.Window = c.Watermark, shown(now), store.Window{}
 		return c
 	}
-	covered := c.Reach // in a window it can move on with the walk
+	covered := c.SeenFrom // in a window it can move on with the walk
 	if c.Window.Open() {
 		covered = c.Window.From
 	}
@@ -142,22 +141,22 @@ func (p live) distrust(c store.Cursor, now time.Time) store.Cursor {
 		return c
 	}
 	c.Watermark = floor(c.Watermark)
-	c.Reach, c.Recheck, c.Window = c.Watermark.Add(-p.Overlap), shown(now), store.Window{}
+	c.SeenFrom, c.Recheck, c.Window = c.Watermark.Add(-p.Overlap), shown(now), store.Window{}
 	return c
 }
 
 func (p live) next(c store.Cursor, now time.Time) (store.Cursor, error) {
 	to := earliest(floor(now.Add(-p.Delay)), c.Watermark.Add(p.MaxWindow))
 	if !c.Window.Open() && to.After(c.Watermark) {
-		from := latest(latest(c.Watermark.Add(-p.Overlap), c.Reach), floor(now.Add(-oldest)))
+		from := latest(latest(c.Watermark.Add(-p.Overlap), c.SeenFrom), floor(now.Add(-oldest)))
 		c.Window = store.Window{From: from, To: to, Gzip: p.Gzip}
 		c = p.settle(c)
 	}
 	return c, nil
 }
 
-// giveUp moves on from what Duo no longer answers for, and records the gap.
-func (p live) giveUp(c store.Cursor, now time.Time) store.Cursor {
+// skipExpired moves past what Duo no longer answers for, and records the gap.
+func (p live) skipExpired(c store.Cursor, now time.Time) store.Cursor {
 	from, to := c.Watermark, floor(now.Add(-maxAge))
 	if c.Window.Open() {
 		from, to = walked(c.Window), floor(now.Add(-oldest))
@@ -171,7 +170,7 @@ func (p live) giveUp(c store.Cursor, now time.Time) store.Cursor {
 		return c
 	}
 	c.Gap.To = floor(now.Add(-maxAge))
-	c.Watermark, c.Reach, c.Window = c.Gap.To, c.Gap.To, store.Window{}
+	c.Watermark, c.SeenFrom, c.Window = c.Gap.To, c.Gap.To, store.Window{}
 	return c
 }
 
@@ -185,8 +184,8 @@ func ageWindow(w store.Window, limit time.Time) store.Window {
 }
 
 // backfill plans the windows of a range that somebody asked for. Another range
-// that was left unfinished is given up, but not its window in progress: what is
-// frozen is always finished, so that no paused twin's object goes unseen.
+// that was left unfinished is dropped, but its window in progress is finished:
+// otherwise a paused twin's object could go unseen.
 type backfill struct {
 	Config
 	owner
@@ -217,10 +216,10 @@ func (p backfill) next(c store.Cursor, now time.Time) (store.Cursor, error) {
 	if !p.continues(c.Backfill) {
 		// What an earlier range delivered may have been lost since, or is
 		// wanted again: only the bucket tells.
-		c.Watermark, c.Reach, c.Seen = p.want.From, time.Time{}, nil
+		c.Watermark, c.SeenFrom, c.Seen = p.want.From, time.Time{}, nil
 	}
 	c.Backfill, c.Watermark = &p.want, latest(c.Watermark, floor(now.Add(-oldest)))
-	to := earliest(c.Watermark.Add(min(p.MaxWindow, listReach)), p.want.To)
+	to := earliest(c.Watermark.Add(min(p.MaxWindow, listBack)), p.want.To)
 	if to.After(c.Watermark) {
 		// Page numbers begin at the time and go on with every page, so that no
 		// two windows of one range ever share a name, even if the document or

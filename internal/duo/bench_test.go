@@ -16,7 +16,7 @@ func BenchmarkDecode(b *testing.B) {
 			b.SetBytes(int64(len(body)))
 			b.ReportAllocs()
 			for b.Loop() {
-				if page, err := decodePage(body); err != nil || len(page.Records) != PageSize {
+				if page, err := decodePage(body); err != nil || len(page.Records) != telephony.Limit {
 					b.Fatalf("%d records, %v", len(page.Records), err)
 				}
 			}
@@ -26,7 +26,7 @@ func BenchmarkDecode(b *testing.B) {
 
 // pageBody is a full page of records of so many bytes.
 func pageBody(size int) []byte {
-	records := make([]string, PageSize)
+	records := make([]string, telephony.Limit)
 	for i := range records {
 		records[i] = fmt.Sprintf(`{"context":"authentication","credits":1,"phone":"+12025550100","telephony_id":"220f89ff-bff8-4466-b6cb-%012x",`+
 			`"ts":"2026-03-01T11:%02d:%02d.573580+00:00","txid":"373bd5f3-1e42-4a5c-b1a2-6c2a3e0f%04x","type":"sms"}`, i, i/60, i%60, i)
@@ -39,7 +39,7 @@ func pageBody(size int) []byte {
 
 // BenchmarkSign makes and signs the request of a page in the middle of a walk.
 func BenchmarkSign(b *testing.B) {
-	c := call{client: New(Config{IKey: "DIWJ8X6AEYOR5OMC6TQ1", Host: "api-1234abcd.duosecurity.com"}), key: "Zh5eGmUq9zpfQnyUIu5OL9iWoMMv5ZNmk3zLJ4Ep"}
+	c := call{log: telephony, client: New(Config{IKey: "DIWJ8X6AEYOR5OMC6TQ1", Host: "api-1234abcd.duosecurity.com"}), key: "Zh5eGmUq9zpfQnyUIu5OL9iWoMMv5ZNmk3zLJ4Ep"}
 	c.query.Offset = "1772362800573,220f89ff-bff8-4466-b6cb-b7787940ce68"
 	b.ReportAllocs()
 	for b.Loop() {

@@ -20,6 +20,7 @@ const maxFailures = 4
 // call is one request, and what has been tried to have it answered.
 type call struct {
 	client *Client
+	log    Log
 	query  Query
 	key    string
 	body   *bytes.Buffer // for answers, the session's
@@ -47,7 +48,7 @@ func (c *call) send(ctx context.Context) (Page, *Error) {
 	c.date = resp.Header.Get("Date")
 	c.body.Reset()
 	_, readErr := c.body.ReadFrom(io.LimitReader(resp.Body, maxBody+1))
-	answer, err := decode(c.body.Bytes())
+	answer, err := decode(c.body.Bytes(), c.log)
 	if resp.StatusCode != http.StatusOK {
 		return Page{}, c.refusal(resp, answer)
 	}
@@ -80,10 +81,10 @@ func (c *call) request(ctx context.Context) (*http.Request, error) {
 		date:   time.Now().Add(time.Duration(c.client.skew.Load())).UTC().Format(time.RFC1123Z),
 		method: http.MethodGet,
 		host:   cfg.Host,
-		path:   logPath,
-		query:  canonical(c.query.params()),
+		path:   c.log.Path,
+		query:  canonical(c.params()),
 	}
-	req, err := http.NewRequestWithContext(ctx, signed.method, cfg.URL+logPath+"?"+signed.query, nil)
+	req, err := http.NewRequestWithContext(ctx, signed.method, cfg.URL+signed.path+"?"+signed.query, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -96,18 +97,21 @@ func (c *call) request(ctx context.Context) (*http.Request, error) {
 
 // params returns all parameters, which Duo wants with an offset too: it
 // requires the times, and without sort it would walk backwards.
-func (q Query) params() url.Values {
+func (c *call) params() url.Values {
 	params := url.Values{
-		"mintime": {strconv.FormatInt(q.Min.UnixMilli(), 10)},
-		"maxtime": {strconv.FormatInt(q.Max.UnixMilli(), 10)},
-		"limit":   {strconv.Itoa(PageSize)},
-		"sort":    {"ts:asc"},
+		"mintime": {strconv.FormatInt(c.query.Min.UnixMilli(), 10)},
+		"maxtime": {strconv.FormatInt(c.query.Max.UnixMilli(), 10)},
+		"limit":   {strconv.Itoa(c.log.Limit)},
 	}
-	if q.Newest {
+	switch {
+	case !c.log.Ordered: // it knows no sort
+	case c.query.Newest:
 		params.Set("sort", "ts:desc")
+	default:
+		params.Set("sort", "ts:asc")
 	}
-	if q.Offset != "" {
-		params.Set("next_offset", q.Offset)
+	if c.query.Offset != "" {
+		params.Set(c.log.OffsetParam, c.query.Offset)
 	}
 	return params
 }

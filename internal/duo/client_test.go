@@ -20,6 +20,8 @@ const (
 	host = "api-1234abcd.duosecurity.com"
 )
 
+var telephony, _ = duo.LogNamed("telephony")
+
 // TestMain sets proxies where nothing listens: every test passes them by.
 func TestMain(m *testing.M) {
 	os.Setenv("HTTP_PROXY", "http://127.0.0.1:1")
@@ -121,7 +123,7 @@ func read(ctx context.Context, s *duo.Session, q duo.Query) ([]string, error) {
 			return records, err
 		}
 		records = append(records, texts(page)...)
-		if page.Next == "" || len(page.Records) < duo.PageSize {
+		if page.Next == "" || len(page.Records) < telephony.Limit {
 			return records, nil
 		}
 		q.Offset = page.Next

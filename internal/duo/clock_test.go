@@ -19,7 +19,7 @@ func TestDateIsFresh(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		sim := newSim(duosim.Config{}, 1)
 		sim.Script(duosim.RateLimited(2 * time.Minute)) // longer than a date lasts
-		if _, err := read(t.Context(), serveBubble(t, sim, duo.Config{}).Session(0), lastDay()); err != nil {
+		if _, err := read(t.Context(), serveBubble(t, sim, duo.Config{}).Session(telephony, 0), lastDay()); err != nil {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff([]int{429, 200}, statuses(sim)); diff != "" {
@@ -36,7 +36,7 @@ func TestClockSkew(t *testing.T) {
 				sim := newSim(duosim.Config{Now: func() time.Time { return time.Now().Add(skew) }}, 3)
 				client := serveBubble(t, sim, duo.Config{Log: slog.New(slog.NewTextHandler(&log, nil))})
 				for range 2 { // the second walk knows the skew
-					if got, err := read(t.Context(), client.Session(0), lastDay()); err != nil || len(got) != 3 {
+					if got, err := read(t.Context(), client.Session(telephony, 0), lastDay()); err != nil || len(got) != 3 {
 						t.Errorf("%d records, %v; want 3", len(got), err)
 					}
 				}
@@ -68,7 +68,7 @@ func TestClockRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			sim := newSim(duosim.Config{}, 1)
 			sim.Script(tt.script...)
-			_, err := read(t.Context(), serve(t, sim, duo.Config{}).Session(0), lastDay())
+			_, err := read(t.Context(), serve(t, sim, duo.Config{}).Session(telephony, 0), lastDay())
 			failure, ok := errors.AsType[*duo.Error](err)
 			if !ok || failure.Temporary || !strings.Contains(failure.Hint, "clock") {
 				t.Errorf("%v; want a lasting error about the clock", err)

@@ -52,11 +52,11 @@ func TestSwallowedConnection(t *testing.T) {
 			return dialled[len(dialled)-1], nil
 		}
 
-		if _, err := read(t.Context(), client.Session(0), lastDay()); err != nil {
+		if _, err := read(t.Context(), client.Session(telephony, 0), lastDay()); err != nil {
 			t.Fatalf("with a connection that works: %v", err)
 		}
 		dialled[0].dead.Store(true)
-		session := client.Session(0)
+		session := client.Session(telephony, 0)
 		got, err := read(t.Context(), session, lastDay())
 		if err != nil || len(got) != 1 || session.Stats().Requests != 2 || len(dialled) != 2 {
 			t.Errorf("%d records, %v, %d attempts, %d connections; want the record at the second attempt, by a second connection",

@@ -1,6 +1,6 @@
-// Package duo reads the telephony log of Duo's Admin API: it signs requests,
-// waits and retries as Duo asks for, and hands out pages of records as the
-// raw JSON that Duo sent.
+// Package duo reads the logs of Duo's Admin API: it signs requests, waits and
+// retries as Duo asks for, and hands out pages of records as the raw JSON that
+// Duo sent. [Logs] says what the logs have in common and what not.
 //
 // A [Client] is safe for concurrent use; a [Session], the requests of one run,
 // is not. Nothing here logs or returns a secret, a phone number or a body.
@@ -18,13 +18,12 @@ import (
 )
 
 const (
-	logPath   = "/admin/v2/logs/telephony"
 	userAgent = "duo-telephony-collector"
 
 	// requestTimeout bounds one attempt, from dialling to the body's end.
 	requestTimeout = 30 * time.Second
-	// maxBody bounds what is read of one answer, in bytes. A full page is
-	// about a quarter of a megabyte.
+	// maxBody bounds what is read of one answer, in bytes. A full page is a
+	// quarter of a megabyte of telephony, and five of authentications.
 	maxBody = 32 << 20
 )
 
@@ -88,11 +87,11 @@ func New(cfg Config) *Client {
 	}}
 }
 
-// Session returns the start of a run: no request made, no wait owed. A pace that
-// an earlier session learned is kept, if it is slower than the configured one;
-// 0 is none.
-func (c *Client) Session(pace time.Duration) *Session {
-	s := &Session{client: c, interval: c.cfg.Interval}
+// Session returns the start of a run that reads a log: no request made, no wait
+// owed. A pace that an earlier session of that log learned is kept, if it is
+// slower than the configured one; 0 is none.
+func (c *Client) Session(log Log, pace time.Duration) *Session {
+	s := &Session{client: c, log: log, interval: c.cfg.Interval}
 	if pace > s.interval {
 		s.interval, s.stats.Pace = pace, pace
 	}

@@ -28,6 +28,8 @@ const (
 	hintKeys        = "check DUO_IKEY, DUO_SKEY (or the file that DUO_SKEY_FILE names) and DUO_API_HOST"
 	hintClock       = "set the clock of this machine, Duo accepts a difference of a minute at most"
 	hintPermission  = `grant the application "Grant read log" in Duo's Admin Panel, and allow this service's address where the application restricts networks`
+	hintEdition     = "; or this account has no %s log: %s"
+	hintEnded       = "Duo has ended the %s log, or this account never had it: take it out of DUO_LOGS"
 	hintRedirect    = "check DUO_API_HOST, and that no proxy answers in Duo's place"
 	hintHost        = "check DUO_API_HOST"
 	hintRate        = "the next run goes on; if it lasts, let other programs read this log less often or raise PAGE_INTERVAL"
@@ -60,6 +62,8 @@ type Error struct {
 	// Err is the cause on this side, nil where Duo said it all. It never is
 	// a context's error.
 	Err error
+
+	ended bool
 }
 
 // Error is why, and what an operator does about it.
@@ -70,6 +74,11 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // RateLimited reports whether Duo asked to wait.
 func (e *Error) RateLimited() bool { return e.Status == http.StatusTooManyRequests }
+
+// Ended reports whether Duo itself says that it does not have the log: it has
+// ended it, or never had it for this account. A proxy's 404, or another server's,
+// is none.
+func (e *Error) Ended() bool { return e.ended }
 
 // OffsetRefused reports whether Duo refused the parameters of a request that
 // carried an offset. It does not say which parameter it meant.
@@ -117,9 +126,15 @@ func (c *call) refusal(resp *http.Response, a answer) *Error {
 		Offset:    c.query.Offset != "",
 		Temporary: temporary(status),
 		Hint:      hint(status, code),
+		ended:     status == http.StatusGone || status == http.StatusNotFound && text(a.Stat) == "FAIL",
 	}
-	if err.Hint == hintKeys {
+	switch {
+	case err.ended:
+		err.Hint = fmt.Sprintf(hintEnded, c.log.Name)
+	case err.Hint == hintKeys:
 		err.Hint = hintOf401(c.key)
+	case err.Hint == hintPermission && c.log.Edition != "":
+		err.Hint += fmt.Sprintf(hintEdition, c.log.Name, c.log.Edition)
 	}
 	if err.RateLimited() {
 		err.RetryAfter = retryAfter(resp.Header)

@@ -161,13 +161,13 @@ func TestErrors(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			sim := newSim(duosim.Config{}, 1)
 			sim.Script(tt.fault)
-			session := serve(t, sim, duo.Config{}).Session(0)
+			session := serve(t, sim, duo.Config{}).Session(telephony, 0)
 			_, err := read(soon(t), session, lastDay())
 			failure, ok := errors.AsType[*duo.Error](err)
 			if !ok {
 				t.Fatalf("error is %v", err)
 			}
-			if diff := cmp.Diff(tt.want, *failure, cmpopts.IgnoreFields(duo.Error{}, "Hint", "Err")); diff != "" {
+			if diff := cmp.Diff(tt.want, *failure, cmpopts.IgnoreFields(duo.Error{}, "Hint", "Err"), cmpopts.IgnoreUnexported(duo.Error{})); diff != "" {
 				t.Errorf("error (-want +got):\n%s", diff)
 			}
 			text := err.Error()
@@ -203,7 +203,7 @@ func TestOffsetRefused(t *testing.T) {
 			sim.Script(tt.fault)
 			q := lastDay()
 			q.Offset = tt.offset
-			_, err := read(soon(t), serve(t, sim, duo.Config{}).Session(0), q)
+			_, err := read(soon(t), serve(t, sim, duo.Config{}).Session(telephony, 0), q)
 			if failure, ok := errors.AsType[*duo.Error](err); !ok || failure.OffsetRefused() != tt.want {
 				t.Errorf("%v; want an error with OffsetRefused %t", err, tt.want)
 			}
@@ -213,7 +213,7 @@ func TestOffsetRefused(t *testing.T) {
 
 func TestUnreachable(t *testing.T) {
 	client := newClient(t, duo.Config{URL: "http://127.0.0.1:1"})
-	_, err := read(soon(t), client.Session(0), lastDay())
+	_, err := read(soon(t), client.Session(telephony, 0), lastDay())
 	failure, ok := errors.AsType[*duo.Error](err)
 	if !ok || !failure.Temporary || failure.Status != 0 || strings.Contains(err.Error(), "mintime") {
 		t.Errorf("%v; want a temporary error without the query", err)
@@ -224,7 +224,7 @@ func TestUnreachable(t *testing.T) {
 }
 
 func TestBadURL(t *testing.T) {
-	session := newClient(t, duo.Config{URL: "http://bad host"}).Session(0)
+	session := newClient(t, duo.Config{URL: "http://bad host"}).Session(telephony, 0)
 	_, err := read(t.Context(), session, lastDay())
 	failure, ok := errors.AsType[*duo.Error](err)
 	if !ok || failure.Temporary || strings.Contains(err.Error(), "mintime") {
@@ -234,7 +234,7 @@ func TestBadURL(t *testing.T) {
 
 func TestServerOfHTML(t *testing.T) {
 	client := serve(t, http.NotFoundHandler(), duo.Config{})
-	_, err := read(t.Context(), client.Session(0), lastDay())
+	_, err := read(t.Context(), client.Session(telephony, 0), lastDay())
 	if failure, ok := errors.AsType[*duo.Error](err); !ok || failure.Status != 404 || failure.Message != "" {
 		t.Errorf("%v; want HTTP 404 without a word of the body", err)
 	}

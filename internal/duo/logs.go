@@ -23,13 +23,16 @@ type Log struct {
 	Ordered bool
 	// OffsetParam takes the next page's offset.
 	OffsetParam string
+	// Edition is which accounts have the log, as the end of a sentence; empty
+	// where every paid one has.
+	Edition string
 
-	// Time is the member with a record's time: a number of TimeUnit since 1970
-	// or, where that is 0, RFC 3339 text.
+	// Time is the member with a record's time: a whole number of TimeUnit since
+	// 1970 or, where that is 0, RFC 3339 text.
 	Time     string
 	TimeUnit time.Duration
 	// ID is the member with a record's id. Unique: records with one id and one
-	// time are one record. Otherwise their bytes have to agree, too.
+	// time are one record. Otherwise all of their bytes have to agree.
 	ID     string
 	Unique bool
 	// Mutable: Duo may show another version of a record later. The first one
@@ -37,10 +40,14 @@ type Log struct {
 	Mutable bool
 
 	// EventType is the "eventtype" that SecOps' parser reads and Duo does not
-	// send. It is added together with "host"; empty where neither is.
+	// send. It is added together with "host"; empty where neither is. A log
+	// that gets one later keeps its records' identities.
 	EventType string
 	// Label is SecOps' log type.
 	Label string
+	// Native: SecOps has a feed of its own that asks Duo's API for it. Beside this
+	// service it takes every record in a second time.
+	Native bool
 	// Kept is how long Duo shows a record.
 	Kept time.Duration
 	// Overlap is how far a window reaches back for late records by default.
@@ -68,20 +75,23 @@ var Logs = []Log{
 		Name: "authentication", Path: "/admin/v2/logs/authentication", List: "authlogs",
 		Limit: 1000, Few: 100, Ordered: true, OffsetParam: "next_offset",
 		Time: "isotimestamp", ID: "txid",
-		Label: "DUO_AUTH", Kept: 180 * day, Overlap: 3 * time.Hour,
+		Label: "DUO_AUTH", Native: true, Kept: 180 * day, Overlap: 3 * time.Hour,
 	},
 	{
 		Name: "activity", Path: "/admin/v2/logs/activity", List: "items",
 		Limit: 1000, Few: 100, Ordered: true, OffsetParam: "next_offset",
-		Time: "ts", ID: "activity_id", Unique: true,
+		Edition: "some plans have it on request only",
+		Time:    "ts", ID: "activity_id", Unique: true,
 		Label: "DUO_ACTIVITY", Kept: 180 * day, Overlap: time.Hour,
 	},
 	{
 		// Events are few and surface long after what they are about. Their
-		// state changes while somebody works on them.
+		// state changes while somebody works on them. Duo's documents name
+		// several limits; this is what its own clients ask for.
 		Name: "trust-monitor", Path: "/admin/v1/trust_monitor/events", List: "events",
 		Limit: 200, Few: 50, OffsetParam: "offset",
-		Time: "surfaced_timestamp", TimeUnit: time.Millisecond, ID: "sekey", Unique: true, Mutable: true,
+		Edition: "it is a part of Duo Advantage and Duo Premier",
+		Time:    "surfaced_timestamp", TimeUnit: time.Millisecond, ID: "sekey", Unique: true, Mutable: true,
 		Label: "DUO_TRUST_MONITOR", Kept: 180 * day, Overlap: 24 * time.Hour,
 	},
 }

@@ -38,7 +38,7 @@ func TestRateLimit(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				sim := newSim(duosim.Config{}, 2500)
 				sim.Script(tt.script...)
-				got, err := read(t.Context(), serveBubble(t, sim, duo.Config{Interval: time.Second}).Session(0), lastDay())
+				got, err := read(t.Context(), serveBubble(t, sim, duo.Config{Interval: time.Second}).Session(telephony, 0), lastDay())
 				if err != nil || len(got) != 2500 {
 					t.Errorf("%d records, %v; want 2500", len(got), err)
 				}
@@ -57,7 +57,7 @@ func TestRateLimitForGood(t *testing.T) {
 		for range 9 {
 			sim.Script(duosim.RateLimited(0))
 		}
-		_, err := read(t.Context(), serveBubble(t, sim, duo.Config{}).Session(0), lastDay())
+		_, err := read(t.Context(), serveBubble(t, sim, duo.Config{}).Session(telephony, 0), lastDay())
 		var refused *duo.Error
 		if n := len(statuses(sim)); !errors.As(err, &refused) || !refused.RateLimited() || n != 5 {
 			t.Errorf("%v after %d requests; want the refusal after 5", err, n)
@@ -84,14 +84,14 @@ func TestLearnedPace(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				sim := newSim(tt.cfg, 0)
-				records := make([]duosim.Record, tt.pages*duo.PageSize-1)
+				records := make([]duosim.Record, tt.pages*telephony.Limit-1)
 				for i := range records { // 20 a second: the simulator sorts whole minutes
 					records[i] = duosim.Record{TS: time.Now().Add(-2*time.Hour + time.Duration(i)*50*time.Millisecond), ID: id(i)}
 				}
 				sim.Add(records...)
 				client := serveBubble(t, sim, duo.Config{})
-				first := client.Session(0)
-				if got, err := read(t.Context(), first, lastDay()); err != nil || len(got) != tt.pages*duo.PageSize-1 {
+				first := client.Session(telephony, 0)
+				if got, err := read(t.Context(), first, lastDay()); err != nil || len(got) != tt.pages*telephony.Limit-1 {
 					t.Errorf("%d records, %v", len(got), err)
 				}
 				stats := first.Stats()
@@ -99,7 +99,7 @@ func TestLearnedPace(t *testing.T) {
 					t.Errorf("%d times 429, %+v; want %d and the pace %s", n, stats, tt.refused, tt.pace)
 				}
 				time.Sleep(time.Until(stats.Next))
-				if _, err := read(t.Context(), client.Session(stats.Pace), lastDay()); err != nil {
+				if _, err := read(t.Context(), client.Session(telephony, stats.Pace), lastDay()); err != nil {
 					t.Error(err)
 				}
 				if n := count(statuses(sim), 429); n != tt.refused {
@@ -114,10 +114,10 @@ func TestLearnedPace(t *testing.T) {
 // other programs read the log too: the pace slows down, to one a minute at most.
 func TestCrowdedPace(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		sim := newSim(duosim.Config{}, 8*duo.PageSize-1)
+		sim := newSim(duosim.Config{}, 8*telephony.Limit-1)
 		limited := duosim.RateLimited(0)
 		sim.Script(duosim.Pass, duosim.Pass, limited, duosim.Pass, duosim.Pass, limited, duosim.Pass, limited, duosim.Pass, limited)
-		session := serveBubble(t, sim, duo.Config{}).Session(0)
+		session := serveBubble(t, sim, duo.Config{}).Session(telephony, 0)
 		if _, err := read(t.Context(), session, lastDay()); err != nil {
 			t.Fatal(err)
 		}
@@ -146,7 +146,7 @@ func TestRateLimitBeyondDeadline(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Second)
 		defer cancel()
 		start := time.Now()
-		_, err := read(ctx, serveBubble(t, sim, duo.Config{}).Session(0), lastDay())
+		_, err := read(ctx, serveBubble(t, sim, duo.Config{}).Session(telephony, 0), lastDay())
 		failure, ok := errors.AsType[*duo.Error](err)
 		if !ok || !failure.RateLimited() || failure.RetryAfter != 90*time.Second || time.Since(start) != time.Minute {
 			t.Errorf("%v after %s; want the second 429 at once, after a minute", err, time.Since(start))
@@ -163,7 +163,7 @@ func TestRateLimitByCode(t *testing.T) {
 			w.Header().Set("Retry-After", "86400")
 			limited(w, r, next)
 		})
-		session := serveBubble(t, sim, duo.Config{}).Session(0)
+		session := serveBubble(t, sim, duo.Config{}).Session(telephony, 0)
 		got, err := read(t.Context(), session, lastDay())
 		if err != nil || len(got) != 1 || session.Stats().Pace == 0 {
 			t.Errorf("%d records, %v, pace %v; want the record and a pace learned", len(got), err, session.Stats().Pace)
@@ -180,7 +180,7 @@ func TestPace(t *testing.T) {
 		client := serveBubble(t, sim, duo.Config{Interval: 10 * time.Second})
 		start := time.Now()
 		for range 2 { // a session owes nothing for the one before
-			if _, err := read(t.Context(), client.Session(0), lastDay()); err != nil {
+			if _, err := read(t.Context(), client.Session(telephony, 0), lastDay()); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -195,7 +195,7 @@ func TestRetryKeepsPace(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		sim := newSim(duosim.Config{}, 1)
 		sim.Script(duosim.HTML(502))
-		if _, err := read(t.Context(), serveBubble(t, sim, duo.Config{Interval: 10 * time.Second}).Session(0), lastDay()); err != nil {
+		if _, err := read(t.Context(), serveBubble(t, sim, duo.Config{Interval: 10 * time.Second}).Session(telephony, 0), lastDay()); err != nil {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff([]time.Duration{10 * time.Second}, gaps(sim)); diff != "" {
@@ -210,7 +210,7 @@ func TestPaceBeyondDeadline(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
 		defer cancel()
 		start := time.Now()
-		got, err := read(ctx, serveBubble(t, sim, duo.Config{Interval: 10 * time.Second}).Session(0), lastDay())
+		got, err := read(ctx, serveBubble(t, sim, duo.Config{Interval: 10 * time.Second}).Session(telephony, 0), lastDay())
 		if !errors.Is(err, context.DeadlineExceeded) || len(got) != 2000 || time.Since(start) != 10*time.Second {
 			t.Errorf("%d records, %v after %s; want two pages, then the deadline without waiting for it", len(got), err, time.Since(start))
 		}

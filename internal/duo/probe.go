@@ -8,20 +8,20 @@ import (
 )
 
 // Probe asks for the records of one millisecond, to learn whether Duo answers
-// this application and lets it read the log. It waits for nothing and repeats
+// this application and lets it read that log. It waits for nothing and repeats
 // nothing, as Duo allows one or two requests a minute; only where Duo refuses
 // the date it asks once more, dated by Duo's clock as every run does.
 //
 // date is Duo's clock as the last answer has it, in whole seconds; zero where
 // there was no answer, or one without a date. The error is an [*Error] or the
 // context's.
-func (c *Client) Probe(ctx context.Context) (date time.Time, err error) {
+func (c *Client) Probe(ctx context.Context, log Log) (date time.Time, err error) {
 	key, failure := c.secret("")
 	if failure != nil {
 		return time.Time{}, failure
 	}
 	past := time.Now().Add(-time.Hour).Truncate(time.Millisecond)
-	probe := call{client: c, key: key, body: new(bytes.Buffer), query: Query{Min: past, Max: past.Add(time.Millisecond)}}
+	probe := call{client: c, log: log, key: key, body: new(bytes.Buffer), query: Query{Min: past, Max: past.Add(time.Millisecond)}}
 	_, failure = probe.send(ctx)
 	if failure != nil && failure.Code == codeTimestamp && probe.resync(ctx, failure) == nil {
 		_, failure = probe.send(ctx)

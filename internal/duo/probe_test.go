@@ -31,7 +31,7 @@ func TestProbe(t *testing.T) {
 			ahead := 7 * time.Second
 			sim := newSim(duosim.Config{Now: func() time.Time { return time.Now().Add(ahead) }}, 3)
 			sim.Script(test.script...)
-			date, err := serve(t, sim, duo.Config{Interval: time.Hour}).Probe(t.Context())
+			date, err := serve(t, sim, duo.Config{Interval: time.Hour}).Probe(t.Context(), telephony)
 			failure, _ := errors.AsType[*duo.Error](err)
 			if (err != nil) != (test.code != 0) || failure != nil && failure.Code != test.code {
 				t.Errorf("%v, want code %d", err, test.code)
@@ -59,7 +59,7 @@ func TestProbeUnanswered(t *testing.T) {
 				sim.Script(fault)
 				ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
 				defer cancel()
-				date, err := serveBubble(t, sim, duo.Config{}).Probe(ctx)
+				date, err := serveBubble(t, sim, duo.Config{}).Probe(ctx, telephony)
 				if err == nil || !date.IsZero() || errors.Is(err, context.DeadlineExceeded) != (name == "hang") || len(sim.Requests()) != 1 {
 					t.Errorf("date %s, %v, %d requests", date, err, len(sim.Requests()))
 				}
@@ -74,7 +74,7 @@ func TestProbeWithoutDate(t *testing.T) {
 		w.Header()["Date"] = nil
 		next.ServeHTTP(w, r)
 	})
-	if date, err := serve(t, sim, duo.Config{}).Probe(t.Context()); err != nil || !date.IsZero() {
+	if date, err := serve(t, sim, duo.Config{}).Probe(t.Context(), telephony); err != nil || !date.IsZero() {
 		t.Errorf("date %s, %v", date, err)
 	}
 }

@@ -44,13 +44,13 @@ type response struct {
 	Odd      bool // it, or its list of items, is something else
 }
 
-// decode reads the body of any answer, in place and once.
-func decode(body []byte) (answer, error) {
+// decode reads the body of any answer of a log, in place and once.
+func decode(body []byte, log Log) (answer, error) {
 	var a answer
 	if len(body) > maxBody {
 		return a, errTooLong
 	}
-	d := decoder{jsontext.NewDecoder(bytes.NewBuffer(body), lenient), body}
+	d := decoder{jsontext.NewDecoder(bytes.NewBuffer(body), lenient), body, log.List, log.Limit}
 	if d.PeekKind() != '{' || d.object(func(name string) error { return d.answer(&a, name) }) != nil {
 		return answer{}, errNotJSON
 	}
@@ -63,7 +63,9 @@ func decode(body []byte) (answer, error) {
 // decoder reads a body in place.
 type decoder struct {
 	*jsontext.Decoder
-	body []byte
+	body  []byte
+	list  string // the member with the records
+	limit int    // how many were asked for
 }
 
 // value reads a value that is a part of the body.
@@ -116,7 +118,7 @@ func (d decoder) response(r *response, name string) error {
 	switch name {
 	case "metadata":
 		return d.value(&r.Metadata)
-	case "items":
+	case d.list:
 		r.Items = nil
 		if d.PeekKind() == '[' {
 			return d.items(r)
@@ -128,7 +130,7 @@ func (d decoder) response(r *response, name string) error {
 
 func (d decoder) items(r *response) error {
 	_, err := d.ReadToken()
-	for r.Items = make([]jsontext.Value, 0, PageSize); err == nil && d.PeekKind() != ']'; {
+	for r.Items = make([]jsontext.Value, 0, d.limit); err == nil && d.PeekKind() != ']'; {
 		var item jsontext.Value
 		err = d.value(&item)
 		r.Items = append(r.Items, item)
@@ -206,8 +208,8 @@ func text(value jsontext.Value) string {
 	return s
 }
 
-// offset returns a text, or the two texts of a list, which are sent with a comma
-// between; "" for null, an empty list, and nothing.
+// offset returns a text, a number as it is written, or the two of a list, which
+// are sent with a comma between; "" for null, an empty list, and nothing.
 func offset(value jsontext.Value) (string, error) {
 	switch value.Kind() {
 	case '"', '0':

@@ -14,7 +14,9 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// body is a page with so many records and the given metadata.
+var telephony, _ = LogNamed("telephony")
+
+// body is a page of telephony with so many records and the given metadata.
 func body(records int, metadata string) string {
 	items := slices.Repeat([]string{`{"a":1}`}, records)
 	return fmt.Sprintf(`{"stat":"OK","response":{"items":[%s],"metadata":%s}}`, strings.Join(items, ","), metadata)
@@ -34,7 +36,7 @@ func TestDecodeNext(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			for _, records := range []int{0, PageSize - 1, PageSize} {
+			for _, records := range []int{0, telephony.Limit - 1, telephony.Limit} {
 				page, err := decodePage([]byte(body(records, tt.metadata)))
 				if err != nil || page.Next != tt.want || len(page.Records) != records {
 					t.Errorf("with %d records: %d records, next %q, %v; want next %q", records, len(page.Records), page.Next, err, tt.want)
@@ -137,8 +139,10 @@ func TestDecodeMalformed(t *testing.T) {
 	}
 }
 
-func decodePage(body []byte) (Page, error) {
-	a, err := decode(body)
+func decodePage(body []byte) (Page, error) { return decodePageOf(telephony, body) }
+
+func decodePageOf(log Log, body []byte) (Page, error) {
+	a, err := decode(body, log)
 	if err != nil {
 		return Page{}, err
 	}
@@ -153,8 +157,8 @@ func texts(records []jsontext.Value) []string {
 	return texts
 }
 
-// reference returns the items of a page as encoding/json reads them.
-func reference(body []byte) ([]string, error) {
+// reference returns the records of a log's page as encoding/json reads them.
+func reference(log Log, body []byte) ([]string, error) {
 	var answer, response map[string]json.RawMessage
 	var stat string
 	var items []json.RawMessage
@@ -167,7 +171,7 @@ func reference(body []byte) ([]string, error) {
 	if answer["response"] != nil && json.Unmarshal(answer["response"], &response) != nil {
 		return nil, errNotJSON
 	}
-	if response["items"] != nil && json.Unmarshal(response["items"], &items) != nil {
+	if response[log.List] != nil && json.Unmarshal(response[log.List], &items) != nil {
 		return nil, errNotJSON
 	}
 	if items == nil {
@@ -180,20 +184,30 @@ func reference(body []byte) ([]string, error) {
 	return all, nil
 }
 
-// sameAsReference compares a page with what encoding/json reads. Metadata that
-// can't be read makes a page malformed; its own tests say which.
+// sameAsReference compares a page of each log with what encoding/json reads. The
+// list of records is called "items", for which each log's own name is put.
 func sameAsReference(t *testing.T, body []byte) {
 	t.Helper()
-	want, wantErr := reference(body)
-	got, err := decodePage(body)
+	for _, log := range Logs {
+		own := bytes.ReplaceAll(body, []byte(`"items"`), []byte(`"`+log.List+`"`))
+		sameAsReferenceOf(t, log, own)
+	}
+}
+
+// sameAsReferenceOf does it for one log. Metadata that can't be read makes a page
+// malformed; its own tests say which.
+func sameAsReferenceOf(t *testing.T, log Log, body []byte) {
+	t.Helper()
+	want, wantErr := reference(log, body)
+	got, err := decodePageOf(log, body)
 	if wantErr == nil && errors.Is(err, errNotJSON) && bytes.Contains(body, []byte("data")) {
 		return
 	}
 	if !errors.Is(err, wantErr) {
-		t.Fatalf("decode = %v, encoding/json says %v for %q", err, wantErr, body)
+		t.Fatalf("%s: decode = %v, encoding/json says %v for %q", log.Name, err, wantErr, body)
 	}
 	if err == nil && !slices.Equal(texts(got.Records), want) {
-		t.Fatalf("decode = %q, encoding/json reads %q", texts(got.Records), want)
+		t.Fatalf("%s: decode = %q, encoding/json reads %q", log.Name, texts(got.Records), want)
 	}
 }
 
@@ -252,15 +266,17 @@ func TestDecodeLikeJSON(t *testing.T) {
 	}
 }
 
-// TestDecodeDamaged cuts a page at every place, and puts every kind of byte in
-// place of every one and between every two.
+// TestDecodeDamaged cuts a page of each log at every place, and puts every kind
+// of byte in place of every one and between every two.
 func TestDecodeDamaged(t *testing.T) {
-	page := `{"stat":"OK","response":{"items":[{"ts":"2026","n":-1.5e+7,"host":null,"a":[1,{"b":true}]}, { "telephony_id" : "\u00e9\n" } ],"metadata":{"total_objects":2}}}`
-	for i := range page {
-		sameAsReference(t, []byte(page[:i]))
-		for _, c := range " \x00\"\\{}[]:,0-+.eutx\u00e9" {
-			sameAsReference(t, []byte(page[:i]+string(c)+page[i:]))
-			sameAsReference(t, []byte(page[:i]+string(c)+page[i+1:]))
+	for _, log := range Logs {
+		page := `{"stat":"OK","response":{"` + log.List + `":[{"ts":"2026","n":-1.5e+7,"host":null,"a":[1,{"b":true}]}, { "id" : "\u00e9\n" } ],"metadata":{"total_objects":2}}}`
+		for i := range page {
+			sameAsReferenceOf(t, log, []byte(page[:i]))
+			for _, c := range " \x00\"\\{}[]:,0-+.eutx\u00e9" {
+				sameAsReferenceOf(t, log, []byte(page[:i]+string(c)+page[i:]))
+				sameAsReferenceOf(t, log, []byte(page[:i]+string(c)+page[i+1:]))
+			}
 		}
 	}
 }
@@ -272,7 +288,14 @@ func FuzzDecode(f *testing.F) {
 	f.Add([]byte(`{"stat":"FAIL","code":"","message":"m","message_detail":"d"}`))
 	f.Add([]byte(`{"stat":"OK","response":{"items":[{"ts":"1","telephony_id":"2","eventtype":3,"host":4}, { "t\u0073" : [ 1 ] ,"ts" : { "host" : 1 } } ]}}`))
 	f.Add([]byte("{\"stat\":\"OK\",\"response\":{\"items\":[ -1.5e+7, \"\\u00e9\xff\" , {\"a\" : [ ] } ]}}"))
-	f.Fuzz(func(t *testing.T, data []byte) { sameAsReference(t, data) })
+	for _, log := range Logs {
+		f.Add(fmt.Appendf(nil, `{"stat":"OK","response":{"items":[1],%q:[{"x":1},2],"metadata":{"next_offset":["1","a"]}}}`, log.List))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		for _, log := range Logs {
+			sameAsReferenceOf(t, log, data)
+		}
+	})
 }
 
 func TestClean(t *testing.T) {

@@ -36,7 +36,7 @@ func TestRetryWaits(t *testing.T) {
 		var log bytes.Buffer
 		sim := newSim(duosim.Config{}, 3)
 		sim.Script(duosim.HTML(502), duosim.Reset, duosim.Truncate, duosim.Status(200, `{"stat":"OK"}`))
-		session := serveBubble(t, sim, duo.Config{Log: slog.New(slog.NewJSONHandler(&log, nil))}).Session(0)
+		session := serveBubble(t, sim, duo.Config{Log: slog.New(slog.NewJSONHandler(&log, nil))}).Session(telephony, 0)
 		got, err := read(t.Context(), session, lastDay())
 		if err != nil || cmp.Diff(ledger(sim), got) != "" {
 			t.Errorf("%d records, %v; want all", len(got), err)
@@ -57,6 +57,7 @@ func checkLog(t *testing.T, log string) {
 	type line struct {
 		Level   string
 		Msg     string
+		Log     string
 		Attempt int
 		Wait    int `json:"wait_ms"`
 		Status  int `json:"http_status"`
@@ -77,10 +78,10 @@ func checkLog(t *testing.T, log string) {
 	}
 	const msg = "duo request retried"
 	want := []line{
-		{"WARN", msg, 1, 0, 502, 0, "HTTP 502"},
-		{"WARN", msg, 2, 0, 0, 0, "net/http: HTTP/1.x transport connection broken: unexpected EOF"},
-		{"WARN", msg, 3, 0, 200, 0, "HTTP 200: unexpected EOF"},
-		{"WARN", msg, 4, 0, 200, 0, "HTTP 200: the body has no list of items"},
+		{"WARN", msg, "telephony", 1, 0, 502, 0, "HTTP 502"},
+		{"WARN", msg, "telephony", 2, 0, 0, 0, "net/http: HTTP/1.x transport connection broken: unexpected EOF"},
+		{"WARN", msg, "telephony", 3, 0, 200, 0, "HTTP 200: unexpected EOF"},
+		{"WARN", msg, "telephony", 4, 0, 200, 0, "HTTP 200: the body has no list of items"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("log (-want +got):\n%s", diff)
@@ -92,7 +93,7 @@ func TestRetryGivesUp(t *testing.T) {
 		sim := newSim(duosim.Config{}, 1)
 		bad := duosim.HTML(http.StatusBadGateway)
 		sim.Script(bad, bad, bad, bad, bad)
-		session := serveBubble(t, sim, duo.Config{}).Session(0)
+		session := serveBubble(t, sim, duo.Config{}).Session(telephony, 0)
 		_, err := read(t.Context(), session, lastDay())
 		failure, ok := errors.AsType[*duo.Error](err)
 		if !ok || failure.Status != 502 || !failure.Temporary || session.Stats().Requests != 5 || session.Stats().Retries != 4 {
@@ -106,7 +107,7 @@ func TestRetryPerPage(t *testing.T) {
 		sim := newSim(duosim.Config{}, 1500)
 		bad := duosim.HTML(http.StatusBadGateway)
 		sim.Script(bad, bad, bad, bad, duosim.Pass, bad, bad, bad, bad)
-		got, err := read(t.Context(), serveBubble(t, sim, duo.Config{}).Session(0), lastDay())
+		got, err := read(t.Context(), serveBubble(t, sim, duo.Config{}).Session(telephony, 0), lastDay())
 		if err != nil || len(got) != 1500 {
 			t.Errorf("%d records, %v; want 1500: the second page has attempts of its own", len(got), err)
 		}
@@ -142,7 +143,7 @@ func TestTimeout(t *testing.T) {
 					defer cancel()
 				}
 				start := time.Now()
-				_, err := read(ctx, serveBubble(t, sim, duo.Config{}).Session(0), lastDay())
+				_, err := read(ctx, serveBubble(t, sim, duo.Config{}).Session(telephony, 0), lastDay())
 				if !tt.want(err) {
 					t.Errorf("error is %v", err)
 				}
@@ -168,7 +169,7 @@ func TestTimeoutOfBody(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		sim := newSim(duosim.Config{}, 1)
 		sim.Script(slowly)
-		got, err := read(t.Context(), serveBubble(t, sim, duo.Config{}).Session(0), lastDay())
+		got, err := read(t.Context(), serveBubble(t, sim, duo.Config{}).Session(telephony, 0), lastDay())
 		if err != nil || len(got) != 1 || !between(gaps(sim), []time.Duration{31 * time.Second}) {
 			t.Errorf("%d records, %v, gaps %v; want the record after 30 seconds and a retry", len(got), err, gaps(sim))
 		}
@@ -186,7 +187,7 @@ func TestBodyIsBounded(t *testing.T) {
 			duosim.Endless(sent, r, next)
 		})
 		client := serveBubble(t, sim, duo.Config{Log: slog.New(slog.NewTextHandler(&log, nil))})
-		got, err := read(t.Context(), client.Session(0), lastDay())
+		got, err := read(t.Context(), client.Session(telephony, 0), lastDay())
 		if err != nil || len(got) != 1 || sent.n < 32<<20 || sent.n >= limit {
 			t.Errorf("%d records, %v after %d bytes; want the record after 32 MiB and a retry", len(got), err, sent.n)
 		}
@@ -224,7 +225,7 @@ func TestCancel(t *testing.T) {
 				ctx, cancel := context.WithCancel(t.Context())
 				time.AfterFunc(5*time.Second, cancel)
 				start := time.Now()
-				session := serveBubble(t, sim, duo.Config{}).Session(0)
+				session := serveBubble(t, sim, duo.Config{}).Session(telephony, 0)
 				_, err := read(ctx, session, lastDay())
 				if !errors.Is(err, context.Canceled) || time.Since(start) != 5*time.Second {
 					t.Errorf("%v after %s; want the cancellation after 5s", err, time.Since(start))

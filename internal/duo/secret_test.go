@@ -41,7 +41,7 @@ func TestSecret(t *testing.T) {
 				return tt.answers[calls-1].key, tt.answers[calls-1].err
 			}})
 			for range 2 {
-				_, err := read(t.Context(), client.Session(0), lastDay())
+				_, err := read(t.Context(), client.Session(telephony, 0), lastDay())
 				failure, failed := errors.AsType[*duo.Error](err)
 				if tt.want == nil && !tt.refused {
 					if err != nil {
@@ -87,7 +87,7 @@ func TestSecretFault(t *testing.T) {
 			sim := newSim(duosim.Config{}, 1)
 			sim.Script(duosim.Refuse(40103, "Invalid signature in request credentials"))
 			client := serve(t, sim, duo.Config{Secret: func() (string, error) { return tt.key, nil }})
-			_, err := client.Probe(t.Context())
+			_, err := client.Probe(t.Context(), telephony)
 			failure, _ := errors.AsType[*duo.Error](err)
 			if failure == nil || failure.Status != http.StatusUnauthorized || !strings.HasPrefix(failure.Hint, "check DUO_IKEY, DUO_SKEY") {
 				t.Fatalf("%v; want a 401 that names the keys", err)

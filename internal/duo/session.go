@@ -9,10 +9,6 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// PageSize is the limit that every request asks for, the API's maximum. Duo may
-// give fewer records and still have more.
-const PageSize = 1000
-
 // Duo limits the requests a minute, to one or two where it is strict, and does
 // not say to how many.
 const (
@@ -23,7 +19,7 @@ const (
 	slowInterval = limitPeriod / 2
 )
 
-// Session is the requests of one run. It keeps their pace and counts them.
+// Session is the requests of one run, which reads one log. It keeps their pace and counts them.
 // Pages are for one goroutine at a time, [Session.Stats] is for all.
 type Session struct {
 	// MaxWait is how long a retry is waited for, 0 for any time. Where it had to
@@ -31,6 +27,7 @@ type Session struct {
 	MaxWait time.Duration
 
 	client *Client
+	log    Log
 	body   bytes.Buffer // the latest answer, so that its memory is used again
 
 	mu       sync.Mutex
@@ -59,7 +56,8 @@ func (s *Session) Stats() Stats {
 
 // Query asks for the records that Duo has between Min and Max, in whole
 // milliseconds and with both of them, oldest first unless Newest is set, after
-// Offset where it is not empty.
+// Offset where it is not empty. A log that is not Ordered comes in Duo's own
+// order, whatever Newest says.
 type Query struct {
 	Min, Max time.Time
 	Offset   string
@@ -70,6 +68,7 @@ type Query struct {
 // reader to conclude.
 type Page struct {
 	// Records are in Duo's order, each as Duo sent it. Mostly they are objects.
+	// They can be fewer than the log's Limit, and Duo still have more.
 	Records []jsontext.Value
 	// Next is next_offset, "" where Duo gave none. Duo gives one with the last
 	// page, too.
@@ -88,7 +87,7 @@ func (s *Session) Page(ctx context.Context, q Query) (Page, error) {
 	if failure != nil {
 		return Page{}, failure
 	}
-	c := call{client: s.client, query: q, key: key, body: &s.body}
+	c := call{client: s.client, log: s.log, query: q, key: key, body: &s.body}
 	for attempt := 1; ; attempt++ {
 		if err := s.await(ctx); err != nil {
 			return Page{}, err
@@ -111,7 +110,7 @@ func (s *Session) Page(ctx context.Context, q Query) (Page, error) {
 		if !s.hold(ctx, wait) {
 			return Page{}, failure
 		}
-		s.client.cfg.Log.WarnContext(ctx, "duo request retried",
+		s.client.cfg.Log.WarnContext(ctx, "duo request retried", "log", s.log.Name,
 			"attempt", attempt, "wait_ms", max(0, time.Until(s.Stats().Next).Milliseconds()),
 			"http_status", failure.Status, "duo_code", failure.Code, "reason", failure.Reason())
 	}

@@ -74,7 +74,7 @@ func TestSignature(t *testing.T) {
 		},
 		"telephony, computed with duo_client_python": {
 			skey: skeyB,
-			signed: signed{date: dateB, method: "GET", host: hostB, path: logPath,
+			signed: signed{date: dateB, method: "GET", host: hostB, path: telephony.Path,
 				query: "limit=1000&maxtime=1666714065304&mintime=1666714000000&next_offset=1666714065304%2C5bf1a860-fe39-49e3-be29-217659663a74&sort=ts%3Aasc"},
 			want: "653b9f9743a10bbc2eb0db5fa0e599d8fcd2c94eac479dd5716b5a6c739b2633" +
 				"e0ffeffd06b44f30c5fd58f1fedac9885bff3d4de469ec3eddbdd83d3d357186",

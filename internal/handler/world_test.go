@@ -69,7 +69,8 @@ func newWorld(t *testing.T, auth *handler.Auth) *world {
 			Delay: 150 * time.Second, Overlap: 10 * time.Minute, MaxWindow: 6 * time.Hour,
 		},
 	}
-	w.url = start(t, handler.New(handler.Config{Collector: w.Collector, Auth: auth, Log: log, Version: "v1.2.3", Revision: "collector-00042"}))
+	streams := &collect.Streams{Collectors: []*collect.Collector{w.Collector}, Concurrency: 8}
+	w.url = start(t, handler.New(handler.Config{Streams: streams, Auth: auth, Log: log, Version: "v1.2.3", Revision: "collector-00042"}))
 	t.Cleanup(func() { checkSecrets(t, "the log", w.log.String()) })
 	return w
 }

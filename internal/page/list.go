@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"duo-telephony-collector/internal/collect"
 	"duo-telephony-collector/internal/store"
 )
 
@@ -19,6 +20,22 @@ func newList(streams []stream) list {
 	return slices.SortedStableFunc(slices.Values(streams), func(a, b stream) int {
 		return cmp.Or(cmp.Compare(a.rank(), b.rank()), cmp.Compare(b.lag(), a.lag()))
 	})
+}
+
+// WorstFirst returns the logs as the page lists them, the one that most needs to
+// be seen first.
+func (s State) WorstFirst() []collect.LogStatus {
+	var streams []stream
+	logs := map[string]collect.LogStatus{}
+	for _, log := range s.Logs {
+		streams = append(streams, newStream(log, s))
+		logs[log.Stream] = log
+	}
+	var sorted []collect.LogStatus
+	for _, of := range newList(streams) {
+		sorted = append(sorted, logs[of.Stream])
+	}
+	return sorted
 }
 
 // rank is the lower, the more a stream needs to be seen.

@@ -1,6 +1,6 @@
-// Package record reads telephony records: which line a record becomes, when it
-// happened, and what tells it from others. It alone knows the names of a
-// record's members.
+// Package record reads a log's records: which line a record becomes, when it
+// happened, and what tells it from others. The log's row in [duo.Logs] says which
+// members tell.
 package record
 
 import (
@@ -8,15 +8,19 @@ import (
 	"crypto/sha256"
 	"errors"
 	"io"
+	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"duo-telephony-collector/internal/duo"
 )
 
-// Record is one telephony event as it goes into an object.
+// Record is one event as it goes into an object.
 type Record struct {
 	Line []byte // one line of JSON, without the newline
 	// At is the record's time in whole milliseconds since 1970, the unit of
@@ -33,15 +37,15 @@ type Record struct {
 type members struct{ Time, ID, EventType, Host jsontext.Value }
 
 // named returns where the value of a member is kept, nil if none needs it.
-func (m *members) named(name []byte) *jsontext.Value {
-	switch string(name) {
-	case "ts":
+func (r *reader) named(m *members, name []byte) *jsontext.Value {
+	switch {
+	case string(name) == r.log.Time:
 		return &m.Time
-	case "telephony_id":
+	case string(name) == r.log.ID:
 		return &m.ID
-	case "eventtype":
+	case string(name) == "eventtype":
 		return &m.EventType
-	case "host":
+	case string(name) == "host":
 		return &m.Host
 	}
 	return nil
@@ -51,17 +55,17 @@ func (m *members) named(name []byte) *jsontext.Value {
 // strings and numbers.
 var asSent = json.JoinOptions(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true), jsontext.PreserveRawStrings(true))
 
-// Read reads a record from the JSON that Duo sent, or from a line of an object,
-// and leaves that as it is. The record's line is the same JSON without white
-// space between its tokens. If host is not empty, the line also has the members
-// that SecOps' parser reads and Duo's API does not send: Duo's own clients add
-// them.
+// Read reads a record of a log from the JSON that Duo sent, or from a line of an
+// object, and leaves that as it is. The record's line is the same JSON without
+// white space between its tokens. If host is not empty and the log has an
+// EventType, the line also has the two members that SecOps' parser reads and Duo's
+// API does not send: Duo's own clients add them.
 //
 // Whatever the JSON is, it is kept. What is no JSON, in an object that somebody
 // damaged, is a record without time and id.
-func Read(raw []byte, host string) Record {
+func Read(raw []byte, log duo.Log, host string) Record {
 	var p Page
-	return p.Read([]jsontext.Value{raw}, host)[0]
+	return p.Read([]jsontext.Value{raw}, log, host)[0]
 }
 
 // Page is the memory of a page's records, to be used again.
@@ -71,11 +75,15 @@ type Page struct {
 	lines   []byte
 }
 
-// Read reads the records of a page, in place of those before.
-func (p *Page) Read(page []jsontext.Value, host string) []Record {
+// Read reads the records of a page of a log, in place of those before.
+func (p *Page) Read(page []jsontext.Value, log duo.Log, host string) []Record {
+	p.log = log
+	if log.EventType == "" {
+		host = ""
+	}
 	size := 0
 	for _, raw := range page {
-		size += len(raw) + len(eventType) + len(hostKey) + len(host) + len(`,,""`)
+		size += len(raw) + len(eventTypeKey) + len(log.EventType) + len(hostKey) + len(host) + len(`,"",""`)
 	}
 	// Whole from the start: the lines would stay behind if it grew.
 	p.records, p.lines = p.records[:0], slices.Grow(p.lines[:0], size)
@@ -91,6 +99,7 @@ func (p *Page) Read(page []jsontext.Value, host string) []Record {
 
 // reader is kept from record to record, for its memory.
 type reader struct {
+	log     duo.Log
 	decoder jsontext.Decoder
 	source  bytes.Buffer
 }
@@ -111,9 +120,9 @@ func (r *reader) append(lines, raw []byte, host string) ([]byte, Record) {
 	if !ok {
 		return lines, Record{ID: hash("line", line)}
 	}
-	record := Record{At: millis(m.Time), ID: identity(line, m)}
+	record := Record{At: millis(m.Time, r.log.TimeUnit), ID: r.identity(line, m)}
 	if host != "" && line[0] == '{' {
-		lines = enrich(lines, host, m)
+		lines = enrich(lines, r.log.EventType, host, m)
 	}
 	return lines, record
 }
@@ -142,7 +151,7 @@ func (r *reader) member(m *members, line []byte) error {
 	if err != nil {
 		return err
 	}
-	member := m.named(plain(name))
+	member := r.named(m, plain(name))
 	if member == nil {
 		return r.decoder.SkipValue()
 	}
@@ -157,10 +166,10 @@ func (r *reader) ended() bool {
 	return errors.Is(err, io.EOF)
 }
 
-// Name returns the id of a record for people to read: a string without its
+// Name returns the id of a log's record for people to read: a string without its
 // quotes, or a number; "" for anything else. The line is a record's.
-func Name(line []byte) string {
-	var r reader
+func Name(line []byte, log duo.Log) string {
+	r := reader{log: log}
 	m, _ := r.members(line)
 	if m.ID.Kind() == '{' || m.ID.Kind() == '[' {
 		return "" // may hold anything
@@ -189,25 +198,56 @@ func text(value jsontext.Value) []byte {
 	return s
 }
 
-// millis reads a JSON string that holds an RFC 3339 time; 0 if it does not.
-func millis(value jsontext.Value) int64 {
-	if value.Kind() != '"' {
+// millis reads a time: a count of units or, where that is 0, a JSON string that
+// holds an RFC 3339 time. It returns 0 for anything else.
+func millis(value jsontext.Value, unit time.Duration) int64 {
+	if value.Kind() == '"' {
+		value = plain(value)
+	} else if unit == 0 {
 		return 0
 	}
-	t, err := time.Parse(time.RFC3339Nano, string(plain(value)))
+	if unit != 0 {
+		return whole(value) * unit.Milliseconds()
+	}
+	t, err := time.Parse(time.RFC3339Nano, string(value))
 	if err != nil {
 		return 0
 	}
 	return t.UnixMilli()
 }
 
-// identity is id and time as Duo wrote them, or all bytes where the id says
-// nothing: it is no string, or a blank, a dash, "N/A" or zeros.
-func identity(line []byte, m members) [16]byte {
-	if m.ID.Kind() == '"' && bytes.ContainsAny(plain(m.ID), "123456789") {
+// maxWhole is up to where a float64 holds every whole number.
+const maxWhole = 1 << 53
+
+// whole reads a whole number, which may be written with a fraction of 0 or an
+// exponent; 0 if it is none, or one that a float64 may not hold.
+func whole(number jsontext.Value) int64 {
+	f, err := strconv.ParseFloat(string(number), 64)
+	if err != nil || number.Kind() != '0' || !number.IsValid() || f != math.Trunc(f) || math.Abs(f) > maxWhole {
+		return 0
+	}
+	return int64(f)
+}
+
+// identity is id and time as Duo wrote them. It is all bytes where that does not
+// make a record the log's only one, or where the id says nothing.
+func (r *reader) identity(line []byte, m members) [16]byte {
+	if r.log.Unique && m.ID.Kind() == '"' && tells(plain(m.ID)) {
 		return hash("id", m.ID, m.Time)
 	}
-	return hash("line", Undo(line, ""))
+	return hash("line", Undo(line, r.log, ""))
+}
+
+// tells reports whether an id tells its record from others. A blank, a dash,
+// "N/A" or zeros do not: they have no digit but 0. Nor need a key of Duo's own
+// form have one, which is about twenty capitals and digits by chance.
+func tells(id []byte) bool {
+	if bytes.ContainsAny(id, "123456789") {
+		return true
+	}
+	const length, different = 16, 8 // at least
+	return len(id) >= length && len(bytes.Trim(id, "0ABCDEFGHIJKLMNOPQRSTUVWXYZ")) == 0 &&
+		len(slices.Compact(slices.Sorted(slices.Values(id)))) >= different
 }
 
 // hash hashes the parts, each followed by a zero byte, which JSON never holds.
@@ -223,20 +263,25 @@ func hash(kind string, parts ...[]byte) [16]byte {
 }
 
 const (
-	eventType = `"eventtype":"telephony"`
-	hostKey   = `"host":`
+	eventTypeKey = `"eventtype":`
+	hostKey      = `"host":`
 )
 
 // enrich appends the members that an object lacks.
-func enrich(line []byte, host string, m members) []byte {
+func enrich(line []byte, eventType, host string, m members) []byte {
 	line = line[:len(line)-1]
 	if m.EventType == nil {
-		line = append(comma(line), eventType...)
+		line = appendMember(line, eventTypeKey, eventType)
 	}
 	if m.Host == nil {
-		line, _ = jsontext.AppendQuote(append(comma(line), hostKey...), host) // fails for invalid UTF-8, which no host has
+		line = appendMember(line, hostKey, host)
 	}
 	return append(line, '}')
+}
+
+func appendMember(line []byte, key, value string) []byte {
+	line, _ = jsontext.AppendQuote(append(comma(line), key...), value) // fails for invalid UTF-8, which neither value has
+	return line
 }
 
 // comma separates the next member from the one before it.
@@ -247,16 +292,20 @@ func comma(line []byte) []byte {
 	return append(line, ',')
 }
 
-// Undo returns the line of an object without its last bracket, and without the
-// members that Read may have added for host, or for any host if that is "". A
-// line that is no object is returned whole.
-func Undo(line []byte, host string) []byte {
+// Undo returns a line of a log without the bracket that ends an object, and
+// without the members that Read may have added for host, or for any host if that
+// is "". A line that is no object is returned whole.
+func Undo(line []byte, log duo.Log, host string) []byte {
 	if len(line) == 0 || line[0] != '{' {
 		return line
 	}
 	line = line[:len(line)-1]
+	if log.EventType == "" {
+		return line // what it has is Duo's
+	}
+	added := []byte(eventTypeKey + `"` + log.EventType + `"`)
 	for {
-		rest := withoutHost(bytes.TrimSuffix(line, []byte(eventType)), host)
+		rest := withoutHost(bytes.TrimSuffix(line, added), host)
 		if len(rest) == len(line) {
 			return line
 		}

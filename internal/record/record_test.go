@@ -6,9 +6,13 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"duo-telephony-collector/internal/duo"
 )
 
 const apiHost = "api-x.duosecurity.com"
+
+var telephony, _ = duo.LogNamed("telephony")
 
 func TestEnrich(t *testing.T) {
 	t.Parallel()
@@ -27,10 +31,10 @@ func TestEnrich(t *testing.T) {
 		"{ \"n\" : 1e400 ,\n\"n\":-0.0 } ": `{"n":1e400,"n":-0.0,` + both,
 		"{\"u\":\"\u2028\\u2028\\n\xff\"}": "{\"u\":\"\u2028\\u2028\\n\xff\"," + both,
 	} {
-		if got := string(Read([]byte(in), apiHost).Line); got != want {
+		if got := string(Read([]byte(in), telephony, apiHost).Line); got != want {
 			t.Errorf("%q becomes\n%q, want\n%q", in, got, want)
 		}
-		if got := Read([]byte(in), "").Line; bytes.Contains(got, []byte("telephony")) {
+		if got := Read([]byte(in), telephony, "").Line; bytes.Contains(got, []byte("telephony")) {
 			t.Errorf("%q is enriched although it shall not be: %q", in, got)
 		}
 	}
@@ -67,7 +71,7 @@ func TestIdentity(t *testing.T) {
 		{"no id, other bytes", `{"a":1}`, `{"a":2}`, false},
 		{"null and empty are no ids", `{"telephony_id":null}`, `{"telephony_id":""}`, false},
 	} {
-		a, b := Read([]byte(test.a), apiHost), Read([]byte(test.b), apiHost)
+		a, b := Read([]byte(test.a), telephony, apiHost), Read([]byte(test.b), telephony, apiHost)
 		if (a.ID == b.ID) != test.same {
 			t.Errorf("%s: the same is %v", test.name, a.ID == b.ID)
 		}
@@ -82,18 +86,22 @@ func TestIdentityEnriched(t *testing.T) {
 		`{}`, `{"a":1}`, `{"host":"own"}`, `{"eventtype":"telephony"}`, `{"a":1,"host":"own","eventtype":"telephony"}`, `{"a":1,"host":"own"}`,
 		`{"a":{"host":"x"}}`, `{"a":"\"host\":\"x"}`, `{"host":7}`, `[]`, `"host"`, `{"telephony_id":"x1"}`,
 	} {
-		plain := Read([]byte(raw), "")
+		plain := Read([]byte(raw), telephony, "")
 		for _, host := range []string{"", apiHost, "api-y.duosecurity.com"} {
-			if r := Read([]byte(raw), host); r.ID != plain.ID || Read(r.Line, "").ID != plain.ID {
+			if r := Read([]byte(raw), telephony, host); r.ID != plain.ID || Read(r.Line, telephony, "").ID != plain.ID {
 				t.Errorf("%s, written as %s, is another record", raw, r.Line)
 			}
 		}
 	}
 }
 
-// FuzzRecord turns any JSON value into a line: it is valid, keeps what was
-// there in its place, and reads back with the same time and identity.
+// FuzzRecord turns any JSON value into a line of each log: it is valid, keeps what
+// was there in its place, and reads back with the same time and identity.
 func FuzzRecord(f *testing.F) {
+	for _, log := range duo.Logs {
+		f.Add(fmt.Appendf(nil, `{%q:"SE1","eventtype":"telephony",%q:"1795171200123","host":"x"}`, log.ID, log.Time))
+		f.Add(fmt.Appendf(nil, `{%q:"ab","x":{},%q:1.795171200123e12}`, log.ID, log.Time))
+	}
 	for _, s := range []string{`{}`, `{"telephony_id":"x","ts":"2026-01-02T03:04:05.678901+00:00"}`, `[1,"\n"]`, "{ \"a\" :\t\"\u2028\xff\" }", `{"host":1,"host":2}`} {
 		f.Add([]byte(s))
 	}
@@ -101,24 +109,34 @@ func FuzzRecord(f *testing.F) {
 		if !json.Valid(raw) {
 			return
 		}
-		r := Read(raw, apiHost)
-		if bytes.ContainsAny(r.Line, "\n\r") || !json.Valid(r.Line) {
-			t.Fatalf("%q becomes the line %q", raw, r.Line)
-		}
-		var plain bytes.Buffer
-		if err := json.Compact(&plain, raw); err != nil {
-			t.Fatal(err)
-		}
-		if !bytes.HasPrefix(r.Line, bytes.TrimSuffix(plain.Bytes(), []byte("}"))) {
-			t.Fatalf("%q becomes %q", plain.Bytes(), r.Line)
-		}
-		if again := Read(r.Line, ""); again.ID != r.ID || again.At != r.At {
-			t.Fatalf("%q reads back as %+v, was %+v", r.Line, again, r)
-		}
-		if twice := Read(r.Line, apiHost); !bytes.Equal(twice.Line, r.Line) {
-			t.Fatalf("%q is enriched twice: %q", r.Line, twice.Line)
+		for _, log := range duo.Logs {
+			becomesLine(t, log, raw)
 		}
 	})
+}
+
+func becomesLine(t *testing.T, log duo.Log, raw []byte) {
+	t.Helper()
+	r := Read(raw, log, apiHost)
+	if bytes.ContainsAny(r.Line, "\n\r") || !json.Valid(r.Line) {
+		t.Fatalf("%s: %q becomes the line %q", log.Name, raw, r.Line)
+	}
+	var plain bytes.Buffer
+	if err := json.Compact(&plain, raw); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.HasPrefix(r.Line, bytes.TrimSuffix(plain.Bytes(), []byte("}"))) {
+		t.Fatalf("%s: %q becomes %q", log.Name, plain.Bytes(), r.Line)
+	}
+	if log.EventType == "" && !bytes.Equal(r.Line, plain.Bytes()) {
+		t.Fatalf("%s: %q becomes %q, and nothing is to be added", log.Name, plain.Bytes(), r.Line)
+	}
+	if again := Read(r.Line, log, ""); again.ID != r.ID || again.At != r.At {
+		t.Fatalf("%s: %q reads back as %+v, was %+v", log.Name, r.Line, again, r)
+	}
+	if twice := Read(r.Line, log, apiHost); !bytes.Equal(twice.Line, r.Line) {
+		t.Fatalf("%s: %q is enriched twice: %q", log.Name, r.Line, twice.Line)
+	}
 }
 
 // TestTime reads RFC 3339 in any form, also where it is escaped.
@@ -137,11 +155,11 @@ func TestTime(t *testing.T) {
 		`"2026-03-01"`:                            0,
 		`""`:                                      0, `7`: 0, `null`: 0, `["2026-03-01T11:00:00Z"]`: 0,
 	} {
-		if got := Read([]byte(`{"ts":`+value+`}`), "").At; got != want {
+		if got := Read([]byte(`{"ts":`+value+`}`), telephony, "").At; got != want {
 			t.Errorf("%s is read as %d, want %d", value, got, want)
 		}
 	}
-	if got := Read([]byte(`{"ts":"2026-03-01T11:00:00Z","ts":"2026-03-01T11:00:00.573Z","Ts":"2026-03-02T11:00:00Z","x":{"ts":1}}`), "").At; got != at {
+	if got := Read([]byte(`{"ts":"2026-03-01T11:00:00Z","ts":"2026-03-01T11:00:00.573Z","Ts":"2026-03-02T11:00:00Z","x":{"ts":1}}`), telephony, "").At; got != at {
 		t.Errorf("of two times and another key %d is read, want the last time, %d", got, at)
 	}
 }
@@ -154,7 +172,7 @@ func TestIdentityStays(t *testing.T) {
 		`{ "a" : 1 }`: "dd81eef8ca2c8b83d3315adb6f6bac9a",
 		`[1]`:         "7c13dba1a0661e39434122f63661d84b",
 	} {
-		if got := fmt.Sprintf("%x", Read([]byte(raw), apiHost).ID); got != want {
+		if got := fmt.Sprintf("%x", Read([]byte(raw), telephony, apiHost).ID); got != want {
 			t.Errorf("the identity of %s is %s, was %s", raw, got, want)
 		}
 	}
@@ -165,12 +183,12 @@ func TestName(t *testing.T) {
 	for id, want := range map[string]string{
 		`"60799fee"`: "60799fee", `"\u0061b"`: "ab", `7`: "7", `null`: "null", `["x"]`: "", `{"x":1}`: "",
 	} {
-		if got := Name([]byte(`{"telephony_id":` + id + `}`)); got != want {
+		if got := Name([]byte(`{"telephony_id":`+id+`}`), telephony); got != want {
 			t.Errorf("%s has the name %q, want %q", id, got, want)
 		}
 	}
 	for _, line := range []string{`{}`, `7`, `{"telephony_id"`} {
-		if got := Name([]byte(line)); got != "" {
+		if got := Name([]byte(line), telephony); got != "" {
 			t.Errorf("%s has the name %q", line, got)
 		}
 	}
@@ -189,7 +207,7 @@ func TestUndo(t *testing.T) {
 		`[]`:                                                             {`[]`, `[]`},
 		``:                                                               {``, ``},
 	} {
-		if got := [2]string{string(Undo([]byte(line), apiHost)), string(Undo([]byte(line), ""))}; got != want {
+		if got := [2]string{string(Undo([]byte(line), telephony, apiHost)), string(Undo([]byte(line), telephony, ""))}; got != want {
 			t.Errorf("%s becomes %q, want %q", line, got, want)
 		}
 	}
@@ -200,9 +218,14 @@ func TestUndo(t *testing.T) {
 func TestDamagedLine(t *testing.T) {
 	t.Parallel()
 	for _, line := range []string{"", "{", `{ "a" : 1 ] }`, `{"telephony_id":"x"`, "\x00", `{"ts":"2026-01-02T03:04:05.678901+00:00"}}`} {
-		if r := Read([]byte(line), apiHost); r.At != 0 || r.ID != hash("line", []byte(line)) || string(r.Line) != line {
-			t.Errorf("%q is read as %+v", line, r)
-		}
+		staysDamaged(t, telephony, []byte(line))
+	}
+}
+
+func staysDamaged(t *testing.T, log duo.Log, line []byte) {
+	t.Helper()
+	if r := Read(line, log, apiHost); r.At != 0 || r.ID != hash("line", line) || !bytes.Equal(r.Line, line) {
+		t.Fatalf("%s: %q is read as %+v", log.Name, line, r)
 	}
 }
 
@@ -211,7 +234,7 @@ func TestDamagedLine(t *testing.T) {
 func TestSpacedLine(t *testing.T) {
 	t.Parallel()
 	line := []byte(`{ "a" : [ 1 ] } `)
-	spaced, plain := Read(line, ""), Read([]byte(`{"a":[1]}`), "")
+	spaced, plain := Read(line, telephony, ""), Read([]byte(`{"a":[1]}`), telephony, "")
 	if spaced.ID != plain.ID || string(spaced.Line) != string(plain.Line) || string(line) != `{ "a" : [ 1 ] } ` {
 		t.Errorf("%q is read as %+v, want %+v", line, spaced, plain)
 	}

@@ -4,15 +4,16 @@ import (
 	"testing"
 	"time"
 
+	"duo-telephony-collector/internal/duo"
 	"duo-telephony-collector/internal/record"
 	"duo-telephony-collector/internal/store"
 	"duo-telephony-collector/internal/writer"
 )
 
-// TestShelfBorders has an object's only record at the edge of a page: it is
+// TestIndexBorders has an object's only record at the edge of a page: it is
 // loaded where both have a millisecond in common, and only there. An earlier
 // build wrote the times in metadata to the microsecond.
-func TestShelfBorders(t *testing.T) {
+func TestIndexBorders(t *testing.T) {
 	t.Parallel()
 	noon := time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
 	window := store.Window{From: noon, To: noon.Add(time.Hour)}
@@ -27,23 +28,23 @@ func TestShelfBorders(t *testing.T) {
 			t.Fatal(err)
 		}
 		for ms, want := range map[int64]bool{3: false, 4: false, 5: true, 6: false, 7: false} {
-			s, err := openShelf(t.Context(), []Bucket{dir}, around{from: window.From, to: window.To, reach: time.Hour}, "s")
+			s, err := newIndex(t.Context(), duo.Logs[0], []Bucket{dir}, around{from: window.From, to: window.To, lookback: time.Hour}, "s")
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := s.turn(t.Context(), []record.Record{{At: noon.UnixMilli() + ms}}); err != nil {
+			if err := s.load(t.Context(), []record.Record{{At: noon.UnixMilli() + ms}}); err != nil {
 				t.Fatal(err)
 			}
-			if got := s.has(record.Read([]byte(`{"telephony_id":"x1"}`), "").ID); got != want {
+			if got := s.has(record.Read([]byte(`{"telephony_id":"x1"}`), duo.Logs[0], "").ID); got != want {
 				t.Errorf("an object of %s, a page of %d ms: held is %t", offset, ms, got)
 			}
 		}
 	}
 }
 
-// TestShelfUntimed has a page with a record that has no readable time: of the
+// TestIndexUntimed has a page with a record that has no readable time: of the
 // objects of other times only those are loaded that may hold it.
-func TestShelfUntimed(t *testing.T) {
+func TestIndexUntimed(t *testing.T) {
 	t.Parallel()
 	noon := time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
 	window := store.Window{From: noon, To: noon.Add(time.Hour)}
@@ -57,11 +58,11 @@ func TestShelfUntimed(t *testing.T) {
 		}
 	}
 	for at, want := range map[int64][]bool{0: {false, true, true}, noon.UnixMilli(): {false, false, false}, noon.Add(time.Minute).UnixMilli(): {true, true, true}} {
-		s, err := openShelf(t.Context(), []Bucket{dir}, around{from: window.From, to: window.To, reach: time.Hour}, "s")
+		s, err := newIndex(t.Context(), duo.Logs[0], []Bucket{dir}, around{from: window.From, to: window.To, lookback: time.Hour}, "s")
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := s.turn(t.Context(), []record.Record{{At: at}}); err != nil {
+		if err := s.load(t.Context(), []record.Record{{At: at}}); err != nil {
 			t.Fatal(err)
 		}
 		for i, o := range s.objects {

@@ -1,0 +1,104 @@
+package collect
+
+import (
+	"slices"
+
+	"duo-telephony-collector/internal/duo"
+	"duo-telephony-collector/internal/record"
+	"duo-telephony-collector/internal/store"
+	"duo-telephony-collector/internal/writer"
+)
+
+// cache is what a run keeps in memory from page to page. None of it is stored:
+// the next run makes it anew from the cursor, Duo and the bucket.
+type cache struct {
+	log     duo.Log
+	seen    seenSet
+	walk    walk
+	index   *index // of what the bucket holds, nil where that is not asked for
+	lines   []byte // of the batch
+	replay  bool   // the page in hand is to be delivered again: a part of it was
+	resumed bool   // another run may have begun the window in progress
+}
+
+// choose returns what is to be delivered of a page: all records that were not
+// delivered before and that the bucket does not hold. The cursor's window is
+// where the walk is.
+func (m *cache) choose(p page, c store.Cursor) batch {
+	if m.seen == nil || len(m.seen) != c.Seen.Len() { // an object was adopted, or a range begun
+		m.seen = newSeenSet(c.Seen, m.log.Limit)
+	}
+	m.walk, m.replay = m.walk.at(c.Window), false
+	b := batch{lines: m.lines[:0], ids: make([]store.ID, 0, len(p.records))}
+	times := make([]int64, 0, len(p.records))
+	for _, r := range p.records {
+		if borders(c.Window, r.At) {
+			b.shown += m.walk.mark(m.walk.borders, r.ID)
+			continue
+		}
+		if in(c.Window, r.At) {
+			times = append(times, r.At)
+		}
+		_, known := m.seen[r.ID]
+		b.shown += m.walk.mark(m.seen, r.ID)
+		if known {
+			b.duplicates++
+			continue
+		}
+		b.ids = append(b.ids, r.ID)
+		if m.index.has(r.ID) {
+			b.duplicates++
+			continue
+		}
+		b.add(r, &c)
+	}
+	b.anchor = anchorAfter(times, c.Window.Anchor)
+	if len(times) > 0 {
+		b.latest = slices.Max(times)
+	}
+	m.lines = b.lines
+	return b
+}
+
+// adopt returns the batch that an object holds, in place of the one that was to
+// be written under its name. Where the object lacks records of that one, the
+// walk stays where it is: they are the next object's.
+func (m *cache) adopt(o writer.Object, instead batch, c store.Cursor) batch {
+	b := batch{duplicates: instead.duplicates, latest: instead.latest}
+	lacks := map[store.ID]bool{}
+	for _, id := range instead.ids {
+		lacks[id] = true
+	}
+	for line := range lines(o.Data) {
+		r := record.Read(line, m.log, "")
+		b.add(r, &c)
+		if in(c.Window, r.At) {
+			b.latest = max(b.latest, r.At)
+		}
+		if _, known := m.seen[r.ID]; !known || lacks[r.ID] {
+			b.ids = append(b.ids, r.ID)
+			m.seen[r.ID], lacks[r.ID] = 0, false
+		}
+	}
+	if m.replay = slices.ContainsFunc(instead.ids, func(id store.ID) bool { return lacks[id] }); m.replay {
+		b.window = c.Window
+		b.window.Page++
+		b.window.Fresh += b.records
+		return b
+	}
+	b.anchor, b.shown, b.window, b.gap, b.failure = instead.anchor, instead.shown, instead.window, instead.gap, instead.failure
+	return b
+}
+
+// follow brings the cache from one committed Seen to the next, after a batch.
+func (m *cache) follow(last, next store.Seen, b batch) {
+	if m.replay { // what the object lacks was chosen in vain, and counted
+		m.seen, m.walk = nil, walk{page: m.walk.page, to: m.walk.to, largest: m.walk.largest}
+	}
+	if m.seen != nil {
+		m.seen.follow(last, next)
+	}
+	if !b.window.Open() {
+		m.index, m.resumed = nil, false
+	}
+}

@@ -1,0 +1,43 @@
+package collect
+
+import "duo-telephony-collector/internal/store"
+
+// seenSet is the identities of the cursor's Seen, each with the number of the
+// page that last showed it. It is kept from page to page: made anew for each,
+// every page would pay for the whole overlap.
+type seenSet map[store.ID]int
+
+// newSeenSet returns the set of seen, with room for a page.
+func newSeenSet(seen store.Seen, page int) seenSet {
+	set := make(seenSet, seen.Len()+page)
+	for _, p := range seen {
+		for _, id := range p.IDs {
+			set[id] = 0
+		}
+	}
+	return set
+}
+
+// follow removes what the next Seen lacks of the last one. What it has more was
+// added when it was chosen or adopted.
+func (s seenSet) follow(last, next store.Seen) {
+	gone := last.Without(next)
+	if len(gone) == 0 {
+		return
+	}
+	stay := map[store.ID]bool{}
+	if end := len(last) - 1; gone[len(gone)-1].Number == last[end].Number { // it may go on in a new part
+		for _, p := range next.Without(last) {
+			for _, id := range p.IDs {
+				stay[id] = true
+			}
+		}
+	}
+	for _, p := range gone {
+		for _, id := range p.IDs {
+			if !stay[id] {
+				delete(s, id)
+			}
+		}
+	}
+}
