@@ -10,26 +10,69 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"path/filepath"
+	"slices"
+	"strings"
 
+	"duo-telephony-collector/internal/collect"
+	"duo-telephony-collector/internal/duo"
 	"duo-telephony-collector/internal/udm"
 )
 
 // maxLine is the longest line that a SecOps feed takes, in bytes.
 const maxLine = 4 << 20
 
-const udmUsage = `usage: server udm [FILE…]
+const udmUsage = `usage: server udm [-log L] [FILE…]
   shows what Google SecOps makes of records: reads them from files, gzip or not,
   or from standard input, one a line, and writes an event for each. The events
-  hold phone numbers, as the records do.
+  hold phone numbers and names, as the records do.
+  -log L  the log that they are of: telephony, authentication or activity.
+          Without it an object's name tells (authentication_….ndjson); what
+          has no such name, and standard input, is telephony.
 `
+
+// unnamedLog is the log of records that come without an object's name.
+const unnamedLog = "telephony"
 
 // udmCommand prints events. A line that can't be one is told of on standard
 // error by its place, never by its content, and the others are done.
-type udmCommand struct{ files []string }
+type udmCommand struct {
+	mapping udm.Mapping // nil for that of each file's log
+	files   []string
+}
 
 func (c *udmCommand) define(flags *flag.FlagSet) {
 	flags.Usage = func() { fmt.Fprint(flags.Output(), udmUsage) }
+	flags.Func("log", "", func(log string) (err error) {
+		c.mapping, err = mappingOf(log)
+		return err
+	})
+}
+
+func mappingOf(log string) (udm.Mapping, error) {
+	if mapping, ok := udm.Mappings[log]; ok {
+		return mapping, nil
+	}
+	if _, ok := duo.LogNamed(log); ok {
+		return nil, fmt.Errorf("the log %s has no parser in Google SecOps, so there are no events of it", log)
+	}
+	return nil, fmt.Errorf("it must be one of %s", strings.Join(slices.Sorted(maps.Keys(udm.Mappings)), ", "))
+}
+
+// logOf tells the log of an object, copied here with its folders or without, by
+// the stream that its name begins with, as in telephony-backfill_….ndjson.
+func logOf(file string) string {
+	for _, log := range duo.Logs {
+		for _, backfill := range []bool{false, true} {
+			stream := collect.Stream{Log: log.Name, Backfill: backfill}
+			if strings.HasPrefix(filepath.Base(file), stream.String()+"_") {
+				return log.Name
+			}
+		}
+	}
+	return unnamedLog
 }
 
 func (c *udmCommand) accept(files []string) error {
@@ -40,7 +83,7 @@ func (c *udmCommand) accept(files []string) error {
 func (c *udmCommand) run(ctx context.Context, con console) int {
 	ended := make(chan int, 1)
 	go func() { // a read from a terminal does not end with ctx
-		p := newPrinter(con)
+		p := newPrinter(con, c.mapping)
 		ended <- p.printAll(c.files, con.in)
 	}()
 	select {
@@ -53,14 +96,15 @@ func (c *udmCommand) run(ctx context.Context, con console) int {
 
 // printer writes events, and faults as file:line: what is wrong.
 type printer struct {
-	out    *bufio.Writer
-	events *json.Encoder
-	faults io.Writer
-	failed bool
+	mapping udm.Mapping // nil for that of each file's log
+	out     *bufio.Writer
+	events  *json.Encoder
+	faults  io.Writer
+	failed  bool
 }
 
-func newPrinter(con console) *printer {
-	p := &printer{out: bufio.NewWriterSize(con.out, 1<<16), faults: con.err}
+func newPrinter(con console, mapping udm.Mapping) *printer {
+	p := &printer{mapping: mapping, out: bufio.NewWriterSize(con.out, 1<<16), faults: con.err}
 	p.events = json.NewEncoder(p.out)
 	p.events.SetEscapeHTML(false)
 	return p
@@ -105,7 +149,7 @@ func (p *printer) fault(err error) {
 // print writes the events of one file, each as soon as no further line is at
 // hand. It returns an error where no event can be written any more.
 func (p *printer) print(file string, in io.Reader) error {
-	r, err := unzipped(in)
+	mapping, r, err := p.open(file, in)
 	if err != nil {
 		p.fault(fmt.Errorf("%s: %w", file, err))
 		return nil
@@ -116,7 +160,7 @@ func (p *printer) print(file string, in io.Reader) error {
 			return nil
 		}
 		if err == nil && len(line) > 0 {
-			err = p.convert(line)
+			err = p.convert(mapping, line)
 		}
 		if err != nil {
 			p.fault(fmt.Errorf("%s:%d: %w", file, n, err))
@@ -132,8 +176,21 @@ func (p *printer) print(file string, in io.Reader) error {
 	}
 }
 
-func (p *printer) convert(line []byte) error {
-	event, err := udm.Convert(line)
+// open takes the log from the file's name where none was asked for.
+func (p *printer) open(file string, in io.Reader) (udm.Mapping, *bufio.Reader, error) {
+	mapping := p.mapping
+	if mapping == nil {
+		var err error
+		if mapping, err = mappingOf(logOf(file)); err != nil {
+			return nil, nil, err
+		}
+	}
+	r, err := unzipped(in)
+	return mapping, r, err
+}
+
+func (p *printer) convert(mapping udm.Mapping, line []byte) error {
+	event, err := mapping.Convert(line)
 	if err != nil {
 		return err
 	}

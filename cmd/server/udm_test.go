@@ -5,12 +5,17 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+
+	"duo-telephony-collector/internal/duo"
+	"duo-telephony-collector/internal/udm"
 )
 
 // Events hold phone numbers. So these tests call the command themselves and
@@ -87,6 +92,76 @@ func TestUDM(t *testing.T) {
 	}
 }
 
+// TestUDMLog gives the same record as each log's: -log says which, or else the
+// file's name.
+func TestUDMLog(t *testing.T) {
+	t.Chdir(t.TempDir())
+	const (
+		live     = "_20260126T000000.000Z_20260127T000000.000Z_0001.ndjson"
+		folder   = "bucket/duo-activity/2026/01/26/"
+		noParser = ": the log trust-monitor has no parser in Google SecOps, so there are no events of it\n"
+	)
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{
+		"telephony" + live, "telephony-backfill" + live, "authentication" + live, "authentication-backfill" + live,
+		folder + "activity" + live, folder + "activity-backfill" + live, "trust-monitor" + live, "trust-monitor-backfill" + live,
+		"authentication", "authentications" + live, "records_authentication.ndjson",
+	} {
+		if err := os.WriteFile(name, []byte("{}\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile("authentication"+live+".gz", []byte(zipped(t, "{}\n")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const telephony, authentication, activity = "Telephony", "MULTI-FACTOR_AUTHENTICATION", "" // their products
+	for _, test := range []struct {
+		name     string
+		args     []string
+		products []string
+		faults   string
+	}{
+		{"standard input", nil, []string{telephony}, ""},
+		{"standard input, telephony", []string{"-log", "telephony"}, []string{telephony}, ""},
+		{"standard input, authentication", []string{"-log", "authentication"}, []string{authentication}, ""},
+		{"standard input, activity", []string{"-log=activity"}, []string{activity}, ""},
+		{"objects", []string{"telephony" + live, "authentication" + live, folder + "activity" + live}, []string{telephony, authentication, activity}, ""},
+		{"objects of backfills", []string{"telephony-backfill" + live, "authentication-backfill" + live, folder + "activity-backfill" + live}, []string{telephony, authentication, activity}, ""},
+		{"gzip", []string{"authentication" + live + ".gz"}, []string{authentication}, ""},
+		{"-log before the name", []string{"-log", "authentication", "telephony" + live, "records_authentication.ndjson"}, []string{authentication, authentication}, ""},
+		{"other names", []string{"authentication", "authentications" + live, "records_authentication.ndjson"}, []string{telephony, telephony, telephony}, ""},
+		{"trust monitor", []string{"trust-monitor" + live, "trust-monitor-backfill" + live, "telephony" + live}, []string{telephony}, "trust-monitor" + live + noParser + "trust-monitor-backfill" + live + noParser},
+	} {
+		var out, errs bytes.Buffer
+		code := run(t.Context(), append([]string{"udm"}, test.args...), console{in: strings.NewReader("{}"), out: &out, err: &errs})
+		var products []string
+		for line := range strings.Lines(out.String()) {
+			var event udm.Event
+			if err := json.Unmarshal([]byte(line), &event); err != nil {
+				t.Fatal(err)
+			}
+			products = append(products, event.Metadata.ProductName)
+		}
+		if !slices.Equal(products, test.products) || errs.String() != test.faults || (code == exitOK) != (test.faults == "") {
+			t.Errorf("%s: exit code %d, events of %q, want %q; faults\n%swant\n%s", test.name, code, products, test.products, &errs, test.faults)
+		}
+	}
+}
+
+// A mapping under another name than a log's would never be found.
+func TestUDMMappings(t *testing.T) {
+	for name := range udm.Mappings {
+		if _, ok := duo.LogNamed(name); !ok {
+			t.Errorf("there is no log %s", name)
+		}
+		if !strings.Contains(udmUsage, name) {
+			t.Errorf("the usage does not name %s", name)
+		}
+	}
+}
+
 // Each event is there before the next record is, so memory does not grow with
 // the input.
 func TestUDMStreams(t *testing.T) {
@@ -138,6 +213,8 @@ func TestUDMCommandLine(t *testing.T) {
 	}{
 		{"help", []string{"udm", "-h"}, io.Discard, exitOK, udmUsage},
 		{"no such flag", []string{"udm", "-x"}, io.Discard, exitConfig, "flag provided but not defined: -x\n" + udmUsage},
+		{"no such log", []string{"udm", "-log", "admin", file}, io.Discard, exitConfig, "invalid value \"admin\" for flag -log: it must be one of activity, authentication, telephony\n" + udmUsage},
+		{"a log without a parser", []string{"udm", "-log", "trust-monitor", file}, io.Discard, exitConfig, "invalid value \"trust-monitor\" for flag -log: the log trust-monitor has no parser in Google SecOps, so there are no events of it\n" + udmUsage},
 		{"full disk", []string{"udm", file, "none"}, fullDisk{}, exitFailed, "writing events: no space left\n"},
 	} {
 		var errs bytes.Buffer

@@ -125,6 +125,21 @@ func TestLateWhileAdopted(t *testing.T) {
 	w.checkLate()
 }
 
+// TestPagesAfterAdoptedPart has a record appear within the first of three pages,
+// whose object is there already: the walk goes on behind it.
+func TestPagesAfterAdoptedPart(t *testing.T) {
+	t.Parallel()
+	w := embedded(t)
+	w.sim.Add(spread(2500, w.start.Add(-2*time.Hour), time.Second)...)
+	w.breakRun(breakage{at: 2, how: diesAfter})
+	late := plain(uuid(1, w.start), w.start.Add(-119*time.Minute))
+	w.sim.Add(late)
+	w.expire()
+	if r := w.complete(); r.Records != 2501 {
+		t.Errorf("%d records", r.Records)
+	}
+}
+
 // TestDisorder has Duo return a page's records in the wrong order, with others
 // among them that by their time were not asked for: these are kept, once.
 func TestDisorder(t *testing.T) {

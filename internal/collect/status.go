@@ -34,8 +34,9 @@ type CursorStatus struct {
 	ReachesTo *time.Time      `json:"reaches_back_to"` // as far as the overlap may reach
 	Window    *store.Window   `json:"window"`          // in progress
 	Backfill  *store.Backfill `json:"backfill"`
-	NotBefore *time.Time      `json:"not_before"`   // Duo asked for no request until then
-	Pace      float64         `json:"pace_seconds"` // between two requests, learned from refusals; 0 if there were none
+	NotBefore *time.Time      `json:"not_before"`      // Duo asked for no request until then
+	Ended     bool            `json:"ended,omitempty"` // Duo has no such log, and is asked again after NotBefore
+	Pace      float64         `json:"pace_seconds"`    // between two requests, learned from refusals; 0 if there were none
 	Gap       *store.Gap      `json:"gap"`
 	Seen      int             `json:"seen"` // records remembered for the overlap
 }
@@ -79,7 +80,7 @@ func (c *Collector) statusOf(ctx context.Context, stream string) (Status, error)
 
 func cursorStatus(c store.Cursor, now time.Time) CursorStatus {
 	s := CursorStatus{
-		Watermark: orNil(c.Watermark), ReachesTo: orNil(c.SeenFrom), NotBefore: orNil(c.NotBefore),
+		Watermark: orNil(c.Watermark), ReachesTo: orNil(c.SeenFrom), NotBefore: orNil(c.NotBefore), Ended: c.Ended,
 		Backfill: c.Backfill, Pace: learned(c.Pace, now).Seconds(), Gap: c.Gap, Seen: c.Seen.Len(),
 	}
 	if c.Window.Open() {

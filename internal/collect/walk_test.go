@@ -155,6 +155,42 @@ func TestPaceKept(t *testing.T) {
 	})
 }
 
+// TestEnded has Duo say that there is no such log: one run a day says so, and those
+// between do not ask.
+func TestEnded(t *testing.T) {
+	t.Parallel()
+	bubble(t, duosim.Config{}, func(w *world) {
+		w.sim.Add(spread(20, w.start.Add(-2*time.Hour), time.Second)...)
+		ended := duosim.Refuse(40401, "Resource not found")
+		w.sim.Script(ended, ended, ended)
+		for _, step := range []struct {
+			pass     time.Duration
+			job      collect.Job
+			outcome  string
+			requests int // at least
+		}{
+			{0, collect.Job{}, collect.Failed, 1},
+			{time.Minute, collect.Job{}, collect.Partial, 0},
+			{time.Minute, collect.Job{Force: true}, collect.Failed, 1},
+			{23 * time.Hour, collect.Job{}, collect.Partial, 0},
+			{2 * time.Hour, collect.Job{}, collect.Failed, 1},
+			{25 * time.Hour, collect.Job{}, collect.Complete, 1},
+		} {
+			w.pass(step.pass)
+			r := w.run(step.job)
+			if r.Outcome != step.outcome || r.Requests < step.requests || step.requests == 0 && r.Requests > 0 || r.Act != (step.outcome == collect.Failed) {
+				w.t.Errorf("after %s: %s, act %v, %d requests: %s", step.pass, r.Outcome, r.Act, r.Requests, r.Reason)
+			}
+			if s := w.state().Cursor; s.Ended != (step.outcome != collect.Complete) {
+				w.t.Errorf("after %s, ended is %v", step.pass, s.Ended)
+			}
+			if step.outcome == collect.Partial && !strings.Contains(r.Reason, "DUO_LOGS") {
+				w.t.Errorf("the reason %q does not say what to do", r.Reason)
+			}
+		}
+	})
+}
+
 // TestProgress is told of every page but the last, which ends the run.
 func TestProgress(t *testing.T) {
 	t.Parallel()

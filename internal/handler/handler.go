@@ -239,9 +239,13 @@ func (s *server) page(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		s.logRefusal(r, http.StatusServiceUnavailable, err)
 	}
+	var unrecorded []collect.Summary
+	if run := s.unrecordedOf(log); run != nil {
+		unrecorded = append(unrecorded, *run)
+	}
 	return page.Write(w, page.State{
 		Version: s.Version, Revision: s.Revision, Delay: s.Collector.Delay,
-		Log: log, Unrecorded: s.unrecordedOf(log), Err: err,
+		Logs: []collect.LogStatus{log}, Chosen: r.URL.Query().Get("stream"), Unrecorded: unrecorded, Err: err,
 	})
 }
 

@@ -112,7 +112,7 @@ func testRefresh(t *testing.T, c *chromium) {
 	expect("kept", eval[string](b, `[kept, document.activeElement.id, document.activeElement.scrollLeft, scrollY].join()`), "1,runs-scroll,40,300")
 
 	run(10)
-	expect("rows, with a name selected", eval[int](b, `getSelection().selectAllChildren(document.querySelector(".objects code")), pending()[0].f().then(() => `+rows+")"), 9)
+	expect("rows, with a name selected", eval[int](b, `getSelection().selectAllChildren(document.querySelector("li code")), pending()[0].f().then(() => `+rows+")"), 9)
 	eval[int](b, "getSelection().removeAllRanges(), 0")
 
 	const toggle = `document.dispatchEvent(new Event("visibilitychange"))`
@@ -137,7 +137,7 @@ func testRefresh(t *testing.T, c *chromium) {
 // testWithoutScript expects the same page, in UTC.
 func testWithoutScript(t *testing.T, c *chromium) {
 	s := serve(t, state(after(complete(1)...)))
-	r := s.state.Load().Log.Runs[0]
+	r := s.state.Load().Logs[0].Runs[0]
 	b := c.newTab(t)
 	b.open(s.URL + "/")
 	local := r.StartedAt.In(mustZone(t)).Format("15:04:05") + " local)"

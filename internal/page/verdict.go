@@ -1,7 +1,9 @@
 package page
 
 import (
+	"html/template"
 	"strings"
+	"time"
 
 	"duo-telephony-collector/internal/collect"
 )
@@ -11,8 +13,8 @@ import (
 type verdict struct {
 	Tone     string // "well", "busy", "waiting", "behind" or "act": the mark beside the word
 	Word     string
-	Sentence text
-	Detail   text
+	Sentence template.HTML
+	Detail   template.HTML
 }
 
 // verdict takes the first of these that holds: only a person can help; nothing
@@ -28,10 +30,10 @@ func (s stream) verdict() verdict {
 	case s.Watermark == nil && s.Last.ID == "" && s.Lease == nil:
 		return verdict{"waiting", "Waiting for the first run", s.say("nothing is collected yet."),
 			s.say("POST / or /run triggers one. If that was done, its answer and the log say why it could not begin.")}
-	case s.Watermark != nil && s.Now.Sub(*s.Watermark) <= s.Limit:
+	case s.Watermark != nil && s.lag() <= s.Limit:
 		return verdict{"well", "Up to date", s.deliveredExcept("everything before ", "."), s.warning()}
 	case s.running():
-		return verdict{"busy", "Catching up", s.deliveredExcept("everything before ", ", and a run is at work on the rest."), nil}
+		return verdict{"busy", "Catching up", s.deliveredExcept("everything before ", ", and a run is at work on the rest."), ""}
 	case s.Last.Outcome == collect.Partial && s.Cursor.NotBefore == nil && s.recent():
 		return verdict{"busy", "Catching up", s.deliveredExcept("everything before ", ", and the next run goes on."),
 			s.say("The last run stopped with its work saved: ", sentence(s.Last.Reason))}
@@ -40,7 +42,7 @@ func (s stream) verdict() verdict {
 }
 
 // delivered puts the watermark between two texts.
-func (s stream) delivered(before string, after ...any) text {
+func (s stream) delivered(before string, after ...any) template.HTML {
 	if s.Watermark == nil {
 		return s.say("nothing is delivered yet.")
 	}
@@ -48,7 +50,7 @@ func (s stream) delivered(before string, after ...any) text {
 }
 
 // deliveredExcept says what is delivered, and which gaps it has.
-func (s stream) deliveredExcept(before, after string) text {
+func (s stream) deliveredExcept(before, after string) template.HTML {
 	aged, missing := false, 0
 	for _, g := range s.gaps() {
 		aged, missing = aged || g.Missing == 0, missing+g.Missing
@@ -67,19 +69,19 @@ func (s stream) deliveredExcept(before, after string) text {
 }
 
 // warning is what a person should know although the lag is on time.
-func (s stream) warning() text {
+func (s stream) warning() template.HTML {
 	switch {
 	case s.failed():
 		return s.retry()
 	case s.longPause():
 		return s.paused()
 	}
-	return nil
+	return ""
 }
 
 // cause says why nobody is at work on what is missing, as far as the state
 // shows it.
-func (s stream) cause() text {
+func (s stream) cause() template.HTML {
 	switch {
 	case s.failed() && s.Last.Token == 0: // it never had the lease, so the lease and the pause are older
 		return s.retry()
@@ -95,14 +97,26 @@ func (s stream) cause() text {
 	return s.say("The next run goes on.")
 }
 
-func (s stream) retry() text {
+func (s stream) retry() template.HTML {
 	return s.say("The last run failed, the next one tries again: ", sentence(s.Last.Reason))
 }
 
 // paused says until when Duo is not asked, and how to ask sooner.
-func (s stream) paused() text {
+func (s stream) paused() template.HTML {
 	return s.say("Duo limits the rate and is not asked until ", *s.Cursor.NotBefore,
 		". The first run after that goes on; POST /run with ", code(`{"force":true}`), " asks at once.")
+}
+
+// unreadable is the verdict where the store can't be read: all that is known is
+// this instance's own last failure.
+func unreadable(s State) verdict {
+	now := time.Now()
+	v := verdict{"act", "The state can’t be read", "so where the collector stands is not known.",
+		say(now, sentence(s.Err.Error()), " Records in the bucket are safe; the log has more.")}
+	for _, run := range s.Unrecorded {
+		v.Detail = say(now, v.Detail, " This instance’s last run of ", run.Stream, " failed, ", run.StartedAt, ": ", sentence(run.Reason))
+	}
+	return v
 }
 
 // sentence ends a reason with a full stop.

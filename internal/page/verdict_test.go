@@ -112,8 +112,8 @@ func TestVerdict(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := working()
 			tt.change(&s)
-			v := newStream(s, State{Delay: delay}).verdict()
-			got := strings.TrimSpace(v.Word + ": " + v.Sentence.String() + " " + v.Detail.String())
+			v := newStream(collect.LogStatus{Status: s}, State{Delay: delay}).Verdict
+			got := strings.TrimSpace(v.Word + ": " + plain(v.Sentence) + " " + plain(v.Detail))
 			if v.Tone != tt.tone || got != tt.want {
 				t.Errorf("%s\n%s\nwant %s\n%s", v.Tone, got, tt.tone, tt.want)
 			}

@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
+	"maps"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -19,13 +21,13 @@ var update = flag.Bool("update", false, "write the golden files anew")
 
 // masked keeps what a failed test prints free of phone numbers.
 func masked(s string) string {
-	return regexp.MustCompile(`\+1\d{10}`).ReplaceAllString(s, "PHONE")
+	return regexp.MustCompile(`(\+1 ?)?\(?202\)?[ -]?555[ -]?01\d\d`).ReplaceAllString(s, "PHONE")
 }
 
 // convert returns the event as its JSON reads back.
-func convert(t *testing.T, record string) map[string]any {
+func convert(t *testing.T, log, record string) map[string]any {
 	t.Helper()
-	event, err := udm.Convert([]byte(record))
+	event, err := udm.Mappings[log].Convert([]byte(record))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,73 +42,54 @@ func convert(t *testing.T, record string) map[string]any {
 	return read
 }
 
-// at follows a path such as "principal.user.userid" to a text or a list of
-// texts, "" where there is nothing. In a list of labels a step is a key.
+// at follows a path such as "principal.user.userid", or, to a label or an
+// additional field, "principal.user.attribute.labels[status]". It returns a text
+// as it is, all else as JSON, "" where there is nothing.
 func at(event any, path string) string {
+	path, key, keyed := strings.Cut(strings.TrimSuffix(path, "]"), "[")
 	for step := range strings.SplitSeq(path, ".") {
-		switch v := event.(type) {
-		case map[string]any:
-			event = v[step]
-		case []any:
-			event = inList(v, step)
+		if list, ok := event.([]any); ok {
+			event = list[0]
 		}
+		fields, _ := event.(map[string]any)
+		event = fields[step]
+	}
+	if keyed {
+		event = underKey(event, key)
+	}
+	if text, ok := event.(string); ok || event == nil {
+		return text
 	}
 	encoded, err := json.Marshal(event)
-	if err != nil || event == nil {
-		return ""
+	if err != nil {
+		return err.Error()
 	}
-	return strings.Trim(string(encoded), `"`)
+	return string(encoded)
 }
 
-func inList(list []any, step string) any {
-	for _, element := range list {
-		fields, _ := element.(map[string]any)
-		if fields["key"] == step {
+func underKey(event any, key string) any {
+	labels, isList := event.([]any)
+	if !isList {
+		fields, _ := event.(map[string]any)
+		return fields[key]
+	}
+	for _, label := range labels {
+		if fields, _ := label.(map[string]any); fields["key"] == key {
 			return fields["value"]
-		}
-		if v, ok := fields[step]; ok {
-			return v
 		}
 	}
 	return nil
 }
 
-// TestRows has a test for every row of the guide's table, in its order, and
-// one for each choice where it contradicts itself.
-func TestRows(t *testing.T) {
-	t.Parallel()
-	for _, test := range []struct{ name, record, path, want string }{
-		{"context to metadata.product_event_type", `{"context":"enrollment"}`, "metadata.product_event_type", "enrollment"},
-		{"credits to detection_fields", `{"credits":2}`, "security_result.detection_fields.credits", "2"},
-		{"eventtype to detection_fields", `{"eventtype":"telephony"}`, "security_result.detection_fields.eventtype", "telephony"},
-		{"host to principal.hostname", `{"host":"api-x.duosecurity.com"}`, "principal.hostname", "api-x.duosecurity.com"},
-		{"host that is an IPv4 address: no hostname", `{"host":"192.0.2.1"}`, "principal", ""},
-		{"host that is an IPv6 address: no hostname", `{"host":"2001:db8::1"}`, "principal", ""},
-		{"security_result.action is ALLOW", `{}`, "security_result.action", `["ALLOW"]`},
-		{"MECHANISM_UNSPECIFIED: no detection field", `{}`, "security_result.detection_fields", ""},
-		{"MECHANISM_UNSPECIFIED: in extensions.auth.mechanism", `{}`, "extensions.auth.mechanism", `["MECHANISM_UNSPECIFIED"]`},
-		{"metadata.event_timestamp from ts", `{"ts":"2026-01-26T20:54:12.573580+00:00"}`, "metadata.event_timestamp", "2026-01-26T20:54:12.57358Z"},
-		{"event_type with context and host", `{"context":"a","host":"b"}`, "metadata.event_type", "USER_UNCATEGORIZED"},
-		{"event_type with context and a host that is an IP address", `{"context":"a","host":"192.0.2.1"}`, "metadata.event_type", "USER_UNCATEGORIZED"},
-		{"event_type with host alone", `{"host":"b"}`, "metadata.event_type", "STATUS_UPDATE"},
-		{"event_type with context alone", `{"context":"a"}`, "metadata.event_type", "GENERIC_EVENT"},
-		{"event_type with neither", `{}`, "metadata.event_type", "GENERIC_EVENT"},
-		{"metadata.log_type from log_type", `{"log_type":"DUO_TELEPHONY"}`, "metadata.log_type", "DUO_TELEPHONY"},
-		{"metadata.log_type: not made up", `{}`, "metadata.log_type", ""},
-		{"metadata.product_name is Telephony", `{}`, "metadata.product_name", "Telephony"},
-		{"metadata.vendor_name is Duo", `{}`, "metadata.vendor_name", "Duo"},
-		{"phone to principal.user.phone_numbers", `{"phone":"+12025550100"}`, "principal.user.phone_numbers", `["+12025550100"]`},
-		{"phone to principal.user.userid", `{"phone":"+12025550100"}`, "principal.user.userid", "+12025550100"},
-		{"no phone: no user", `{"host":"b"}`, "principal.user", ""},
-		{"security_result.severity is INFORMATIONAL", `{}`, "security_result.severity", "INFORMATIONAL"},
-		{"security_result.summary is Duo Telephony without a type", `{}`, "security_result.summary", "Duo Telephony"},
-		{"ts in UTC", `{"ts":"2026-01-26T22:54:12+02:00"}`, "metadata.event_timestamp", "2026-01-26T20:54:12Z"},
-		{"type to security_result.summary, before the static one", `{"type":"sms"}`, "security_result.summary", "sms"},
-		{"not in the table: telephony_id to metadata.product_log_id", `{"telephony_id":"60799fee"}`, "metadata.product_log_id", "60799fee"},
-	} {
+// row is what the event of a record has at a path.
+type row struct{ name, record, path, want string }
+
+func testRows(t *testing.T, log string, rows []row) {
+	t.Helper()
+	for _, test := range rows {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			if got := at(convert(t, test.record), test.path); got != test.want {
+			if got := at(convert(t, log, test.record), test.path); got != test.want {
 				t.Errorf("%s = %s, want %s", test.path, masked(got), masked(test.want))
 			}
 		})
@@ -116,17 +99,17 @@ func TestRows(t *testing.T) {
 // TestOdd has records that Duo should never send.
 func TestOdd(t *testing.T) {
 	t.Parallel()
-	for _, test := range []struct{ name, record, path, want string }{
+	testRows(t, "telephony", []row{
 		{"null", `{"type":null}`, "security_result.summary", "Duo Telephony"},
 		{"empty", `{"context":"","host":"b"}`, "metadata.event_type", "STATUS_UPDATE"},
 		{"a list", `{"context":["a"],"host":"b"}`, "metadata.event_type", "STATUS_UPDATE"},
 		{"an object", `{"host":{"name":"b"}}`, "principal", ""},
 		{"a boolean", `{"context":true}`, "metadata.product_event_type", "true"},
 		{"a number for a text", `{"phone":12025550100}`, "principal.user.userid", "12025550100"},
-		{"a text for a number", `{"credits":"3"}`, "security_result.detection_fields.credits", "3"},
-		{"zero is a number of credits", `{"credits":0}`, "security_result.detection_fields.credits", "0"},
-		{"a huge number", `{"credits":123456789012345678901234567890}`, "security_result.detection_fields.credits", "123456789012345678901234567890"},
-		{"no float's number", `{"credits":1e400}`, "security_result.detection_fields.credits", "1e400"},
+		{"a text for a number", `{"credits":"3"}`, "security_result.detection_fields[credits]", "3"},
+		{"zero is a number of credits", `{"credits":0}`, "security_result.detection_fields[credits]", "0"},
+		{"a huge number", `{"credits":123456789012345678901234567890}`, "security_result.detection_fields[credits]", "123456789012345678901234567890"},
+		{"no float's number", `{"credits":1e400}`, "security_result.detection_fields[credits]", "1e400"},
 		{"the last of two keys", `{"type":"phone","type":"sms"}`, "security_result.summary", "sms"},
 		{"a key in another case", `{"TYPE":"sms"}`, "security_result.summary", "Duo Telephony"},
 		{"no time", `{"ts":"soon"}`, "metadata.event_timestamp", ""},
@@ -135,78 +118,146 @@ func TestOdd(t *testing.T) {
 		{"a time after the year 9999", `{"ts":"9999-12-31T23:59:59-01:00"}`, "metadata.event_timestamp", ""},
 		{"no UTF-8", "{\"type\":\"s\xffms\"}", "security_result.summary", "s\ufffdms"},
 		{"white space", " { \"type\" :\t\"sms\" } ", "security_result.summary", "sms"},
+	})
+}
+
+func TestNoObject(t *testing.T) {
+	t.Parallel()
+	for log, mapping := range udm.Mappings {
+		for _, line := range []string{``, `null`, `[]`, `"a"`, `1`, `{`, `{"a":1}}`, `{"a":1} {"a":2}`, `{"a":1} x`, `{a:1}`, `telephony`} {
+			event, err := mapping.Convert([]byte(line))
+			if !errors.Is(err, udm.ErrNoObject) || event.Metadata != (udm.Metadata{}) {
+				t.Errorf("%s: %s: %+v, %v", log, line, event, err)
+			}
+		}
+	}
+}
+
+// TestNothing shows what every event has.
+func TestNothing(t *testing.T) {
+	t.Parallel()
+	for log, want := range map[string]string{
+		"telephony": `{"metadata":{"event_type":"GENERIC_EVENT","vendor_name":"Duo","product_name":"Telephony"},` +
+			`"security_result":[{"action":["ALLOW"],"severity":"INFORMATIONAL","summary":"Duo Telephony"}],` +
+			`"extensions":{"auth":{"mechanism":["MECHANISM_UNSPECIFIED"]}}}`,
+		"authentication": `{"metadata":{"event_type":"GENERIC_EVENT","vendor_name":"DUO_SECURITY","product_name":"MULTI-FACTOR_AUTHENTICATION"},` +
+			`"extensions":{"auth":{"type":"SSO"}}}`,
+		"activity": `{"metadata":{"event_type":"GENERIC_EVENT"}}`,
 	} {
-		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
-			if got := at(convert(t, test.record), test.path); got != test.want {
-				t.Errorf("%s = %s, want %s", test.path, got, test.want)
+		event, err := udm.Mappings[log].Convert([]byte(`{}`))
+		encoded, _ := json.Marshal(event)
+		if err != nil || string(encoded) != want {
+			t.Errorf("%s: %s, %v, want %s", log, encoded, err, want)
+		}
+	}
+}
+
+// TestOtherTypes puts a value of another type into every place of whole records:
+// what is left out is that place's, and the event stays one.
+func TestOtherTypes(t *testing.T) {
+	t.Parallel()
+	for log := range udm.Mappings {
+		first, _, _ := strings.Cut(read(t, log+".ndjson"), "\n")
+		var record map[string]any
+		if err := json.Unmarshal([]byte(first), &record); err != nil {
+			t.Fatal(err)
+		}
+		inEveryPlace(record, func(path string) {
+			altered, err := json.Marshal(record)
+			if err != nil {
+				t.Fatal(err)
+			}
+			event := convert(t, log, string(altered))
+			if at(event, "metadata.event_type") == "" {
+				t.Errorf("%s: %s: no event", log, path)
 			}
 		})
 	}
 }
 
-func TestNoObject(t *testing.T) {
-	t.Parallel()
-	for _, line := range []string{``, `null`, `[]`, `"a"`, `1`, `{`, `{"a":1}}`, `{"a":1} {"a":2}`, `{a:1}`, `telephony`} {
-		event, err := udm.Convert([]byte(line))
-		if !errors.Is(err, udm.ErrNoObject) || event.SecurityResult != nil {
-			t.Errorf("%s: %+v, %v", line, event, err)
+// inEveryPlace calls test with each member of the object, and of those in it, in
+// turn being a value of every type.
+func inEveryPlace(object map[string]any, test func(path string)) {
+	for _, name := range slices.Sorted(maps.Keys(object)) {
+		was := object[name]
+		if inner, ok := was.(map[string]any); ok {
+			inEveryPlace(inner, func(path string) { test(name + "." + path) })
 		}
+		for _, other := range []any{nil, "", "x", "{", 1, -1e300, true, []any{}, []any{nil, "x", 1, []any{}}, map[string]any{}, map[string]any{"name": 1}} {
+			object[name] = other
+			test(name)
+		}
+		object[name] = was
 	}
+}
+
+func read(t *testing.T, file string) string {
+	t.Helper()
+	content, err := os.ReadFile("testdata/" + file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(content)
 }
 
 // TestGolden holds whole events against testdata; -update writes them anew.
 func TestGolden(t *testing.T) {
 	t.Parallel()
-	records, err := os.ReadFile("testdata/records.ndjson")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var got bytes.Buffer
-	for record := range bytes.Lines(records) {
-		event, err := udm.Convert(record)
-		if err != nil {
-			t.Fatal(err)
-		}
-		enc := json.NewEncoder(&got)
-		enc.SetEscapeHTML(false)
-		if err := enc.Encode(event); err != nil {
-			t.Fatal(err)
-		}
-	}
-	const golden = "testdata/events.ndjson"
-	if *update {
-		if err := os.WriteFile(golden, got.Bytes(), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(golden)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(masked(string(want)), masked(got.String())); diff != "" {
-		t.Errorf("events (-want +got):\n%s", diff)
-	} else if !bytes.Equal(want, got.Bytes()) {
-		t.Error("the events have other phone numbers")
+	for log, mapping := range udm.Mappings {
+		t.Run(log, func(t *testing.T) {
+			t.Parallel()
+			var got bytes.Buffer
+			enc := json.NewEncoder(&got)
+			enc.SetEscapeHTML(false)
+			for record := range strings.Lines(read(t, log+".ndjson")) {
+				event, err := mapping.Convert([]byte(record))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := enc.Encode(event); err != nil {
+					t.Fatal(err)
+				}
+			}
+			golden := log + "-events.ndjson"
+			if *update {
+				if err := os.WriteFile("testdata/"+golden, got.Bytes(), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want := read(t, golden)
+			if diff := cmp.Diff(masked(want), masked(got.String())); diff != "" {
+				t.Errorf("events (-want +got):\n%s", diff)
+			} else if want != got.String() {
+				t.Error("the events have other phone numbers")
+			}
+		})
 	}
 }
 
-// FuzzConvert turns any line into valid JSON or into the one error.
+// FuzzConvert turns any line into valid JSON or into the one error, by every
+// mapping.
 func FuzzConvert(f *testing.F) {
-	for _, s := range []string{`{}`, `{"ts":"2026-01-02T03:04:05Z","host":"::1","credits":-0.0}`, `{"phone":"\ud800"}`, `[`, "{\"a\":\"\xff\"}"} {
+	for _, s := range []string{
+		`{}`, `[`, "{\"a\":\"\xff\"}",
+		`{"ts":"2026-01-02T03:04:05Z","host":"::1","credits":-0.0}`, `{"phone":"\ud800"}`,
+		`{"timestamp":1e300,"user":{"groups":[1,null,{"a":[]}]},"auth_device":{"name":"+1 ()-"},"access_device":{"ip":"::ffff:192.0.2.1%x"}}`,
+		`{"actor":{"details":"{\"created\":\"2026-01-02T03:04:05Z\",\"group\":[]} "},"old_target":{"details":{}},"access_device":{"ip":{"address":1}}}`,
+	} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, line []byte) {
-		event, err := udm.Convert(line)
-		if err != nil {
-			if !errors.Is(err, udm.ErrNoObject) {
-				t.Fatal(err)
+		for log, mapping := range udm.Mappings {
+			event, err := mapping.Convert(line)
+			if err != nil {
+				if !errors.Is(err, udm.ErrNoObject) {
+					t.Fatal(err)
+				}
+				continue
 			}
-			return
-		}
-		encoded, err := json.Marshal(event)
-		if err != nil || !json.Valid(encoded) || bytes.ContainsRune(encoded, '\n') {
-			t.Fatalf("%q becomes %q: %v", line, encoded, err)
+			encoded, err := json.Marshal(event)
+			if err != nil || !json.Valid(encoded) || bytes.ContainsRune(encoded, '\n') {
+				t.Fatalf("%s: %q becomes %q: %v", log, line, encoded, err)
+			}
 		}
 	})
 }

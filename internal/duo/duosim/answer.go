@@ -14,8 +14,6 @@ import (
 	"time"
 )
 
-const logPath = "/admin/v2/logs/telephony"
-
 // refusal is an answer with stat FAIL. The first three digits of its code are
 // its HTTP status.
 type refusal struct {
@@ -29,7 +27,12 @@ func invalid(detail string) *refusal {
 
 // answer is what Duo does.
 func (s *Sim) answer(w http.ResponseWriter, r *http.Request) {
-	body, refused := s.respond(w.Header(), r)
+	now := s.cfg.Now()
+	l, refused := s.admit(r, now)
+	var body string
+	if refused == nil {
+		body, refused = l.respond(w.Header(), r.URL.Query(), now)
+	}
 	if refused != nil {
 		refuse(w, refused)
 		return
@@ -37,67 +40,66 @@ func (s *Sim) answer(w http.ResponseWriter, r *http.Request) {
 	reply(w, http.StatusOK, body)
 }
 
+// admit checks a request as far as it has nothing to do with a log, and returns
+// the log.
+func (s *Sim) admit(r *http.Request, now time.Time) (*Log, *refusal) {
+	l := s.logAt(r.URL.Path)
+	if l == nil {
+		return nil, &refusal{code: 40401, message: "Resource not found"}
+	}
+	if r.Method != http.MethodGet {
+		return nil, &refusal{code: 40501, message: "Method not allowed"}
+	}
+	return l, s.authenticate(r, now)
+}
+
 // respond returns the page that a request selects. The records go out byte
 // for byte as they are, spaces too.
-func (s *Sim) respond(h http.Header, r *http.Request) (string, *refusal) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	now := s.cfg.Now()
-	q, refused := s.admit(h, r, now)
+func (l *Log) respond(h http.Header, params url.Values, now time.Time) (string, *refusal) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if wait := l.tooEarly(now); wait > 0 {
+		if l.sim.cfg.RetryAfter {
+			h.Set("Retry-After", seconds(wait))
+		}
+		return "", &refusal{code: 42901, message: "Too Many Requests"}
+	}
+	q, refused := l.parse(params, now)
 	if refused != nil {
 		return "", refused
 	}
-	p := s.page(q, now)
-	items := make([][]byte, len(p.records))
+	p := l.page(q, now)
+	records := make([][]byte, len(p.records))
 	for i, r := range p.records {
-		items[i] = s.show(r)
+		records[i] = l.show(r)
 	}
-	metadata := `,"metadata":` + s.metadata(q, p, now)
+	metadata := `,"metadata":` + l.metadata(q, p, now)
 	within, beside := metadata, metadata
-	switch s.cfg.Metadata {
+	switch l.manners.Metadata {
 	case InResponse:
 		beside = ""
 	case Beside:
 		within = ""
 	}
-	return fmt.Sprintf(`{"stat":"OK","response":{"items":[%s]%s}%s}`, bytes.Join(items, []byte(",")), within, beside), nil
+	return fmt.Sprintf(`{"stat":"OK","response":{%q:[%s]%s}%s}`, l.list, bytes.Join(records, []byte(",")), within, beside), nil
 }
 
-// admit checks a request in Duo's order, and returns what it asks for.
-func (s *Sim) admit(h http.Header, r *http.Request, now time.Time) (query, *refusal) {
-	if r.URL.Path != logPath {
-		return query{}, &refusal{code: 40401, message: "Resource not found"}
-	}
-	if r.Method != http.MethodGet {
-		return query{}, &refusal{code: 40501, message: "Method not allowed"}
-	}
-	if refused := s.authenticate(r, now); refused != nil {
-		return query{}, refused
-	}
-	if wait := s.limit(now); wait > 0 {
-		if s.cfg.RetryAfter {
-			h.Set("Retry-After", seconds(wait))
-		}
-		return query{}, &refusal{code: 42901, message: "Too Many Requests"}
-	}
-	return s.parse(r.URL.Query(), now)
-}
-
-// limit returns how long a request comes too early, or counts it.
-func (s *Sim) limit(now time.Time) time.Duration {
-	if s.cfg.RateLimit == 0 {
+// tooEarly returns how long a request comes too early, or counts it.
+func (l *Log) tooEarly(now time.Time) time.Duration {
+	most := l.sim.cfg.RateLimit
+	if most == 0 {
 		return 0
 	}
-	s.admitted = slices.DeleteFunc(s.admitted, func(t time.Time) bool { return now.Sub(t) >= time.Minute })
-	if len(s.admitted) >= s.cfg.RateLimit {
-		return s.admitted[0].Add(time.Minute).Sub(now)
+	l.admitted = slices.DeleteFunc(l.admitted, func(t time.Time) bool { return now.Sub(t) >= time.Minute })
+	if len(l.admitted) >= most {
+		return l.admitted[0].Add(time.Minute).Sub(now)
 	}
-	s.admitted = append(s.admitted, now)
+	l.admitted = append(l.admitted, now)
 	return 0
 }
 
 // parse checks the parameters as Duo does, with its words where they are known.
-func (s *Sim) parse(params url.Values, now time.Time) (query, *refusal) {
+func (l *Log) parse(params url.Values, now time.Time) (query, *refusal) {
 	var q query
 	for _, bound := range []struct {
 		name string
@@ -119,39 +121,52 @@ func (s *Sim) parse(params url.Values, now time.Time) (query, *refusal) {
 	if q.min < now.Add(-Retention).UnixMilli() {
 		return q, invalid("mintime must be within the past 180 days")
 	}
-	q, refused := s.parsePaging(q, params, now)
-	if s.cfg.ExclusiveMin {
+	q, refused := l.parsePaging(q, params, now)
+	if l.manners.ExclusiveMin {
 		q.min++
 	}
-	if s.cfg.ExclusiveMax {
+	if l.manners.ExclusiveMax {
 		q.max--
 	}
 	return q, refused
 }
 
-func (s *Sim) parsePaging(q query, params url.Values, now time.Time) (query, *refusal) {
-	switch params.Get("sort") {
-	case "ts:asc":
-	case "ts:desc", "":
-		q.desc = true
-	default:
-		return q, invalid("'sort' must be ts:asc or ts:desc")
+func (l *Log) parsePaging(q query, params url.Values, now time.Time) (query, *refusal) {
+	var refused *refusal
+	if q.desc, refused = l.parseSort(params.Get("sort")); refused != nil {
+		return q, refused
 	}
-	q.limit = 100
+	q.limit = l.limit
 	if value := params.Get("limit"); value != "" {
 		n, err := strconv.Atoi(value)
 		if err != nil || n < 1 {
 			return q, invalid("'limit' must be a positive number")
 		}
-		q.limit = min(n, 1000)
+		q.limit = min(n, l.most)
 	}
-	if value := params.Get("next_offset"); value != "" {
-		after, ok := readOffset(value)
-		if q.after = after; !ok || !s.knows(q.after, now) || s.chance(s.cfg.RefusedOneIn) {
-			return q, invalid("'next_offset' is invalid")
+	if value := params.Get(l.param); value != "" {
+		after, ok := l.readOffset(value)
+		if q.after = &after; !ok || !l.knows(after, now) || l.chance(l.manners.RefusedOneIn) {
+			return q, invalid("'" + l.param + "' is invalid")
 		}
 	}
 	return q, nil
+}
+
+// parseSort reports whether a page shows the newest records first. A log that
+// counts has an order of its own.
+func (l *Log) parseSort(value string) (desc bool, refused *refusal) {
+	switch {
+	case l.counts && value != "" && l.manners.RefuseSort:
+		return false, invalid("'sort' is not supported")
+	case l.counts:
+		return l.manners.Order == NewestFirst, nil
+	case value == "ts:asc":
+		return false, nil
+	case value == "ts:desc", value == "":
+		return true, nil
+	}
+	return false, invalid("'sort' must be ts:asc or ts:desc")
 }
 
 var thirteenDigits = regexp.MustCompile(`^[0-9]{13}$`)

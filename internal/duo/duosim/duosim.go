@@ -1,20 +1,23 @@
-// Package duosim imitates the telephony log of Duo's Admin API, faithfully
-// enough to develop and test a collector against: it checks signatures and
-// parameters, pages with all the manners that Duo is known or thought to have,
-// holds records back as Duo does, and misbehaves on demand.
+// Package duosim imitates the logs of Duo's Admin API, faithfully enough to
+// develop and test a collector against: it checks signatures and parameters,
+// pages with all the manners that Duo is known or thought to have, holds records
+// back as Duo does, and misbehaves on demand.
 //
-// It shares no code with the client, so a fault in one of them shows:
+// An account has the logs "telephony", "authentication", "activity" and
+// "trust-monitor". It shares no code with the client, not even their table, so a
+// fault in one of them shows:
 //
 //	sim := duosim.New(duosim.Config{IKey: "ikey", SKey: "skey", Host: "api-1.duosecurity.com"})
 //	sim.Add(duosim.Record{TS: t, ID: "220f89ff-bff8-4466-b6cb-b7787940ce68"})
+//	sim.Log("activity").Add(duosim.Record{TS: t, ID: "b3a4d2c1-6b0e-4c3b-8a77-51f2e9c0d7aa"})
 //	server := httptest.NewServer(sim)
 package duosim
 
 import (
-	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 )
@@ -32,11 +35,14 @@ type Config struct {
 	IKey, SKey, Host string
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
-	// Manners are how it answers, [Sim.Behave] changes them.
+	// Manners are how all logs answer, [Sim.Behave] and [Log.Behave] change them.
 	Manners
-	// Generate adds endless records to those of [Sim.Add].
-	Generate Generator
-	// RateLimit is how many requests are answered a minute, 0 for all.
+	// Generate adds endless records of telephony to those of [Sim.Add],
+	// GenerateFor those of logs by name.
+	Generate    Generator
+	GenerateFor map[string]Generator
+	// RateLimit is how many requests for each log are answered a minute, 0 for
+	// all.
 	RateLimit int
 	// RetryAfter sends that header with a 429. Duo is not known to.
 	RetryAfter bool
@@ -44,54 +50,71 @@ type Config struct {
 
 // Sim is a simulated account. It is safe for concurrent use.
 type Sim struct {
-	cfg Config
+	cfg  Config
+	logs []*Log // one of each kind
 
 	mu       sync.Mutex
-	added    []Record // in order
 	faults   []Fault
 	requests []Request
-	admitted []time.Time // requests of the last minute
-	showings map[showing]int
-	random   *rand.Rand // decides with the manners' seed
 }
 
 // Request is a request as it came, whatever became of it.
 type Request struct {
 	Time   time.Time
+	Log    string // name, "" where the path leads to none
 	Query  url.Values
 	Status int // 0 while or where nothing was answered
 }
 
-// New returns a simulator without records.
+// New returns a simulator without records. It panics where GenerateFor names no
+// log.
 func New(cfg Config) *Sim {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	s := &Sim{cfg: cfg, showings: map[showing]int{}}
+	s := &Sim{cfg: cfg}
+	for _, k := range kinds {
+		s.logs = append(s.logs, &Log{kind: k, sim: s, showings: map[showing]int{}, always: Pass})
+	}
+	s.telephony().generate = cfg.Generate
+	for name, g := range cfg.GenerateFor {
+		s.Log(name).generate = g
+	}
+	for i, l := range s.logs {
+		l.generate.Seed ^= uint64(i) << 32 // one seed makes other records for each log
+	}
 	s.Behave(cfg.Manners)
 	return s
 }
 
-// Behave changes the manners. What was shown stays as it is, and offsets stay
-// good.
+// Log returns the log of that name: telephony, authentication, activity or
+// trust-monitor. It panics where there is none.
+func (s *Sim) Log(name string) *Log {
+	for _, l := range s.logs {
+		if l.name == name {
+			return l
+		}
+	}
+	panic("duosim: there is no log " + strconv.Quote(name))
+}
+
+func (s *Sim) telephony() *Log { return s.logs[0] }
+
+// Behave changes the manners of all logs, see [Log.Behave].
 func (s *Sim) Behave(m Manners) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.cfg.Manners, s.random = m, rand.New(rand.NewPCG(m.Seed, 0))
+	for _, l := range s.logs {
+		l.Behave(m)
+	}
 }
 
-// chance decides about what happens one time in so many.
-func (s *Sim) chance(oneIn int) bool { return oneIn > 0 && s.random.IntN(oneIn) == 0 }
+// Add puts records into the telephony log, in any order.
+func (s *Sim) Add(records ...Record) { s.telephony().Add(records...) }
 
-// Add puts records into the log, in any order.
-func (s *Sim) Add(records ...Record) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.added = append(s.added, records...)
-	slices.SortStableFunc(s.added, compare)
-}
+// Visible is [Log.Visible] of the telephony log.
+func (s *Sim) Visible(from, to time.Time) []Record { return s.telephony().Visible(from, to) }
 
-// Script gives the next requests to faults, one each, in order.
+// Script gives the next requests, for whatever log, to faults, one each, in
+// order. A log's own script comes first.
 func (s *Sim) Script(faults ...Fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -105,41 +128,41 @@ func (s *Sim) Requests() []Request {
 	return slices.Clone(s.requests)
 }
 
-// Visible returns the records with from ≤ TS < to that are shown now, in
-// order, each with its Raw. It is the truth about the log whatever the manners.
-func (s *Sim) Visible(from, to time.Time) []Record {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var visible []Record
-	for r := range s.shown(from.UnixMilli(), to.UnixMilli(), s.cfg.Now(), false) {
-		if r.TS.Before(from) || !r.TS.Before(to) {
-			continue
-		}
-		r.Raw = r.raw()
-		visible = append(visible, r)
-	}
-	return visible
-}
-
 // ServeHTTP answers as Duo would, or as the script says.
 func (s *Sim) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	now := s.cfg.Now()
 	w.Header().Set("Date", now.UTC().Format(http.TimeFormat))
-	fault, n := s.receive(now, r.URL.Query())
+	fault, n := s.receive(now, r)
 	fault(&statusWriter{ResponseWriter: w, note: func(status int) { s.answered(n, status) }}, r, http.HandlerFunc(s.answer))
 }
 
 // receive notes a request, and returns what happens to it and its number.
-func (s *Sim) receive(now time.Time, query url.Values) (Fault, int) {
+func (s *Sim) receive(now time.Time, r *http.Request) (Fault, int) {
+	l := s.logAt(r.URL.Path)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.requests = append(s.requests, Request{Time: now, Query: query})
-	if len(s.faults) == 0 {
-		return Pass, len(s.requests) - 1
+	note, script, fault := Request{Time: now, Query: r.URL.Query()}, &s.faults, Pass
+	if l != nil {
+		note.Log, fault = l.name, l.always
+		if len(l.faults) > 0 {
+			script = &l.faults
+		}
 	}
-	fault := s.faults[0]
-	s.faults = s.faults[1:]
+	s.requests = append(s.requests, note)
+	if len(*script) > 0 {
+		fault, *script = (*script)[0], (*script)[1:]
+	}
 	return fault, len(s.requests) - 1
+}
+
+// logAt returns the log of a path, nil where there is none.
+func (s *Sim) logAt(path string) *Log {
+	for _, l := range s.logs {
+		if l.path == path {
+			return l
+		}
+	}
+	return nil
 }
 
 func (s *Sim) answered(n, status int) {

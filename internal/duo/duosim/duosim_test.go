@@ -35,9 +35,10 @@ type answer struct {
 	Message  string
 	Detail   string `json:"message_detail"`
 	Response struct {
-		Items    []json.RawMessage
-		Metadata json.RawMessage
+		Items, AuthLogs, Events []json.RawMessage
+		Metadata                json.RawMessage
 	}
+	Metadata json.RawMessage
 }
 
 func (a answer) ids(t *testing.T) []string {
@@ -55,9 +56,14 @@ func (a answer) ids(t *testing.T) []string {
 	return ids
 }
 
-// request is a good request for 24 hours, changed by "name=value" parameters;
-// an empty value takes one away.
+// request is [requestFor] telephony.
 func request(sim *duosim.Sim, now time.Time, params ...string) *http.Request {
+	return requestFor("telephony", sim, now, params...)
+}
+
+// requestFor is a good request for 24 hours of a log, changed by "name=value"
+// parameters; an empty value takes one away.
+func requestFor(log string, sim *duosim.Sim, now time.Time, params ...string) *http.Request {
 	query := url.Values{
 		"mintime": {millis(now.Add(-24 * time.Hour))},
 		"maxtime": {millis(now)},
@@ -71,7 +77,7 @@ func request(sim *duosim.Sim, now time.Time, params ...string) *http.Request {
 			query.Del(name)
 		}
 	}
-	r := httptest.NewRequest(http.MethodGet, logPath+"?"+strings.ReplaceAll(query.Encode(), "+", "%20"), nil)
+	r := httptest.NewRequest(http.MethodGet, logs[log].path+"?"+strings.ReplaceAll(query.Encode(), "+", "%20"), nil)
 	r.Header.Set("Date", now.Format(time.RFC1123Z))
 	r.SetBasicAuth("DIWJ8X6AEYOR5OMC6TQ1", sim.Signature(r))
 	return r

@@ -1,6 +1,7 @@
 package duosim
 
 import (
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -78,8 +79,8 @@ func (w halfWriter) Write(b []byte) (int, error) { return w.ResponseWriter.Write
 func Hang(_ http.ResponseWriter, r *http.Request, _ http.Handler) { <-r.Context().Done() }
 
 // Endless sends a page that has no end until the client gives up.
-func Endless(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
-	_, err := io.WriteString(w, `{"stat":"OK","response":{"items":[0`)
+func Endless(w http.ResponseWriter, r *http.Request, _ http.Handler) {
+	_, err := fmt.Fprintf(w, `{"stat":"OK","response":{%q:[0`, listAt(r.URL.Path))
 	for more := strings.Repeat(",0", 1<<15); err == nil; {
 		_, err = io.WriteString(w, more)
 	}

@@ -13,7 +13,8 @@ type Generator struct {
 	Seed    uint64
 	PerHour int // records in every hour; 0 makes none
 	// LateOneIn makes one record in so many appear LateBy after those of
-	// its time; 0 makes none late.
+	// its time, like an offline login when its computer is online again; 0 makes
+	// none late.
 	LateOneIn int
 	LateBy    time.Duration
 	// From is where records begin; zero is the beginning of time.
@@ -63,11 +64,11 @@ func (g Generator) count(slot int64) int {
 }
 
 // records returns the records of a minute that are shown at now, unordered.
-func (g Generator) records(slot int64, now time.Time) []Record {
+func (g Generator) records(slot int64, now time.Time, id func(hi, lo uint64) string) []Record {
 	var records []Record
 	for e := range g.events(slot) {
 		if g.shows(e, now.UnixMicro()) {
-			records = append(records, Record{TS: time.UnixMicro(e.micros).UTC(), ID: uuid(e.hi, e.lo)})
+			records = append(records, Record{TS: time.UnixMicro(e.micros).UTC(), ID: id(e.hi, e.lo)})
 		}
 	}
 	return records

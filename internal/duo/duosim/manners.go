@@ -4,7 +4,8 @@ import "math/rand/v2"
 
 // Manners are what Duo may do differently from one account, release or day to
 // the next: its documentation leaves all of it open. The zero value of each is
-// what Duo most likely does. They are plain values, for a test to draw and print.
+// what Duo most likely does, which differs from log to log. They are plain values,
+// for a test to draw and print.
 //
 // Whatever the manners, nothing that is left unshown is denied without a doubt.
 // A page that is shorter than asked for has an offset if more follow, and an
@@ -44,13 +45,19 @@ type Manners struct {
 	// ExclusiveMin and ExclusiveMax leave out the millisecond of mintime and of
 	// maxtime.
 	ExclusiveMin, ExclusiveMax bool
+
+	// Order is that of trust monitor, whose offsets are positions in it.
+	// RefuseSort refuses a request for another one, which is ignored otherwise.
+	Order      Order
+	RefuseSort bool
 }
 
 // Cursor says which pages come with a next_offset.
 type Cursor int
 
 const (
-	EveryPage   Cursor = iota // every page with records; null on an empty one
+	UsualCursor Cursor = iota // EveryPage; trust monitor's is AbsentAtEnd
+	EveryPage                 // every page with records; null on an empty one
 	NullAtEnd                 // null on the last page
 	AbsentAtEnd               // no next_offset on the last page
 	EvenEmpty                 // every page; an empty last one repeats the one that was asked with
@@ -62,8 +69,10 @@ const (
 type Offset int
 
 const (
-	TextOffset   Offset = iota // "1666714065304,5bf1a860-fe39-49e3-be29-217659663a74"
-	ListOffset                 // the same in two strings
+	UsualOffset  Offset = iota // TextOffset; authentication's is ListOffset
+	TextOffset                 // "1666714065304,5bf1a860-fe39-49e3-be29-217659663a74"; trust monitor's "31229"
+	ListOffset                 // the same in two strings; the usual one for trust monitor
+	NumberOffset               // 31229; the usual one but for trust monitor
 	OpaqueOffset               // a text that tells others nothing
 )
 
@@ -71,8 +80,9 @@ const (
 type Total int
 
 const (
-	ExactTotal Total = iota
-	AtLeast          // a number that is reached, as {"relation":"gte"}
+	UsualTotal Total = iota // ExactTotal; trust monitor's is NoTotal
+	ExactTotal
+	AtLeast // a number that is reached, as {"relation":"gte"}
 	TooFew
 	TooMany
 	NoTotal // it is missing
@@ -97,6 +107,15 @@ const (
 	InBoth
 )
 
+// Order is the order of a log that cannot be asked for one.
+type Order int
+
+const (
+	NewestFirst Order = iota
+	OldestFirst
+	ByID
+)
+
 // Random draws manners, each for itself, so that any may meet any other. About
 // half of them are what Duo most likely does.
 func Random(r *rand.Rand) Manners {
@@ -108,6 +127,7 @@ func Random(r *rand.Rand) Manners {
 		Total: Total(maybe(r, 2, r.IntN(int(NoTotal)+1))), TotalAs: TotalAs(r.IntN(int(Object) + 1)),
 		Metadata:     Place(maybe(r, 2, r.IntN(int(InBoth)+1))),
 		ExclusiveMin: r.IntN(4) == 0, ExclusiveMax: r.IntN(4) == 0,
+		Order: Order(r.IntN(int(ByID) + 1)), RefuseSort: r.IntN(2) == 0,
 	}
 	if sizes := []int{400, 700, 1 + r.IntN(999), 1 + r.IntN(9)}; r.IntN(2) == 0 {
 		m.PageSize = sizes[r.IntN(len(sizes))]

@@ -9,29 +9,31 @@ import (
 	"time"
 )
 
-// before an id in an offset says that the page shall begin with that record.
+// before an id or a position in an offset says that the page shall begin with
+// that record.
 const before = "-"
 
 // metadata is the JSON object that comes with a page, its members in Duo's order.
-func (s *Sim) metadata(q query, p page, now time.Time) string {
+func (l *Log) metadata(q query, p page, now time.Time) string {
 	var members []string
-	if next, there := s.next(q, p); there {
-		members = append(members, `"next_offset":`+s.cfg.Offset.write(next))
+	if next, there := l.next(q, p); there {
+		members = append(members, `"next_offset":`+l.writeOffset(next))
 	}
-	if s.cfg.Total != NoTotal {
-		members = append(members, `"total_objects":`+s.totalObjects(q, p, now))
+	if l.manners.Total != NoTotal {
+		members = append(members, `"total_objects":`+l.totalObjects(q, p, now))
 	}
 	return "{" + strings.Join(members, ",") + "}"
 }
 
 // next returns the offset of what follows the page, nil for null, and whether
 // there is a next_offset at all.
-func (s *Sim) next(q query, p page) (next *Record, there bool) {
+func (l *Log) next(q query, p page) (next *offset, there bool) {
+	cursor := l.manners.Cursor
 	if len(p.records) == 0 {
-		return p.lead(q, s.cfg.Cursor == EvenEmpty), p.more || s.cfg.Cursor != AbsentAtEnd && s.cfg.Cursor != OnlyIfShort
+		return p.lead(q, cursor == EvenEmpty), p.more || cursor != AbsentAtEnd && cursor != OnlyIfShort
 	}
 	full := len(p.records) == q.limit
-	switch s.cfg.Cursor {
+	switch cursor {
 	case NullAtEnd:
 		there = true
 		if !p.more {
@@ -46,24 +48,30 @@ func (s *Sim) next(q query, p page) (next *Record, there bool) {
 	default:
 		there = true
 	}
-	if q.after != nil && s.chance(s.cfg.SameOneIn) {
+	if q.after != nil && l.chance(l.manners.SameOneIn) {
 		return q.after, there
 	}
-	return &p.records[len(p.records)-1], there
+	return p.end(), there
 }
 
-// write returns the JSON of the offset that names a record.
-func (o Offset) write(r *Record) string {
-	if r == nil {
+// writeOffset returns the JSON of an offset.
+func (l *Log) writeOffset(o *offset) string {
+	if o == nil {
 		return "null"
 	}
-	ms := strconv.FormatInt(r.TS.UnixMilli(), 10)
-	var value any = ms + "," + r.ID
-	switch o {
+	parts := []string{strconv.FormatInt(o.ms, 10), o.mark() + o.id}
+	if l.counts {
+		parts = []string{o.mark() + strconv.Itoa(o.position)}
+	}
+	text := strings.Join(parts, ",")
+	var value any = text
+	switch l.manners.Offset {
 	case ListOffset:
-		value = []string{ms, r.ID}
+		value = parts
+	case NumberOffset:
+		return text
 	case OpaqueOffset:
-		value = base64.RawURLEncoding.EncodeToString([]byte(ms + "," + r.ID))
+		value = base64.RawURLEncoding.EncodeToString([]byte(text))
 	}
 	out, err := json.Marshal(value)
 	if err != nil {
@@ -72,29 +80,51 @@ func (o Offset) write(r *Record) string {
 	return string(out)
 }
 
+func (o offset) mark() string {
+	if o.before {
+		return before
+	}
+	return ""
+}
+
 // readOffset reads an offset in any form: manners may have changed since.
-func readOffset(value string) (*Record, bool) {
-	if opaque, err := base64.RawURLEncoding.DecodeString(value); err == nil {
-		value = string(opaque)
+func (l *Log) readOffset(value string) (offset, bool) {
+	if o, ok := l.readPlain(value); ok {
+		return o, true
+	}
+	opaque, err := base64.RawURLEncoding.DecodeString(value)
+	if err != nil {
+		return offset{}, false
+	}
+	return l.readPlain(string(opaque))
+}
+
+func (l *Log) readPlain(value string) (o offset, ok bool) {
+	if l.counts {
+		value, o.before = strings.CutPrefix(value, before)
+		position, err := strconv.ParseUint(value, 10, 31)
+		o.position = int(position)
+		return o, err == nil
 	}
 	stamp, id, _ := strings.Cut(value, ",")
-	ms, ok := millis(stamp)
-	return &Record{TS: time.UnixMilli(ms), ID: id}, ok
+	o.ms, ok = millis(stamp)
+	o.id, o.before = strings.CutPrefix(id, before)
+	return o, ok
 }
 
 // totalObjects returns what is counted of the query's range, wherever in it the
 // page is.
-func (s *Sim) totalObjects(q query, p page, now time.Time) string {
-	n := s.total(q, now)
-	switch s.cfg.Total {
+func (l *Log) totalObjects(q query, p page, now time.Time) string {
+	n := l.total(q, now)
+	switch l.manners.Total {
 	case AtLeast:
 		return fmt.Sprintf(`{"relation":"gte","value":%d}`, n-n/3)
 	case TooMany:
 		n += 1 + n/2
 	case TooFew:
-		n = s.tooFew(q, p, now)
+		n = l.tooFew(q, p, now)
 	}
-	switch s.cfg.TotalAs {
+	switch l.manners.TotalAs {
 	case Text:
 		return fmt.Sprintf(`"%d"`, n)
 	case Float:
@@ -107,15 +137,19 @@ func (s *Sim) totalObjects(q query, p page, now time.Time) string {
 
 // tooFew returns a count that is too low and that nobody can take for the number
 // of the records shown so far, see [Manners].
-func (s *Sim) tooFew(q query, p page, now time.Time) int {
+func (l *Log) tooFew(q query, p page, now time.Time) int {
 	if len(p.records) > 0 || !p.more {
 		return 0
 	}
 	// All that may have been shown, and the record that follows.
-	if at := p.following.TS.UnixMilli(); q.desc {
+	at := p.following.TS.UnixMilli()
+	switch {
+	case l.counts:
+		return p.start + 1
+	case q.desc:
 		q.min = at
-	} else {
+	default:
 		q.max = at
 	}
-	return s.total(q, now)
+	return l.total(q, now)
 }

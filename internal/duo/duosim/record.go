@@ -10,18 +10,19 @@ import (
 	"time"
 )
 
-// Record is one telephony event.
+// Record is one event of a log.
 type Record struct {
 	// TS is its time in Duo's index, which selects and orders. Raw may show
 	// another one, or none.
 	TS time.Time
-	// ID is its telephony_id, unless Raw shows another one, or none. It orders
-	// the records of a millisecond, and offsets name it.
+	// ID is its telephony_id, txid, activity_id or sekey, unless Raw shows
+	// another one, or none. It orders the records of a millisecond, and offsets
+	// name it.
 	ID string
 	// VisibleAt holds a late record back; zero is as soon as [Delay] allows.
 	VisibleAt time.Time
 	// Raw is sent as it is, and must be JSON; nil renders a likely one from
-	// TS and ID.
+	// TS and ID and, where the log is one whose records change, likely Edits.
 	Raw json.RawMessage
 	// Edits are what it is from its second showing on, each once and the last
 	// one for ever.
@@ -35,17 +36,31 @@ type showing struct {
 }
 
 // show returns the record's JSON for an answer.
-func (s *Sim) show(r Record) json.RawMessage {
+func (l *Log) show(r Record) json.RawMessage {
+	r = l.written(r)
 	if len(r.Edits) == 0 {
-		return r.raw()
+		return r.Raw
 	}
 	key := showing{r.TS.UnixMilli(), r.ID}
-	n := s.showings[key]
-	s.showings[key]++
+	n := l.showings[key]
+	l.showings[key]++
 	if n == 0 {
-		return r.raw()
+		return r.Raw
 	}
 	return r.Edits[min(n, len(r.Edits))-1]
+}
+
+// written returns a record with its Raw, and with its Edits if it has any.
+func (l *Log) written(r Record) Record {
+	if r.Raw != nil {
+		return r
+	}
+	versions := l.write(r)
+	r.Raw = versions[0]
+	if r.Edits == nil && len(versions) > 1 {
+		r.Edits = versions[1:]
+	}
+	return r
 }
 
 // compare orders records as Duo does: by millisecond, then by id.
@@ -53,44 +68,41 @@ func compare(a, b Record) int {
 	return cmp.Or(cmp.Compare(a.TS.UnixMilli(), b.TS.UnixMilli()), strings.Compare(a.ID, b.ID))
 }
 
-// raw returns the record's first JSON, the same for ever.
-func (r Record) raw() json.RawMessage {
-	if r.Raw != nil {
-		return r.Raw
-	}
-	h := fnv.New64a()
-	h.Write([]byte(r.ID))
-	src := rand.NewPCG(h.Sum64(), uint64(r.TS.UnixMicro()))
-	random := rand.New(src)
-	contexts := []string{"authentication", "authentication", "authentication", "enrollment", "administrator login", "verify"}
-	kinds := []string{"phone", "sms"}
-	raw, err := json.Marshal(struct {
-		Context string `json:"context"`
-		Credits int    `json:"credits"`
-		Phone   string `json:"phone"`
-		ID      string `json:"telephony_id"`
-		TS      string `json:"ts"`
-		TxID    string `json:"txid"`
-		Type    string `json:"type"`
-	}{
-		Context: contexts[random.IntN(len(contexts))],
-		Credits: random.IntN(4),
-		// 555-0100 to 555-0199 belong to nobody in any area.
-		Phone: fmt.Sprintf("+1%03d55501%02d", 201+random.IntN(780), random.IntN(100)),
-		ID:    r.ID,
-		TS:    r.TS.UTC().Format("2006-01-02T15:04:05.000000-07:00"),
-		TxID:  uuid(src.Uint64(), src.Uint64()),
-		Type:  kinds[random.IntN(len(kinds))],
-	})
-	if err != nil {
-		panic(err) // unreachable: strings and an int
-	}
-	return raw
-}
-
 // uuid returns a random UUID (version 4) of 128 bits, of which it sets six.
 func uuid(hi, lo uint64) string {
 	hi = hi&^0xf000 | 0x4000
 	lo = lo&^(3<<62) | 2<<62
 	return fmt.Sprintf("%08x-%04x-%04x-%04x-%012x", hi>>32, hi>>16&0xffff, hi&0xffff, lo>>48, lo&(1<<48-1))
+}
+
+// sekey returns the id of a trust monitor event.
+func sekey(hi, lo uint64) string { return key("SE", rand.New(rand.NewPCG(hi, lo))) }
+
+// key returns a random key of Duo's: 20 letters and digits, of which the first
+// two tell what it is a key of.
+func key(prefix string, random *rand.Rand) string {
+	const signs = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+	k := []byte(prefix)
+	for len(k) < 20 {
+		k = append(k, signs[random.IntN(len(signs))])
+	}
+	return string(k)
+}
+
+// source returns the random numbers that a record is made of, the same for ever.
+func (r Record) source() *rand.PCG {
+	h := fnv.New64a()
+	h.Write([]byte(r.ID))
+	return rand.NewPCG(h.Sum64(), uint64(r.TS.UnixMicro()))
+}
+
+// stamp writes a time as Duo does.
+func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000000-07:00") }
+
+func marshal(v any) json.RawMessage {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		panic(err) // unreachable: strings, numbers and what is made of them
+	}
+	return raw
 }
