@@ -133,7 +133,7 @@ func TestStreamsBudget(t *testing.T) {
 		t.Run(fmt.Sprint(test.takes), func(t *testing.T) {
 			bubble(t, duosim.Config{}, func(w *world) {
 				w.config.Budget = test.budget
-				w.sim.Add(spread(1, w.start.Add(-time.Hour), 0)...)
+				w.sim.Add(w.spread(1, w.start.Add(-time.Hour), 0)...)
 				s := w.streams(1)
 				s.Collectors[0].Bucket = before{w.bucket, func(context.Context) { time.Sleep(test.takes) }}
 				leases := &leases{Store: w.store, ttl: map[string]time.Duration{}}
@@ -154,7 +154,7 @@ func TestStreamsBudget(t *testing.T) {
 				w.pass(time.Minute)
 				begun := len(w.sim.Requests())
 				s.Run(w.t.Context(), collect.Job{}, ended.add)
-				if asked := w.asked(begun); test.ttl == 0 && asked[len(asked)-1] != stream {
+				if asked := w.asked(begun); test.ttl == 0 && asked[len(asked)-1] != "telephony" {
 					w.t.Errorf("the next time Duo was asked for %v", asked)
 				}
 			})
@@ -178,7 +178,7 @@ func (l *leases) Acquire(ctx context.Context, stream string, c store.Claim) (*st
 func TestStreamsShutdown(t *testing.T) {
 	t.Parallel()
 	w := embedded(t)
-	w.sim.Add(spread(1500, w.start.Add(-time.Hour), time.Second)...)
+	w.sim.Add(w.spread(1500, w.start.Add(-time.Hour), time.Second)...)
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	s := w.streams(1)
