@@ -12,7 +12,7 @@ import (
 	"duo-telephony-collector/internal/writer"
 )
 
-// checkCommand tells what keeps the service from working.
+// checkCommand finds out what would keep the service from working.
 type checkCommand struct {
 	json bool
 	only string
@@ -20,7 +20,7 @@ type checkCommand struct {
 
 func (c *checkCommand) define(flags *flag.FlagSet) {
 	flags.BoolVar(&c.json, "json", false, "print one JSON document")
-	flags.StringVar(&c.only, "only", "", "check `PART` alone: duo, which needs nothing but the DUO_ variables")
+	flags.StringVar(&c.only, "only", "", "check only `WHAT`: duo, which needs only the DUO_ variables")
 }
 
 func (c *checkCommand) accept(args []string) error {
@@ -49,8 +49,8 @@ func (c *checkCommand) run(ctx context.Context, con console) int {
 	return exitOK
 }
 
-// checks reads the configuration, and has a check for each part of it that is
-// sound.
+// checks reads the configuration. It returns a check of that, and one for whatever
+// is configured soundly.
 func (c *checkCommand) checks(e *env) []check.Check {
 	var cfg config
 	var checks []check.Check
@@ -79,8 +79,7 @@ func (c *checkCommand) checks(e *env) []check.Check {
 	return append([]check.Check{check.Configuration(e.faults)}, checks...)
 }
 
-// cloudChecks are the checks of what is in Google Cloud, where its part of the
-// configuration is sound.
+// cloudChecks are the checks of Google Cloud, for whatever is configured soundly.
 func cloudChecks(cfg config, storage, documents bool) []check.Check {
 	open := func(ctx context.Context) (*writer.GCS, error) {
 		bucket, err := openBucket(ctx, cfg)

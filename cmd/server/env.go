@@ -11,16 +11,15 @@ import (
 	"time"
 )
 
-// env reads variables and collects every fault instead of stopping at the
-// first one. It remembers what it was asked for, so that a test can hold the
-// documentation against it.
+// env reads variables and collects all faults instead of stopping at the first. It
+// remembers which it was asked for, so that a test can compare the documentation.
 type env struct {
 	lookup func(string) (string, bool)
 	faults []error
 	asked  []variable
 }
 
-// variable is a name and the default that applies when it is not set.
+// variable is a name and its default.
 type variable struct{ name, fallback string }
 
 func (e *env) fault(name, format string, args ...any) {
@@ -60,7 +59,7 @@ func (e *env) list(name, fallback, what string) []string {
 	return out
 }
 
-// choice returns the allowed word that is set, in whatever case.
+// choice returns the allowed word that is set, ignoring case.
 func (e *env) choice(name, fallback string, allowed ...string) string {
 	v := e.text(name, fallback)
 	i := slices.IndexFunc(allowed, func(word string) bool { return strings.EqualFold(word, v) })
@@ -113,8 +112,8 @@ func (e *env) parseDuration(name, v string, least, most time.Duration) time.Dura
 	return least
 }
 
-// loopback takes a URL for tests: plain http to this machine, and never in
-// Cloud Run, where it would send credentials or trust elsewhere.
+// loopback accepts a URL for tests: plain http to this machine. In Cloud Run it
+// refuses all, because credentials or trust would go elsewhere.
 func (e *env) loopback(name string) string {
 	v := e.text(name, "")
 	if v == "" {
@@ -128,7 +127,7 @@ func (e *env) loopback(name string) string {
 	return strings.TrimSuffix(v, "/")
 }
 
-// notInCloudRun refuses a variable that is set where it has no place.
+// notInCloudRun refuses a variable that is set in Cloud Run.
 func (e *env) notInCloudRun(name string) {
 	_, set := e.lookup(name)
 	if service, ok := e.lookup("K_SERVICE"); ok && service != "" && set {

@@ -10,15 +10,15 @@ import (
 	"duo-telephony-collector/internal/collect"
 )
 
-// quietFor is the least time between two lines where nobody watches.
+// quietFor is the least time between two lines if the output is no terminal.
 const quietFor = 10 * time.Second
 
-// eraseLine puts a terminal's cursor to the start of its line, which it empties.
+// eraseLine erases a terminal's current line.
 const eraseLine = "\r\x1b[K"
 
-// progress shows how far a long walk is: on a terminal as one line that is
-// drawn again and again, elsewhere as a line now and then. What is written
-// through it stands above that line. It is safe for concurrent use.
+// progress shows how far a long walk is: on a terminal as a line that is redrawn,
+// elsewhere as a line every now and then. Text written through it goes above that
+// line. It is safe for concurrent use.
 type progress struct {
 	out      io.Writer
 	terminal bool
@@ -26,8 +26,8 @@ type progress struct {
 
 	mu    sync.Mutex
 	began time.Time
-	told  time.Time // when the latest plain line was written
-	drawn string    // the line that a terminal shows
+	told  time.Time // time of the last plain line
+	drawn string    // the line on the terminal
 }
 
 func newProgress(out io.Writer) *progress {
@@ -36,7 +36,7 @@ func newProgress(out io.Writer) *progress {
 	return p
 }
 
-// begin has a walk begin now.
+// begin starts a walk.
 func (p *progress) begin() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -53,7 +53,7 @@ func isTerminal(w io.Writer) bool {
 	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
-// show tells of the walk.
+// show shows how far the walk is.
 func (p *progress) show(at collect.Progress) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -72,7 +72,7 @@ func (p *progress) show(at collect.Progress) {
 	}
 }
 
-// Write writes whole lines, above the one that is drawn.
+// Write writes whole lines above the drawn one.
 func (p *progress) Write(lines []byte) (int, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -85,7 +85,7 @@ func (p *progress) Write(lines []byte) (int, error) {
 	return len(lines), nil
 }
 
-// end takes the line away.
+// end erases the drawn line.
 func (p *progress) end() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -112,7 +112,7 @@ func progressLine(p collect.Progress, took time.Duration) string {
 	}
 	add(", at %s", p.At.UTC().Format("2006-01-02 15:04:05Z"))
 	all, done := p.To.Sub(p.From), p.At.Sub(p.From)
-	if all < 0 { // it is walked backwards
+	if all < 0 { // the walk goes backwards
 		all, done = -all, -done
 	}
 	if all <= 0 || done < 0 || done > all {

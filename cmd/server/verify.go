@@ -21,7 +21,7 @@ import (
 	"duo-telephony-collector/internal/writer"
 )
 
-// verifyCommand compares the bucket with Duo, and changes neither.
+// verifyCommand compares the bucket with Duo. It changes neither.
 type verifyCommand struct {
 	log      string
 	from, to time.Time
@@ -61,7 +61,7 @@ func (c *verifyCommand) run(ctx context.Context, con console) int {
 	report, err := audit.Run(ctx, collector, c.from, c.to, shown.show)
 	shown.end()
 	if err != nil {
-		fmt.Fprintf(con.err, "nothing is verified: %v\n", err)
+		fmt.Fprintf(con.err, "verifying failed: %v\n", err)
 		return exitFailed
 	}
 	if err := c.write(con.out, report); err != nil {
@@ -104,8 +104,8 @@ func (c *verifyCommand) environment(ctx context.Context, con console) (func(stri
 	return lookup, err
 }
 
-// collector returns what the audit is made with. Who may call the service is
-// of no interest to it.
+// collector returns the audit's collector. It does not need the configuration of
+// the service's callers.
 func (c *verifyCommand) collector(ctx context.Context, con console, log *slog.Logger) (*collect.Collector, error) {
 	lookup, err := c.environment(ctx, con)
 	if err != nil {
@@ -159,7 +159,7 @@ func (c *verifyCommand) write(out io.Writer, r audit.Report) error {
 	}{r.Exact(), r, c.call(r)})
 }
 
-// call is how to have the service collect what is missing, "" if nothing is.
+// call is the command that collects what is missing, "" if nothing is.
 func (c *verifyCommand) call(r audit.Report) string {
 	if r.Backfill == nil {
 		return ""

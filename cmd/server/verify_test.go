@@ -191,7 +191,7 @@ func TestVerifyFails(t *testing.T) {
 	if p.hasLogged("simulated") {
 		t.Errorf("a simulator is started beside a Duo that is set:\n%s", p.log)
 	}
-	if !p.hasLogged("nothing is verified: reading Duo's log: ") || !p.hasLogged("check DUO_IKEY") || p.out.String() != "" {
+	if !p.hasLogged("verifying failed: reading Duo's log: ") || !p.hasLogged("check DUO_IKEY") || p.out.String() != "" {
 		t.Errorf("it says\n%s%s", p.log, p.out)
 	}
 	simulated := t.TempDir()
@@ -296,15 +296,15 @@ foreign      1: in an object that has lost its metadata
   f0f0  2026-01-02T03:04:05.678Z
     gs://b/two line 1
 
-An object loses its metadata where it is downloaded and uploaded again. A
-backfill that meets it fails: docs/operations.md, "Is everything there?".
+An object loses its metadata if it is downloaded and uploaded again. A backfill
+that finds it fails: docs/operations.md, "Is everything there?".
 
 This collects what is missing, and nothing that is there:
 
   curl -X POST "$URL/run" -H "Authorization: Bearer $TOKEN" -d '{"from":"2026-01-02T03:04:05.678Z","to":"2026-01-02T03:04:05.679Z"}'
 
-Where the feed deletes objects after transfer, verify cannot tell a record that
-was transferred from one that is missing: collected again, it is there twice.
+If the feed deletes objects after transfer, verify can't tell a transferred record
+from a missing one. Collected again, a transferred one is there twice.
 `
 	if diff := cmp.Diff(want, auditText(a, (&verifyCommand{}).call(a))); diff != "" {
 		t.Errorf("report (-want +got):\n%s", diff)

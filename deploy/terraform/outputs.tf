@@ -3,9 +3,21 @@ output "url" {
   value       = local.url
 }
 
+locals {
+  feeds = { for log, folder in local.folders : log => {
+    uri      = "gs://${google_storage_bucket.objects.name}/${folder == "" ? "" : "${folder}/"}"
+    log_type = local.log_types[log]
+  } }
+}
+
+output "feeds" {
+  description = "What the form of each log's SecOps feed asks for: the URI, with the closing slash that it needs, and the log type."
+  value       = local.feeds
+}
+
 output "feed_uri" {
-  description = "What the SecOps feed's form asks for, with the closing slash that it needs."
-  value       = "gs://${google_storage_bucket.objects.name}/${var.gcs_prefix == "" ? "" : "${var.gcs_prefix}/"}"
+  description = "The URI of the only feed; null with several."
+  value       = length(local.logs) == 1 ? local.feeds[local.logs[0]].uri : null
 }
 
 output "curl" {

@@ -8,12 +8,19 @@ locals {
 
   callers = concat([google_service_account.push.email, google_service_account.invoker.email], sort(var.callers))
 
+  # A telephony run needs 40 MiB (docs/performance.md). Several logs run side by
+  # side, and an authentication is ten times as long as a call.
+  memory_mib = length(local.logs) == 1 ? 256 : 512
+
   environment = merge(var.settings, {
-    DUO_IKEY             = var.duo_ikey
-    DUO_API_HOST         = var.duo_api_host
-    DUO_SKEY_FILE        = "/secrets/duo/skey"
-    GCS_BUCKET           = google_storage_bucket.objects.name
-    GCS_PREFIX           = var.gcs_prefix
+    DUO_LOGS      = join(",", local.logs)
+    DUO_IKEY      = var.duo_ikey
+    DUO_API_HOST  = var.duo_api_host
+    DUO_SKEY_FILE = "/secrets/duo/skey"
+    GCS_BUCKET    = google_storage_bucket.objects.name
+    # With one log there is no {log} left: an image older than DUO_LOGS would take
+    # it for a folder's name.
+    GCS_PREFIX           = length(local.logs) == 1 ? local.folders[local.logs[0]] : var.gcs_prefix
     FIRESTORE_PROJECT    = var.project
     FIRESTORE_DATABASE   = google_firestore_database.this.name
     FIRESTORE_COLLECTION = local.collection
@@ -22,6 +29,7 @@ locals {
     ALLOWED_CALLERS      = join(",", local.callers)
     RUN_BUDGET           = "${var.run_budget_seconds}s"
     INITIAL_LOOKBACK     = "${var.initial_lookback_hours}h"
+    GOMEMLIMIT           = "${floor(0.8 * local.memory_mib)}MiB" # leaves room for what is not on Go's heap
   })
 }
 
@@ -60,7 +68,8 @@ resource "google_cloud_run_v2_service" "this" {
     timeout         = "${local.timeout_seconds}s"
 
     # More than one request, so that the service itself can answer "busy"; else
-    # Cloud Run would refuse with 429, which Pub/Sub counts as a failure.
+    # Cloud Run would refuse with 429, which Pub/Sub counts as a failure. Further
+    # logs need no more requests: one push runs them all.
     max_instance_request_concurrency = 8
     scaling {
       max_instance_count = 2
@@ -78,7 +87,7 @@ resource "google_cloud_run_v2_service" "this" {
       }
 
       resources {
-        limits   = { cpu = "1", memory = "256Mi" }
+        limits   = { cpu = "1", memory = "${local.memory_mib}Mi" }
         cpu_idle = true # no work is done between requests
       }
 

@@ -27,6 +27,16 @@ variable "duo_api_host" {
   }
 }
 
+variable "logs" {
+  description = "Duo's logs to collect, each with a feed of its own: telephony, authentication, activity, trust-monitor, or all."
+  type        = set(string)
+  default     = ["telephony"]
+  validation {
+    condition     = length(var.logs) > 0 && length(setsubtract(var.logs, concat(keys(local.log_types), ["all"]))) == 0
+    error_message = "At least one of ${join(", ", keys(local.log_types))}, or all."
+  }
+}
+
 variable "region" {
   description = "Region of the service, the schedule, the images and, unless they say otherwise, bucket and database."
   type        = string
@@ -65,12 +75,20 @@ variable "bucket_location" {
 }
 
 variable "gcs_prefix" {
-  description = "Folder of the objects; empty is the bucket's root."
+  description = "Folder of the objects, {log} being replaced by the log's name; empty is the bucket's root."
   type        = string
-  default     = "duo-telephony"
+  default     = "duo-{log}"
   validation {
     condition     = var.gcs_prefix == trim(var.gcs_prefix, "/") && !strcontains(var.gcs_prefix, "//")
     error_message = "No slash at either end and no empty folder name: SecOps feeds can't read one."
+  }
+  validation {
+    condition     = !can(regex("[{}]", replace(var.gcs_prefix, "{log}", "")))
+    error_message = "{log} is the only placeholder."
+  }
+  validation {
+    condition     = length(local.logs) == 1 || strcontains(var.gcs_prefix, "{log}")
+    error_message = "With several logs it must hold {log}: a feed takes all that is in a folder for one log type."
   }
 }
 
@@ -121,11 +139,12 @@ variable "time_zone" {
 }
 
 variable "interval_minutes" {
-  description = "Longest time between two ticks of the schedule. Three of them without a complete run raise an alert."
+  description = "Longest time between two ticks of the schedule. Three of them without a complete run of a log raise an alert."
   type        = number
   default     = 15
   validation {
-    # Three intervals must fit into what an alert can look back, a day.
+    # The alert looks back two of them and waits one more; it can do so for a
+    # day and an hour.
     condition     = var.interval_minutes >= 1 && var.interval_minutes <= 480 && var.interval_minutes == floor(var.interval_minutes)
     error_message = "From 1 to 480 minutes."
   }
@@ -161,9 +180,10 @@ variable "settings" {
   default     = {}
   validation {
     condition = length(setsubtract(keys(var.settings), [
-      "COMPRESSION", "ENRICH", "INGEST_DELAY", "LOG_LEVEL", "MAX_ITERATIONS", "MAX_WINDOW", "OVERLAP", "PAGE_INTERVAL", "STATE_KEY",
+      "COMPRESSION", "CONCURRENCY", "ENRICH", "INGEST_DELAY", "LOG_LEVEL", "MAX_ITERATIONS", "MAX_WINDOW", "OVERLAP", "OVERLAP_ACTIVITY",
+      "OVERLAP_AUTHENTICATION", "OVERLAP_TELEPHONY", "OVERLAP_TRUST_MONITOR", "PAGE_INTERVAL", "STATE_KEY",
     ])) == 0
-    error_message = "COMPRESSION, ENRICH, INGEST_DELAY, LOG_LEVEL, MAX_ITERATIONS, MAX_WINDOW, OVERLAP, PAGE_INTERVAL and STATE_KEY. The others follow from other variables."
+    error_message = "COMPRESSION, CONCURRENCY, ENRICH, INGEST_DELAY, LOG_LEVEL, MAX_ITERATIONS, MAX_WINDOW, OVERLAP, OVERLAP_<LOG>, PAGE_INTERVAL and STATE_KEY. The others follow from other variables."
   }
 }
 

@@ -13,7 +13,7 @@ import (
 	"duo-telephony-collector/internal/writer"
 )
 
-const hintGoogle = "try again; if it lasts, check the way to Google's port 443"
+const hintGoogle = "try again; if this lasts, check the connection to Google's port 443"
 
 // Bucket lists the objects of today in each folder, reads one of any day, and
 // asks what else is allowed. It writes nothing: nobody here could delete it again,
@@ -53,10 +53,10 @@ func look(ctx context.Context, bucket *writer.GCS, uri string) Finding {
 			return failOf(bucketName, notInTime(err), hintGoogle)
 		}
 	}
-	read := "; nothing is there to be read"
+	read := "; there is nothing to read"
 	one, err := bucket.ReadOne(ctx)
 	switch {
-	case errors.Is(err, fs.ErrNotExist): // deleted since it was listed
+	case errors.Is(err, fs.ErrNotExist): // deleted after it was listed
 	case err != nil:
 		return failOf(bucketName, notInTime(err), hintGoogle)
 	case one != "":
@@ -75,8 +75,8 @@ func (b Bucket) permissions(ctx context.Context, bucket *writer.GCS) Finding {
 	needed := []string{"storage.objects.create", "storage.objects.get", "storage.objects.list"}
 	granted, err := bucket.Permissions(ctx, append(needed, deletes)...)
 	if err != nil {
-		return warn(name, "whether objects can be created is not known, and nothing is written to find out: "+err.Error(),
-			"see that the service account has roles/storage.objectCreator on the bucket; a run tells for certain")
+		return warn(name, "it is unknown whether objects can be created, because nothing is written to find out: "+err.Error(),
+			"make sure that the service account has roles/storage.objectCreator on the bucket; a run shows it for certain")
 	}
 	missing := slices.DeleteFunc(slices.Clone(needed), func(p string) bool { return slices.Contains(granted, p) })
 	switch {
@@ -84,8 +84,8 @@ func (b Bucket) permissions(ctx context.Context, bucket *writer.GCS) Finding {
 		return fail(name, "not granted on the bucket: "+strings.Join(missing, ", "),
 			"grant the service account roles/storage.objectCreator and roles/storage.objectViewer on bucket "+b.Name)
 	case slices.Contains(granted, deletes):
-		return warn(name, "objects can be created and read, but also deleted, which nothing here needs",
-			"leave the service account no more than roles/storage.objectCreator and roles/storage.objectViewer, and run this as that account")
+		return warn(name, "objects can be created and read, but also deleted, which the service does not need",
+			"give the service account only roles/storage.objectCreator and roles/storage.objectViewer, and run this as that account")
 	}
 	return good(name, "objects can be created and read, and not deleted; nothing was written to find out")
 }
@@ -122,8 +122,8 @@ func (f Firestore) document(ctx context.Context, stream string) Finding {
 		return failOf(name, err, hintGoogle)
 	}
 	if of := state.Cursor.Account.Host; of != "" && of != f.Account && !state.StartOpen() {
-		return fail(name, "the document is that of account "+of+", and DUO_API_HOST is "+f.Account+": every run is refused",
-			"correct DUO_API_HOST, or give this account a FIRESTORE_COLLECTION of its own")
+		return fail(name, "the document belongs to account "+of+", but DUO_API_HOST is "+f.Account+": every run is refused",
+			"correct DUO_API_HOST, or give this account its own FIRESTORE_COLLECTION")
 	}
 	return good(name, fmt.Sprintf("database %s of project %s can be read and written: %s", f.Database, f.Project, standing(state)))
 }
@@ -133,20 +133,19 @@ func (f Firestore) probe(ctx context.Context, stream string) (store.State, error
 	return state, notInTime(err)
 }
 
-// standing is where the stream stands, in words.
+// standing says where the stream stands.
 func standing(s store.State) string {
 	text := "there is no cursor yet"
 	if mark := s.Cursor.Watermark; !mark.IsZero() {
 		text = "the watermark is " + mark.UTC().Format(time.RFC3339)
 	}
 	if s.Lease.Holder != "" {
-		text += ", and a run has the lease until " + s.Lease.ExpiresAt().UTC().Format(time.RFC3339)
+		text += ", and a run holds the lease until " + s.Lease.ExpiresAt().UTC().Format(time.RFC3339)
 	}
 	return text
 }
 
-// StateKey looks at the older function's state, which is read by the first run
-// and never again.
+// StateKey checks the Python function's state, which only the first run reads.
 type StateKey struct {
 	Key       string
 	Bucket    Bucket
@@ -164,16 +163,16 @@ func (k StateKey) Check(ctx context.Context) []Finding {
 	state, err := k.Firestore.probe(ctx, k.Stream)
 	switch started := err == nil && !state.Cursor.Watermark.IsZero() && !state.StartOpen(); {
 	case started && below:
-		return []Finding{warn(name, where+" lies below the prefix, where the feed takes it for records", "delete it and unset STATE_KEY: there is a cursor, so it is not read any more")}
+		return []Finding{warn(name, where+" lies below the prefix, where the feed takes it for records", "delete it and unset STATE_KEY: there is a cursor, so it is no longer read")}
 	case started:
-		return []Finding{good(name, "there is a cursor, so "+where+" is not read any more")}
+		return []Finding{good(name, "there is a cursor, so "+where+" is no longer read")}
 	case below:
 		return []Finding{fail(name, where+" lies below the prefix: the feed takes it for records, and deletes it if it deletes what it took",
 			"move it out of "+k.Bucket.uri(k.Bucket.Prefixes[i])+" and correct STATE_KEY; with an empty GCS_PREFIX give the objects a folder of their own")}
 	}
 	mark, err := k.FirstMark(ctx)
 	if err != nil {
-		return []Finding{failOf(name, notInTime(err), "every run fails until that is put right")}
+		return []Finding{failOf(name, notInTime(err), "every run fails until this is fixed")}
 	}
-	return []Finding{good(name, "the first window starts at "+mark.Format(time.RFC3339)+", where the older function stopped")}
+	return []Finding{good(name, "the first window starts at "+mark.Format(time.RFC3339)+", where the Python function stopped")}
 }

@@ -11,8 +11,8 @@ import (
 	"duo-telephony-collector/internal/duo"
 )
 
-// clockTolerance is how far this clock may be from Duo's unremarked. Duo's is
-// known in whole seconds, and is some time on its way.
+// clockTolerance is how far this machine's clock may differ from Duo's. Duo's is
+// known in whole seconds, and its answer takes a while.
 const clockTolerance = 10 * time.Second
 
 // Duo makes one request for each log, which tells of the way to Duo, of this
@@ -21,7 +21,7 @@ type Duo struct {
 	Client *duo.Client
 	Logs   []duo.Log
 	Host   string
-	Secret func() (string, error) // the secret key, as the client has it
+	Secret func() (string, error) // the secret key that the client uses
 }
 
 // answered is how Duo answered for a log.
@@ -68,7 +68,7 @@ func (d Duo) findings(answers []answered) []Finding {
 func (d Duo) answer(log duo.Log, err error) Finding {
 	const name = "duo"
 	if e, found := errors.AsType[*duo.Error](err); found && e.RateLimited() {
-		return warn(name, e.Reason()+", so whether the credentials are right is not known",
+		return warn(name, e.Reason()+", so it is unknown whether the credentials are right",
 			"run this again in a minute; Duo allows one or two requests a minute, for all programs that read this log together")
 	}
 	if err != nil {
@@ -81,8 +81,8 @@ func (d Duo) answer(log duo.Log, err error) Finding {
 	return good(name, text)
 }
 
-// secretKey looks at the key's form where Duo has not accepted it. It says
-// nothing of one that can't be read: Duo's answer was about that.
+// secretKey checks the form of a key that Duo has not accepted. It ignores one
+// that can't be read: the client's error was about that.
 func (d Duo) secretKey() []Finding {
 	key, err := d.Secret()
 	if err != nil {
@@ -94,7 +94,7 @@ func (d Duo) secretKey() []Finding {
 	return nil
 }
 
-// clock takes how far Duo's clock is ahead of this machine's.
+// clock judges how far Duo's clock is ahead of this machine's.
 func clock(ahead time.Duration) Finding {
 	const name = "clock"
 	if ahead.Abs() <= clockTolerance {
@@ -105,10 +105,10 @@ func clock(ahead time.Duration) Finding {
 		way = "ahead of"
 	}
 	return warn(name, fmt.Sprintf("this machine's clock is %v %s Duo's", ahead.Abs(), way),
-		fmt.Sprintf("set it to within %v: Duo refuses requests whose date is too far off", clockTolerance))
+		fmt.Sprintf("set it right to within %v: Duo refuses requests whose date is too far off", clockTolerance))
 }
 
-// notInTime says it in figures where a check's own time-out ended it.
+// notInTime adds the figure if the check's own time-out ended it.
 func notInTime(err error) error {
 	if errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Errorf("no success within %v: %w", timeout, err)

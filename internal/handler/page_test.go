@@ -102,7 +102,7 @@ func TestPageFailures(t *testing.T) {
 			w.Budget = time.Second // less than the first wait
 			w.send(http.MethodPost, "/", push, nil)
 			body := w.page(http.StatusOK, nil)
-			if !strings.Contains(body, "<title>"+tt.title) || !strings.Contains(body, "The last run failed") {
+			if !strings.Contains(body, "<title>"+tt.title) || !strings.Contains(body, "have failed since") {
 				t.Errorf("want the title %s and the failure:\n%s", tt.title, seen(body))
 			}
 		})

@@ -58,7 +58,7 @@ var cases = map[string]struct {
 		return several("", after(ordinary()...), after(complete(1)...), after(complete(9)...), after(ordinary()...))
 	}},
 	"4-mixed": {"A person must act (authentication)", func() page.State { return several("", after(ordinary()...), forbidden(), failing(), catchingUp()) }},
-	"4-chosen": {"Behind · activity", func() page.State {
+	"4-chosen": {"Behind, but retrying · activity", func() page.State {
 		return several("activity", after(ordinary()...), forbidden(), failing(), collect.Status{Now: noon})
 	}},
 }

@@ -1,6 +1,10 @@
 package page
 
-import "html/template"
+import (
+	"html/template"
+
+	"duo-telephony-collector/internal/collect"
+)
 
 // fact is a name, a value, and what more there is to say.
 type fact struct {
@@ -21,7 +25,7 @@ func (s stream) alarm(name string, value any, note ...any) fact {
 // Glance is what matters first.
 func (s stream) Glance() []fact {
 	lag := s.fact("Lag now", "none yet", "the time since the watermark")
-	if s.Watermark != nil {
+	if s.Watermark != nil && s.lag() >= 0 {
 		lag = s.fact("Lag now", duration(s.lag()), "up to ", duration(s.Limit), " is on time")
 	}
 	last := s.fact("Last run", "none yet")
@@ -106,18 +110,19 @@ func (s stream) lost() []fact {
 	return facts
 }
 
-// backfill is how the stream stands if it is a backfill; nil before the first.
-func (s stream) backfill() []fact {
+// Backfilled is how the log's backfill stands; nil before the first.
+func (s stream) Backfilled() []fact {
 	var facts []fact
-	if b := s.Cursor.Backfill; b != nil {
-		facts = append(facts, s.fact("Backfill", s.say(b.From, " to ", b.To), s.delivered("everything before ")))
+	b := newStream(collect.LogStatus{Status: s.Backfill}, State{})
+	if asked := b.Cursor.Backfill; asked != nil {
+		facts = append(facts, b.fact("Backfill", b.say(asked.From, " to ", asked.To), b.delivered("everything before ", " is done")))
 	}
-	if s.running() {
-		facts = append(facts, s.fact("Backfill runs", s.say("since ", s.Lease.AcquiredAt), "run ", code(s.Lease.Holder)), s.window())
+	if b.running() {
+		facts = append(facts, b.fact("Backfill runs", b.say("since ", b.Lease.AcquiredAt), "run ", code(b.Lease.Holder)), b.window())
 	}
-	if r := s.Last; r.ID != "" {
-		last := s.fact("Last backfill run", s.say(r.Outcome, ", ", r.StartedAt), counted(r.Records, "record"), ". ", r.Reason)
-		last.Alarm = s.failed()
+	if r := b.Last; r.ID != "" {
+		last := b.fact("Last backfill run", b.say(r.Outcome, ", ", r.StartedAt), counted(r.Records, "record"), ". ", sentence(r.Reason))
+		last.Alarm = b.failed()
 		facts = append(facts, last)
 	}
 	return facts

@@ -65,13 +65,13 @@ func TestFacts(t *testing.T) {
 		"no gap":     {stream.lost, func(*collect.Status) {}, "Lost: nothing (as far as the last runs tell)"},
 		"one gap": {stream.lost, func(s *collect.Status) { s.Cursor.Gap, s.Runs[2].Gap, s.Runs[3].Gap = gap, gap, gap },
 			"Lost: 6 May 12:00:00 UTC to 27 May 12:00:00 UTC (Duo no longer had it when run RUN began) !"},
-		"no backfill": {stream.backfill, func(s *collect.Status) { *s = collect.Status{} }, ""},
-		"backfill": {stream.backfill, func(s *collect.Status) {
+		"no backfill": {stream.Backfilled, func(*collect.Status) {}, ""},
+		"backfill": {func(s stream) []fact { return stream{LogStatus: collect.LogStatus{Backfill: s.Status}}.Backfilled() }, func(s *collect.Status) {
 			s.Lease, s.Cursor.Window, s.Cursor.Backfill = held, window, &store.Backfill{From: *before(4 * time.Hour), To: *before(time.Hour)}
 			fail(s, false)
-		}, "Backfill: 08:00:00 UTC to 11:00:00 UTC (everything before 11:52:30 UTC)\nBackfill runs: since 11:59:00 UTC (run RUN)\n" +
+		}, "Backfill: 08:00:00 UTC to 11:00:00 UTC (everything before 11:52:30 UTC is done)\nBackfill runs: since 11:59:00 UTC (run RUN)\n" +
 			"Window in progress: 08:00:00 UTC to 12:00:00 UTC (2 pages committed, up to 11:00:00 UTC: 75%)\n" +
-			"Last backfill run: failed, 11:55:00 UTC (10 records. it broke) !"},
+			"Last backfill run: failed, 11:55:00 UTC (10 records. it broke.) !"},
 		"at a glance": {stream.Glance, func(s *collect.Status) { s.Totals = store.Totals{Pages: 1300, Records: 123456, Objects: 1} },
 			"Lag now: 7 min 30 s (up to 17 min 30 s is on time)\n" +
 				"Last run: complete (11:55:00 UTC, 10 records)\n" +

@@ -46,7 +46,7 @@ func TestListOrder(t *testing.T) {
 	if diff := cmp.Diff([]string{"act", "failed", "later", "behind", "paused", "busy", "waiting", "well"}, order); diff != "" {
 		t.Errorf("order (-want +got):\n%s", diff)
 	}
-	if want := "a person must act: 1, up to date: 2, behind: 3, catching up: 1, waiting for the first run: 1"; v.List.Counts() != want {
+	if want := "a person must act: 1; up to date: 2; behind: 2; behind, waiting for duo: 1; catching up: 1; waiting for the first run: 1"; v.List.Counts() != want {
 		t.Errorf("counts %q, want %q", v.List.Counts(), want)
 	}
 	if v.Verdict.Tone != "act" || v.Verdict.Word != "A person must act (act)" || v.Shown != nil {
@@ -64,7 +64,7 @@ func TestListCut(t *testing.T) {
 	if lines := v.List.Lines(); len(lines) != maxLines || lines[0].Stream != "act" || v.List.Rest() != 2900 {
 		t.Errorf("%d lines, the first is %s; %d more", len(lines), lines[0].Stream, v.List.Rest())
 	}
-	if want := "a person must act: 1, up to date: 2,999"; v.List.Counts() != want {
+	if want := "a person must act: 1; up to date: 2,999"; v.List.Counts() != want {
 		t.Errorf("counts %q, want %q", v.List.Counts(), want)
 	}
 }
@@ -101,14 +101,14 @@ func TestLine(t *testing.T) {
 		change func(*collect.Status)
 		want   string
 	}{
-		"young":         {func(*collect.Status) {}, "7 min 30 s behind; last run complete, 11:55:00 UTC; 100 records in a day"},
-		"nothing":       {func(s *collect.Status) { *s = collect.Status{Now: noon} }, "nothing delivered; no run yet; 0 records in a day"},
-		"one day alone": {func(s *collect.Status) { s.Runs[9].StartedAt = *before(25 * time.Hour) }, "7 min 30 s behind; last run complete, 11:55:00 UTC; 90 records in a day"},
+		"young":         {func(*collect.Status) {}, "lag 7 min 30 s; last run complete, 11:55:00 UTC; 100 records in the last day"},
+		"nothing":       {func(s *collect.Status) { *s = collect.Status{Now: noon} }, "nothing delivered; no run yet; 0 records in the last day"},
+		"one day alone": {func(s *collect.Status) { s.Runs[9].StartedAt = *before(25 * time.Hour) }, "lag 7 min 30 s; last run complete, 11:55:00 UTC; 90 records in the last day"},
 		"full history": {func(s *collect.Status) {
 			for i := len(s.Runs); i < store.HistoryLimit; i++ {
 				s.Runs = append(s.Runs, collect.Summary{StartedAt: *before(4 * time.Hour), Records: 1})
 			}
-		}, "7 min 30 s behind; last run complete, 11:55:00 UTC; 140 records in 4 h"},
+		}, "lag 7 min 30 s; last run complete, 11:55:00 UTC; 140 records in the last 4 h"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := working()

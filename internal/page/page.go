@@ -79,12 +79,11 @@ func Write(w http.ResponseWriter, s State) error {
 // view is what the template shows.
 type view struct {
 	State
-	Now      time.Time
-	Verdict  verdict
-	List     list    // where there are several streams
-	Shown    *stream // in full; nil if none is chosen, or the state can't be read
-	Backfill []fact
-	Unknown  string // what was chosen, if there is no such stream
+	Now     time.Time
+	Verdict verdict
+	List    list    // where there are several streams
+	Shown   *stream // in full; nil if none is chosen, or the state can't be read
+	Unknown string  // what was chosen, if there is no such stream
 }
 
 func newView(s State) view {
@@ -109,7 +108,6 @@ func newView(s State) view {
 	}
 	if v.Shown != nil {
 		v.Verdict = v.Shown.Verdict
-		v.Backfill = newStream(collect.LogStatus{Status: v.Shown.Backfill}, s).backfill()
 	}
 	return v
 }

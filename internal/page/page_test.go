@@ -123,7 +123,7 @@ func TestLinks(t *testing.T) {
 	_, body := write(t, cases["4-chosen"].state())
 	for _, want := range []string{
 		`href="?stream=authentication">authentication</a>`, `href="?stream=activity" aria-current="page">activity</a>`, `href="?">All 4 streams</a>`,
-		"<h1 id=\"verdict\"><strong>Behind:</strong>", "Lag of the last 37 runs",
+		"<h1 id=\"verdict\"><strong>Behind, but retrying:</strong>", "Lag of the last 37 runs",
 	} {
 		if !strings.Contains(body, want) {
 			t.Errorf("the page does not hold %s", want)

@@ -36,9 +36,11 @@ type stream struct {
 
 func newStream(log collect.LogStatus, page State) stream {
 	for _, run := range page.Unrecorded {
-		if run.Stream == log.Stream {
-			run.Reason += "; the history lacks this run, only this instance knows of it"
-			log.Runs = append([]collect.Summary{run}, log.Runs...)
+		run.Reason += "; the history lacks this run, only this instance knows of it"
+		for _, s := range []*collect.Status{&log.Status, &log.Backfill} {
+			if s.Stream == run.Stream {
+				s.Runs = append([]collect.Summary{run}, s.Runs...)
+			}
 		}
 	}
 	s := stream{LogStatus: log, Delay: page.Delay}
@@ -47,6 +49,10 @@ func newStream(log collect.LogStatus, page State) stream {
 	}
 	s.Interval, s.Limit = schedule(s.Runs, s.Delay)
 	s.Verdict = s.verdict()
+	if runs := s.Backfill.Runs; len(runs) > 0 && runs[0].Outcome == collect.Failed && s.Now.Sub(runs[0].StartedAt) < day {
+		s.Verdict.Notes = append(s.Verdict.Notes, s.fact("Backfill", s.say("Its last run failed, ", runs[0].StartedAt, ": ", sentence(runs[0].Reason),
+			" What is new is collected all the same. Repeat the call: ", runbook("re-collect-a-range"), ".")))
+	}
 	return s
 }
 

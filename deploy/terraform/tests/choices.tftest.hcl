@@ -118,7 +118,11 @@ run "names" {
     error_message = "Data lies in another region than the service."
   }
   assert {
-    condition     = strcontains(google_monitoring_alert_policy.no_complete_run.conditions[0].condition_prometheus_query_language[0].query, "user_duo_two_runs") && strcontains(google_monitoring_alert_policy.no_complete_run.conditions[0].condition_prometheus_query_language[0].query, "[180m]") && google_logging_metric.runs.name == "duo_two_runs"
-    error_message = "The alert asks another metric, or not for three intervals."
+    condition     = strcontains(google_monitoring_alert_policy.no_complete_run.conditions[0].condition_prometheus_query_language[0].query, "user_duo_two_runs") && google_logging_metric.runs.name == "duo_two_runs"
+    error_message = "The alert asks another metric."
+  }
+  assert {
+    condition     = strcontains(google_monitoring_alert_policy.no_complete_run.conditions[0].condition_prometheus_query_language[0].query, "[120m]") && google_monitoring_alert_policy.no_complete_run.conditions[0].condition_prometheus_query_language[0].duration == "3600s"
+    error_message = "The two hours that are looked back and the one that is waited are not three intervals."
   }
 }
