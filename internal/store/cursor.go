@@ -82,6 +82,8 @@ type Window struct {
 	// Prove: the page asked from Anchor on has to show a delivered record.
 	// Otherwise it is not certain that nothing lies between.
 	Prove bool `firestore:"prove" json:"prove"`
+	// Less: pages are asked for with one record less than they may have.
+	Less bool `firestore:"less" json:"less"`
 	// Total is how many records Duo counted from From or Anchor on when the
 	// walk began there, -1 if it did not say; Shown is how many it has shown
 	// since, and Fresh how many of these were delivered by this walk.
