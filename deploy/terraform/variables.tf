@@ -233,8 +233,32 @@ variable "callers" {
   }
 }
 
+variable "secops" {
+  description = <<-EOT
+    The SecOps instance that gets a feed for each log: its project, location and instance (the customer's id); null is no feed.
+    event_driven: the bucket tells SecOps of each new object, within seconds; false has it look every so often. delete_after_transfer
+    weakens promise 2: a record can be delivered twice, where an object is deleted before its commit or a range is collected again.
+  EOT
+  type = object({
+    project               = string
+    location              = string
+    instance              = string
+    event_driven          = optional(bool, true)
+    delete_after_transfer = optional(bool, false)
+  })
+  default = null
+  validation {
+    condition     = var.secops == null || can(regex("^[a-z][a-z0-9-]{4,28}[a-z0-9] [a-z][a-z0-9-]+ [0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$", "${var.secops.project} ${var.secops.location} ${var.secops.instance}"))
+    error_message = "The project's id, a location such as us or europe-west2, and the instance's id, which is a UUID."
+  }
+  validation {
+    condition     = var.secops == null || var.feed_account != null
+    error_message = "Set feed_account too, which may read the bucket before the feed is made: README.md (\"The feed\") has the line that asks SecOps for it."
+  }
+}
+
 variable "feed_account" {
-  description = "E-mail address of the service account that the form of the SecOps feed shows; null until there is one."
+  description = "E-mail address of the service account that SecOps reads the bucket as; null until there is a feed."
   type        = string
   default     = null
   validation {

@@ -3,7 +3,8 @@ terraform {
 
   required_providers {
     google = {
-      source  = "hashicorp/google"
+      source = "hashicorp/google"
+      # google_chronicle_feed, which feed.tf names, came with 7.46.
       version = ">= 6.50, < 8"
     }
   }

@@ -106,8 +106,8 @@ run "data" {
     error_message = "The bucket is less well guarded than it should be."
   }
   assert {
-    condition     = length(google_storage_bucket_iam_member.feed) == 0
-    error_message = "There is no feed yet that could need a role."
+    condition     = length(google_storage_bucket_iam_member.feed) + length(google_chronicle_feed.this) + length(google_storage_notification.feed) + length(google_pubsub_topic.feed) + length(google_pubsub_subscription.feed) == 0
+    error_message = "There is no feed that could need a role or a notification."
   }
   assert {
     condition     = google_firestore_database.this.type == "FIRESTORE_NATIVE" && google_firestore_database.this.delete_protection_state == "DELETE_PROTECTION_ENABLED" && google_firestore_database.this.name == local.environment.FIRESTORE_DATABASE
