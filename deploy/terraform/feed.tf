@@ -26,7 +26,8 @@ data "google_storage_project_service_account" "this" {
 resource "google_pubsub_topic" "feed" {
   for_each = local.event_feeds
 
-  name = "${var.name}-feed-${each.key}"
+  project = var.project
+  name    = "${var.name}-feed-${each.key}"
 
   depends_on = [google_project_service.this]
 }
@@ -34,9 +35,10 @@ resource "google_pubsub_topic" "feed" {
 resource "google_pubsub_topic_iam_member" "feed" {
   for_each = local.event_feeds
 
-  topic  = google_pubsub_topic.feed[each.key].id
-  role   = "roles/pubsub.publisher"
-  member = "serviceAccount:${data.google_storage_project_service_account.this[0].email_address}"
+  project = var.project
+  topic   = google_pubsub_topic.feed[each.key].id
+  role    = "roles/pubsub.publisher"
+  member  = "serviceAccount:${data.google_storage_project_service_account.this[0].email_address}"
 }
 
 # A subscription takes one transfer: each feed has its own, and is told only of
@@ -44,6 +46,7 @@ resource "google_pubsub_topic_iam_member" "feed" {
 resource "google_pubsub_subscription" "feed" {
   for_each = local.event_feeds
 
+  project              = var.project
   name                 = "${var.name}-feed-${each.key}"
   topic                = google_pubsub_topic.feed[each.key].id
   ack_deadline_seconds = 300
@@ -61,6 +64,7 @@ resource "google_pubsub_subscription_iam_member" "feed" {
     "${pair[0]} ${pair[1]}" => { log = pair[0], role = pair[1] }
   }
 
+  project      = var.project
   subscription = google_pubsub_subscription.feed[each.value.log].id
   role         = each.value.role
   member       = "serviceAccount:${var.feed_account}"

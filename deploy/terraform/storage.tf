@@ -1,9 +1,10 @@
 resource "google_storage_bucket" "objects" {
+  project                     = var.project
   name                        = local.bucket
   location                    = coalesce(var.bucket_location, var.region)
   uniform_bucket_level_access = true
   public_access_prevention    = "enforced"
-  force_destroy               = false
+  force_destroy               = var.allow_destroy
 
   versioning {
     enabled = false

@@ -118,6 +118,12 @@ variable "firestore_location" {
   default     = null
 }
 
+variable "allow_destroy" {
+  description = "Let terraform destroy delete the bucket with all its objects, and the database with the cursors. Apply it before you destroy."
+  type        = bool
+  default     = false
+}
+
 variable "schedule" {
   description = "When to collect, in cron's form."
   type        = string
@@ -188,7 +194,7 @@ variable "settings" {
 }
 
 variable "auth_mode" {
-  description = "AUTH_MODE: verify checks id tokens in the service, made without Cloud Run's invoker check; cloudrun-iam relies on that check. To change it later see docs/operations.md, \"Who checks id tokens\"."
+  description = "AUTH_MODE: verify checks id tokens in the service, made without Cloud Run's invoker check; cloudrun-iam relies on that check, and needs a second apply after the first build. To change it later see docs/operations.md, \"Who checks id tokens\"."
   type        = string
   default     = "verify"
   validation {
@@ -299,7 +305,7 @@ variable "runbook_url" {
 }
 
 variable "image" {
-  description = "Image of the service until Cloud Build deploys the first one."
+  description = "Image of the service until Cloud Build deploys the first one. Later Terraform leaves the image alone."
   type        = string
   default     = "us-docker.pkg.dev/cloudrun/container/hello"
 }

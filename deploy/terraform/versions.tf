@@ -1,3 +1,5 @@
+# No provider block: a module that has one can't be used twice, or with for_each.
+# Each resource names its project and its region.
 terraform {
   required_version = ">= 1.11"
 
@@ -8,9 +10,4 @@ terraform {
       version = ">= 6.50, < 8"
     }
   }
-}
-
-provider "google" {
-  project = var.project
-  region  = var.region
 }

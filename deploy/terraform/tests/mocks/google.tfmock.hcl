@@ -12,6 +12,13 @@ mock_data "google_storage_project_service_account" {
   }
 }
 
+# Cloud Run's invoker check is on where nobody has switched it off.
+mock_resource "google_cloud_run_v2_service" {
+  defaults = {
+    invoker_iam_disabled = false
+  }
+}
+
 mock_resource "google_chronicle_feed" {
   defaults = {
     feed_service_account = "feed@secops.iam.gserviceaccount.com"
