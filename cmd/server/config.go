@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"regexp"
 	"slices"
@@ -30,14 +31,48 @@ type config struct {
 	duoIKey, duoHost, duoURL string
 	duoSecret                func() (string, error)
 	pageInterval             time.Duration
-	bucket, prefix, stateKey string
+	logs                     []duo.Log // to collect, in the order of duo.Logs
+	concurrency              int
+	bucket, prefix, stateKey string // the prefix with {log} in it, see folder
 	project, database        string
 	collection               string
 	auth                     handler.AuthConfig
-	collect                  collect.Config
+	collect                  collect.Config           // of every log, see of
+	overlaps                 map[string]time.Duration // by log
 	logLevel                 slog.Level
 	port                     string
 	revision                 string // Cloud Run's name for what it has deployed
+}
+
+// defaultLog is what is collected where nothing else is set. It is the one that
+// STATE_KEY is about: the older function knew no other.
+var defaultLog = duo.Logs[0]
+
+func isDefault(l duo.Log) bool { return l.Name == defaultLog.Name }
+
+// folder is the prefix of a log's objects.
+func (c config) folder(l duo.Log) string { return strings.ReplaceAll(c.prefix, logPart, l.Name) }
+
+// folders are the prefixes of all logs, streams what their documents are named.
+func (c config) folders() []string { return each(c.logs, c.folder) }
+func (c config) streams() []string {
+	return each(c.logs, func(l duo.Log) string { return c.of(l).Live().String() })
+}
+func (c config) logNames() []string { return each(c.logs, func(l duo.Log) string { return l.Name }) }
+
+func each(logs []duo.Log, text func(duo.Log) string) []string {
+	var all []string
+	for _, l := range logs {
+		all = append(all, text(l))
+	}
+	return all
+}
+
+// of is how to collect a log.
+func (c config) of(l duo.Log) collect.Config {
+	of := c.collect
+	of.Log, of.Overlap = l, c.overlaps[l.Name]
+	return of
 }
 
 var (
@@ -52,6 +87,7 @@ var (
 func readConfig(e *env) (config, error) {
 	var c config
 	e.readDuo(&c)
+	e.readLogs(&c)
 	e.readStorage(&c)
 	e.readFirestore(&c)
 	e.readAuth(&c)
@@ -123,17 +159,68 @@ func readSecret(file string) (string, error) {
 	return secret, err
 }
 
+// readLogs reads what to collect.
+func (e *env) readLogs(c *config) {
+	const name, every = "DUO_LOGS", "all"
+	named := map[string]bool{}
+	for _, v := range e.list(name, defaultLog.Name, "the logs to collect, or "+every) {
+		v = strings.ToLower(v)
+		if named[v] {
+			e.fault(name, "%q is there twice", v)
+		}
+		named[v] = true
+	}
+	if named[every] && len(named) > 1 {
+		e.fault(name, "%s stands beside a name: keep one of them", every)
+	}
+	var known []string
+	for _, l := range duo.Logs {
+		if named[every] || named[l.Name] {
+			c.logs = append(c.logs, l)
+		}
+		known = append(known, l.Name)
+	}
+	for _, v := range slices.Sorted(maps.Keys(named)) {
+		if v != every && !slices.Contains(known, v) {
+			e.fault(name, "%q is no log that can be collected: set it to some of %s, or to %s", v, strings.Join(known, ", "), every)
+		}
+	}
+	c.concurrency = e.number("CONCURRENCY", 8, 1, 64)
+}
+
 func (e *env) readStorage(c *config) {
 	c.bucket = e.required("GCS_BUCKET", "the bucket that the SecOps feed reads")
 	if c.bucket != "" && !bucketNames.MatchString(c.bucket) {
 		e.fault("GCS_BUCKET", "%q is no bucket name; leave out gs:// and any path", c.bucket)
 	}
-	c.prefix = strings.Trim(e.text("GCS_PREFIX", "duo-telephony"), "/")
-	if fault := prefixFault(c.prefix); fault != "" {
-		e.fault("GCS_PREFIX", "%q %s", c.prefix, fault)
-	}
+	e.readPrefix(c)
 	c.stateKey = e.text("STATE_KEY", "")
+	if c.stateKey != "" && len(c.logs) > 0 && !slices.ContainsFunc(c.logs, isDefault) {
+		e.fault("STATE_KEY", "is the state of a function that collects %s, and DUO_LOGS does not have that: unset it", defaultLog.Name)
+	}
 	e.notInCloudRun("STORAGE_EMULATOR_HOST")
+}
+
+// logPart is what a log's name takes the place of in the prefix.
+const logPart = "{log}"
+
+func (e *env) readPrefix(c *config) {
+	const name = "GCS_PREFIX"
+	c.prefix = strings.Trim(e.text(name, "duo-"+logPart), "/")
+	if strings.ContainsAny(strings.ReplaceAll(c.prefix, logPart, ""), "{}") {
+		e.fault(name, "%q has braces around something else than log: %s is all that is replaced", c.prefix, logPart)
+		return
+	}
+	if len(c.logs) > 1 && !strings.Contains(c.prefix, logPart) {
+		e.fault(name, "%q would mix the logs, and a SecOps feed reads a folder as one log: put %s into it, such as duo-%s", c.prefix, logPart, logPart)
+		return
+	}
+	for _, l := range c.logs {
+		if fault := prefixFault(c.folder(l)); fault != "" {
+			e.fault(name, "%q %s", c.folder(l), fault)
+			return
+		}
+	}
 }
 
 // prefixFault is why no objects should go there, "" if they may. Some of it Cloud
@@ -217,13 +304,13 @@ func (e *env) readAuth(c *config) {
 	if service, _ := e.lookup("K_SERVICE"); c.auth.Mode == handler.ModeCloudRunIAM && service == "" {
 		e.fault("AUTH_MODE", "cloudrun-iam is for Cloud Run only, where K_SERVICE is set: elsewhere nobody has checked the signature")
 	}
-	c.auth.Audiences = e.list("PUSH_AUDIENCE", "the audience of the push subscription's id tokens")
+	c.auth.Audiences = e.list("PUSH_AUDIENCE", "", "the audience of the push subscription's id tokens")
 	for _, audience := range c.auth.Audiences {
 		if strings.ContainsFunc(audience, isQuoteOrSpace) {
 			e.fault("PUSH_AUDIENCE", "%q has a quote or a blank in it, which an audience has not: set it to exactly what the push subscription has as its audience", audience)
 		}
 	}
-	c.auth.Callers = e.list("ALLOWED_CALLERS", "the e-mail addresses of the service accounts and people that may call")
+	c.auth.Callers = e.list("ALLOWED_CALLERS", "", "the e-mail addresses of the service accounts and people that may call")
 	for _, caller := range c.auth.Callers {
 		if !strings.Contains(caller, "@") || strings.ContainsFunc(caller, isQuoteOrSpace) {
 			e.fault("ALLOWED_CALLERS", "%q is no e-mail address", caller)
@@ -238,17 +325,50 @@ func isQuoteOrSpace(r rune) bool {
 
 func (e *env) readCollect(c *config) {
 	c.collect = collect.Config{
-		Log:       duo.Logs[0],
 		Host:      c.duoHost,
 		MaxPages:  e.number("MAX_ITERATIONS", 0, 0, 1_000_000),
 		Budget:    e.duration("RUN_BUDGET", "9m", time.Second, 599*time.Second),
 		Lookback:  e.duration("INITIAL_LOOKBACK", "24h", time.Millisecond, 179*day),
 		Delay:     e.duration("INGEST_DELAY", "150s", 2*time.Minute, 179*day),
-		Overlap:   e.duration("OVERLAP", "10m", 0, 179*day),
 		MaxWindow: e.duration("MAX_WINDOW", "24h", time.Millisecond, 180*day),
 		Enrich:    e.boolean("ENRICH", true),
 		Gzip:      e.choice("COMPRESSION", "none", "none", "gzip") == "gzip",
 	}
+	c.overlaps = e.overlaps()
+}
+
+// overlaps returns how far back the windows of each log reach: OVERLAP_<LOG>,
+// else OVERLAP, else what the log has of its own.
+func (e *env) overlaps() map[string]time.Duration {
+	const name, most = "OVERLAP", 179 * day
+	var common time.Duration
+	text := e.text(name, "")
+	_, set := e.lookup(name)
+	if set {
+		common = e.parseDuration(name, text, 0, most)
+	}
+	overlaps := map[string]time.Duration{}
+	for _, l := range duo.Logs {
+		fallback := l.Overlap
+		if set {
+			fallback = common
+		}
+		own := name + "_" + strings.ToUpper(strings.ReplaceAll(l.Name, "-", "_"))
+		overlaps[l.Name] = e.duration(own, short(fallback), 0, most)
+	}
+	return overlaps
+}
+
+// short writes a duration without units of which there are none.
+func short(d time.Duration) string {
+	text := d.String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
 }
 
 func (e *env) readService(c *config) {

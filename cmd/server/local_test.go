@@ -259,7 +259,7 @@ func TestCommandLine(t *testing.T) {
 func TestLocalHelp(t *testing.T) {
 	var out, errs bytes.Buffer
 	code := run(t.Context(), []string{"local", "-h"}, console{lookup: lookupIn(nil), out: &out, err: &errs})
-	if code != exitOK || strings.Count(errs.String(), "\n  -") != 4 {
+	if code != exitOK || strings.Count(errs.String(), "\n  -") != 5 {
 		t.Errorf("exit code %d:\n%s", code, &errs)
 	}
 }

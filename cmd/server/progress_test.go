@@ -49,7 +49,7 @@ func TestProgressLine(t *testing.T) {
 // each.
 func steps(p *progress, n int) {
 	from := time.Now()
-	log := slog.New(newConsoleLog(p, slog.LevelInfo))
+	log := slog.New(newConsoleLog(p, slog.LevelInfo, dull))
 	for i := range n {
 		time.Sleep(time.Second)
 		p.show(collect.Progress{Records: i + 1, From: from, To: from.Add(time.Hour), At: from})

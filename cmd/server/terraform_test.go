@@ -103,7 +103,7 @@ func linesOfEveryKind(t *testing.T) []map[string]any {
 		t.Fatal(err)
 	}
 	c := collectorAfterGap(t, w, log)
-	url := w.serve(handler.New(handler.Config{Collector: c, Auth: auth, Log: log}))
+	url := w.serve(handler.New(handler.Config{Streams: alone(c), Auth: auth, Log: log}))
 	stranger := issuer().Token(t, map[string]any{"email": "stranger@example.com"})
 	for token, want := range map[string]int{issuer().Token(t, nil): http.StatusOK, stranger: http.StatusForbidden, "": http.StatusUnauthorized} {
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, strings.NewReader(tick))

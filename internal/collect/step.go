@@ -79,6 +79,8 @@ func step(log duo.Log, w store.Window, k walk, p page) (store.Window, error) {
 		full    = n >= log.Limit || n >= log.Few && n >= k.largest
 		settled = k.whole && p.total == w.Shown && p.total >= n
 		more    = k.whole && p.total > w.Shown
+		// Without an order no later part of the window can be asked for by itself:
+		// the same again is all that a second look at a page can show.
 		nothing = !w.Anchor.IsZero() && w.Fresh == 0 && (!full || !log.Ordered && n < log.Limit)
 		same    = p.next != "" && p.next == w.Offset
 		repeats = n == 1 && p.records[0].ID == k.last // where an offset leads to its own record
