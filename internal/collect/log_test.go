@@ -91,7 +91,7 @@ func (s *source) refusal(r *http.Request, q url.Values) (code int, is bool) {
 	switch mintime, err := strconv.ParseInt(q.Get("mintime"), 10, 64); {
 	case r.URL.Path != s.log.Path:
 		return 40401, true
-	case err != nil || mintime < oldest || q.Get("limit") != strconv.Itoa(s.log.Limit) || q.Has("sort") != s.log.Ordered:
+	case err != nil || mintime < oldest || !slices.Contains([]string{strconv.Itoa(s.log.Limit), strconv.Itoa(s.log.Limit - 1)}, q.Get("limit")) || q.Has("sort") != s.log.Ordered:
 		return 40002, true
 	case s.refuse != nil:
 		return s.refuse(len(s.requests), q)
@@ -272,7 +272,7 @@ func TestUnorderedStuck(t *testing.T) {
 	}{
 		"always the same offset": {
 			func(s *source) { s.next = func(int, bool) string { return `"200"` } },
-			[2][]string{{"", "200", ""}, {"", "200"}},
+			[2][]string{{"", "200", ""}, {"", "200", ""}}, // the next run asks for one record less a page
 		},
 		"every offset refused": {
 			func(s *source) { s.refuse = func(_ int, q url.Values) (int, bool) { return 40002, q.Has("offset") } },
@@ -280,7 +280,7 @@ func TestUnorderedStuck(t *testing.T) {
 		},
 		"no offset after a full page": {
 			func(s *source) { s.next = func(int, bool) string { return "null" } },
-			[2][]string{{"", ""}, {""}},
+			[2][]string{{"", ""}, {"", ""}},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
