@@ -66,8 +66,12 @@ func TestWhateverDuoAnswers(t *testing.T) {
 		"any time, small pages":   {duosim.Manners{PageSize: 3}, anyTime},
 		"any time, no total":      {duosim.Manners{PageSize: 3, Total: duosim.NoTotal}, anyTime},
 	}
+	overlaps, more := []time.Duration{10 * time.Minute, 0}, 4
+	if testing.Short() {
+		overlaps, more = overlaps[:1], 1
+	}
 	for name, tt := range tests {
-		for _, overlap := range []time.Duration{10 * time.Minute, 0} {
+		for _, overlap := range overlaps {
 			t.Run(fmt.Sprintf("%s/overlap %s", name, overlap), func(t *testing.T) {
 				t.Parallel()
 				w := newWorld(t, duosim.Config{Manners: tt.manners})
@@ -75,7 +79,7 @@ func TestWhateverDuoAnswers(t *testing.T) {
 				records := tt.records(w)
 				w.sim.Add(records...)
 				w.complete()
-				for i := range 4 {
+				for i := range more {
 					fresh := w.spread(3+i, w.clock(), time.Second)
 					records = append(records, fresh...)
 					w.sim.Add(fresh...)

@@ -53,6 +53,9 @@ func crashEverywhere(t *testing.T, open func(*testing.T) *world, s scenario) {
 // the object at each of its steps again.
 func TestCrashTwice(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("-short: TestCrash breaks each step once")
+	}
 	s := scenarios[1]
 	for i, step := range rehearse(t, embedded, s) {
 		if step != "write" {
