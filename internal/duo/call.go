@@ -2,6 +2,7 @@ package duo
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -101,7 +102,7 @@ func (c *call) params() url.Values {
 	params := url.Values{
 		"mintime": {strconv.FormatInt(c.query.Min.UnixMilli(), 10)},
 		"maxtime": {strconv.FormatInt(c.query.Max.UnixMilli(), 10)},
-		"limit":   {strconv.Itoa(c.log.Limit)},
+		"limit":   {strconv.Itoa(cmp.Or(c.query.Limit, c.log.Limit))},
 	}
 	switch {
 	case !c.log.Ordered: // it knows no sort

@@ -62,6 +62,7 @@ type Query struct {
 	Min, Max time.Time
 	Offset   string
 	Newest   bool // first
+	Limit    int  // most records, 0 for the log's Limit
 }
 
 // Page is one response. It says what Duo said: whether there is more is for its
