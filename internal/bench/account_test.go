@@ -14,9 +14,9 @@ const (
 	apiHost  = "api-12345678.duosecurity.com"
 )
 
-// account is a Duo account, each of whose logs has record i at Start + i × Step. It
-// pages as Duo does and checks nothing, so that it costs next to nothing: duosim
-// is what the client is tested against.
+// account is a Duo account. Each of its logs has record i at Start + i × Step. It
+// pages as Duo does but checks nothing, so it costs next to nothing. The client is
+// tested against duosim.
 type account struct {
 	Start   time.Time     // whole milliseconds
 	Step    time.Duration // whole milliseconds
@@ -57,12 +57,12 @@ var shapes = map[string]*shape{
 	}},
 }
 
-// span is what is answered to a request: the records from first to before end,
-// of all that the request's bounds select.
+// span is the answer to a request: the records from first to before end, of all
+// within the request's bounds.
 type span struct{ lowest, first, end, total int }
 
-// backlog is an account with so many records, a second apart, the last of them
-// an hour old.
+// backlog is an account with that many records, a second apart, the last an hour
+// old.
 func backlog(records int) *account { return dense(records, time.Second) }
 
 func dense(records int, step time.Duration) *account {
@@ -70,8 +70,8 @@ func dense(records int, step time.Duration) *account {
 	return &account{Start: last.Add(-time.Duration(records) * step), Step: step, Records: records}
 }
 
-// fullPages is how many records fill n pages, the last of them but for one: a
-// page that is full leads to another request.
+// fullPages is how many records fill n pages but for the last record: a full page
+// would lead to another request.
 func fullPages(n int) int { return n*pageSize - 1 }
 
 func (a *account) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -104,7 +104,7 @@ func (a *account) asked(r *http.Request, log *shape) span {
 	return s
 }
 
-// from is the first record at a time in milliseconds or after it.
+// from is the first record at or after a time in milliseconds.
 func (a *account) from(ms string) int {
 	d := time.UnixMilli(millis(ms)).Sub(a.Start)
 	return min(max(0, int((d+a.Step-1)/a.Step)), a.Records)
@@ -159,7 +159,7 @@ func (a *account) record(log *shape, i int) string {
 	return log.record(uuid(i), ts, i, a.at(i))
 }
 
-// uuid is the id of record i, spread over all of them as random ones are.
+// uuid is the id of record i. Ids are spread as if they were random.
 func uuid(i int) string {
 	mix := func(x uint64) uint64 { // splitmix64's finish
 		x = (x ^ x>>30) * 0xbf58476d1ce4e5b9

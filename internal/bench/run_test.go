@@ -8,8 +8,8 @@ import (
 	"duo-telephony-collector/internal/writer"
 )
 
-// BenchmarkRun is a whole run of 20 pages with next to no storage below it, for
-// benchstat: what the collector itself costs.
+// BenchmarkRun is a whole run of 20 pages on almost free storage, for benchstat: the
+// cost of the collector itself.
 func BenchmarkRun(b *testing.B) {
 	const pages = 20
 	all := backlog(fullPages(pages))

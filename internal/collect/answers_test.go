@@ -1,7 +1,6 @@
 package collect_test
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
@@ -18,8 +17,8 @@ import (
 // overlap.
 func TestWhateverDuoAnswers(t *testing.T) {
 	t.Parallel()
-	many := func(w *world) []duosim.Record { return spread(2300, w.start.Add(-2*time.Hour), time.Second) }
-	crowded := func(w *world) []duosim.Record { return spread(2300, w.start.Add(-2*time.Hour), 5*time.Microsecond) }
+	many := func(w *world) []duosim.Record { return w.spread(2300, w.start.Add(-2*time.Hour), time.Second) }
+	crowded := func(w *world) []duosim.Record { return w.spread(2300, w.start.Add(-2*time.Hour), 5*time.Microsecond) }
 	tests := map[string]struct {
 		manners duosim.Manners
 		records func(*world) []duosim.Record
@@ -77,7 +76,7 @@ func TestWhateverDuoAnswers(t *testing.T) {
 				w.sim.Add(records...)
 				w.complete()
 				for i := range 4 {
-					fresh := spread(3+i, w.clock(), time.Second)
+					fresh := w.spread(3+i, w.clock(), time.Second)
 					records = append(records, fresh...)
 					w.sim.Add(fresh...)
 					w.pass(3 * time.Minute)
@@ -92,52 +91,20 @@ func TestWhateverDuoAnswers(t *testing.T) {
 	}
 }
 
-// shown is a record that shows this time and this id, each a JSON value or
-// nothing at all, and a number that makes it another one than any other.
-func shown(index time.Time, id, ts string, n int) duosim.Record {
-	raw := fmt.Sprintf(`{"n":%d`, n)
-	if id != "" {
-		raw += `,"telephony_id":` + id
-	}
-	if ts != "" {
-		raw += `,"ts":` + ts
-	}
-	return duosim.Record{TS: index, ID: uuid(n, index), Raw: json.RawMessage(raw + "}")}
-}
-
-// stamp writes a time as Duo does, as a JSON value.
-func stamp(t time.Time) string { return t.UTC().Format(`"2006-01-02T15:04:05.000000+00:00"`) }
-
-// strangeIDs say nothing about whose they are.
-var strangeIDs = []string{
-	``, `null`, `""`, `" "`, `"N/A"`, `"unknown"`, `0`, `17`, `1.5`, `false`, `true`, `{}`, `["a"]`, `{"id":"1"}`,
-	`"00000000-0000-0000-0000-000000000000"`, `"0"`,
-}
-
 // anyID returns two records for each id, with one time, and one id at two times.
 func anyID(w *world) []duosim.Record {
 	var out []duosim.Record
 	for _, at := range []time.Time{w.start.Add(-2 * time.Hour), w.start.Add(-4 * time.Minute)} { // this one is met again
 		for _, id := range strangeIDs {
-			out = append(out, shown(at, id, stamp(at), len(out)))
-			out = append(out, shown(at, id, stamp(at), len(out)))
+			out = append(out, w.shown(at, id, w.stamp(at), len(out)))
+			out = append(out, w.shown(at, id, w.stamp(at), len(out)))
 		}
 		for i := range 3 { // twice in a millisecond too
 			at := at.Add(time.Duration(i) * 600 * time.Microsecond)
-			out = append(out, shown(at, `"220f89ff-bff8-4466-b6cb-b7787940ce68"`, stamp(at), len(out)))
+			out = append(out, w.shown(at, `"220f89ff-bff8-4466-b6cb-b7787940ce68"`, w.stamp(at), len(out)))
 		}
 	}
 	return out
-}
-
-// strangeTimes are what a record may show as its time, which Duo's index knows
-// better.
-func strangeTimes(at time.Time) []string {
-	return []string{
-		``, `null`, `""`, `"soon"`, `0`, fmt.Sprint(at.UnixMilli()), `{}`, `"0001-01-01T00:00:00.000000+00:00"`, `"9999-12-31T23:59:59.999999+00:00"`,
-		stamp(at.Add(-48 * time.Hour)), stamp(at.Add(30 * 24 * time.Hour)), at.UTC().Format(`"2006-01-02T15:04:05.000000+09:00"`),
-		at.UTC().Format(`"2006-01-02T15:04:05.000000-07:00"`), at.UTC().Format(`"2006-01-02T15:04:05"`), at.UTC().Format(`"2006-01-02 15:04:05 MST"`),
-	}
 }
 
 // anyTime returns records that show such times: in the middle of a window, at
@@ -150,9 +117,9 @@ func anyTime(w *world) []duosim.Record {
 		border.Add(time.Hour), border.Add(-2 * time.Millisecond), border.Add(-time.Millisecond), border, border.Add(time.Millisecond),
 		w.start.Add(-w.config.Delay), w.start.Add(-w.config.Delay - time.Millisecond), w.start.Add(-4 * time.Minute),
 	} {
-		for _, ts := range slices.Concat(strangeTimes(at), strangeTimes(at.Add(400*time.Microsecond))) {
+		for _, ts := range slices.Concat(w.strangeTimes(at), w.strangeTimes(at.Add(400*time.Microsecond))) {
 			id := uuid(len(out), at)
-			out = append(out, shown(at, `"`+id+`"`, ts, len(out)), shown(at, ``, ts, len(out)+1))
+			out = append(out, w.shown(at, `"`+id+`"`, ts, len(out)), w.shown(at, ``, ts, len(out)+1))
 		}
 	}
 	return out
@@ -170,7 +137,7 @@ func TestOneRequest(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, duosim.Config{Manners: m})
 			for _, n := range []int{0, 1, 40, 999} {
-				w.sim.Add(spread(n, w.clock(), 10*time.Millisecond)...)
+				w.sim.Add(w.spread(n, w.clock(), 10*time.Millisecond)...)
 				w.pass(30 * time.Minute) // nothing of before is met again
 				r := w.complete()        // its first request has the wrong time
 				if asked := r.Requests - r.Retries; asked != 1 || r.Records != n {
@@ -186,7 +153,7 @@ func TestOneRequest(t *testing.T) {
 func TestEmptyPageAfterDeath(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, duosim.Config{})
-	w.sim.Add(spread(20, w.start.Add(-2*time.Hour), time.Second)...)
+	w.sim.Add(w.spread(20, w.start.Add(-2*time.Hour), time.Second)...)
 	w.breakRun(breakage{at: 2, how: diesAfter})
 	w.expire()
 	w.sim.Behave(duosim.Manners{EmptyOneIn: 1})
@@ -199,8 +166,8 @@ func TestRefusedAfterTies(t *testing.T) {
 	t.Parallel()
 	for _, total := range []duosim.Total{duosim.ExactTotal, duosim.NoTotal} {
 		w := newWorld(t, duosim.Config{Manners: duosim.Manners{PageSize: 2, Total: total}})
-		w.sim.Add(spread(2, w.start.Add(-2*time.Hour), 0)...)
-		w.sim.Add(spread(9, w.start.Add(-time.Hour), time.Second)...)
+		w.sim.Add(w.spread(2, w.start.Add(-2*time.Hour), 0)...)
+		w.sim.Add(w.spread(9, w.start.Add(-time.Hour), time.Second)...)
 		w.sim.Script(duosim.Pass, duosim.Refuse(40002, "Invalid request parameters"))
 		w.run(collect.Job{}) // it may fail, see world.check
 		w.heal()
@@ -212,9 +179,9 @@ func TestRefusedAfterTies(t *testing.T) {
 func TestSecondWalk(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, duosim.Config{Manners: duosim.Manners{Total: duosim.TooMany}})
-	w.sim.Add(spread(20, w.start.Add(-2*time.Hour), time.Second)...)
+	w.sim.Add(w.spread(20, w.start.Add(-2*time.Hour), time.Second)...)
 	w.sim.Script(duosim.Pass, func(rw http.ResponseWriter, r *http.Request, next http.Handler) {
-		late := plain(uuid(1, w.start), w.start.Add(-3*time.Hour)) // before the place of the first walk
+		late := w.plain(uuid(1, w.start), w.start.Add(-3*time.Hour)) // before the place of the first walk
 		late.VisibleAt = w.clock()
 		w.sim.Add(late)
 		next.ServeHTTP(rw, r)
@@ -238,7 +205,7 @@ func TestAskedAgainFromStart(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, duosim.Config{Manners: duosim.Manners{PageSize: 1, Offset: duosim.OpaqueOffset, Total: duosim.TooFew}})
 	at := w.start.Add(-2 * time.Hour)
-	w.sim.Add(shown(at, `"x1"`, stamp(at.Add(-48*time.Hour)), 1), shown(at.Add(time.Minute), `"x2"`, stamp(at.Add(time.Minute)), 2))
+	w.sim.Add(w.shown(at, `"x1"`, w.stamp(at.Add(-48*time.Hour)), 1), w.shown(at.Add(time.Minute), `"x2"`, w.stamp(at.Add(time.Minute)), 2))
 	w.sim.Script(duosim.Pass, duosim.Refuse(40002, "Invalid request parameters"))
 	if r := w.complete(); r.Records != 2 {
 		t.Errorf("%d of 2 records", r.Records)

@@ -26,7 +26,7 @@ import (
 func collected(t *testing.T, n int) *world {
 	t.Helper()
 	w := newWorld(t, duosim.Config{})
-	w.sim.Add(spread(n, w.start.Add(-3*time.Hour), 10*time.Second)...)
+	w.sim.Add(w.spread(n, w.start.Add(-3*time.Hour), 10*time.Second)...)
 	w.complete()
 	return w
 }
@@ -126,7 +126,7 @@ func TestBackfillPartly(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, duosim.Config{})
 	w.config.MaxWindow = time.Hour
-	w.sim.Add(spread(1000, w.start.Add(-3*time.Hour-5*time.Minute), 10*time.Second)...)
+	w.sim.Add(w.spread(1000, w.start.Add(-3*time.Hour-5*time.Minute), 10*time.Second)...)
 	w.complete()
 	before := maps.Collect(maps.All(w.lines()))
 	lost := w.lose(w.objectNames()[1])
@@ -299,7 +299,7 @@ func TestBackfillInterrupted(t *testing.T) {
 func TestBackfillOther(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, duosim.Config{})
-	w.sim.Add(spread(2500, w.start.Add(-3*time.Hour), time.Second)...)
+	w.sim.Add(w.spread(2500, w.start.Add(-3*time.Hour), time.Second)...)
 	w.complete()
 	w.lose("telephony_")
 	w.config.MaxPages = 1
@@ -321,7 +321,7 @@ func TestBackfillOther(t *testing.T) {
 func TestBackfillOtherKind(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, duosim.Config{})
-	w.sim.Add(spread(2500, w.start.Add(-3*time.Hour), time.Second)...)
+	w.sim.Add(w.spread(2500, w.start.Add(-3*time.Hour), time.Second)...)
 	w.complete()
 	w.config.MaxPages = 1
 	w.backfill(w.again(3*time.Hour, time.Hour), collect.Partial, 0)
@@ -340,7 +340,7 @@ func TestBackfillTooOld(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, duosim.Config{})
-			w.sim.Add(spread(2500, w.start.Add(-170*24*time.Hour), time.Second)...)
+			w.sim.Add(w.spread(2500, w.start.Add(-170*24*time.Hour), time.Second)...)
 			w.live()
 			w.config.MaxPages = 1
 			job := w.again(170*24*time.Hour, 169*24*time.Hour)
@@ -362,7 +362,7 @@ func TestBackfillCrash(t *testing.T) {
 	arrange := func(t *testing.T) *world {
 		w := newWorld(t, duosim.Config{})
 		w.config.MaxWindow = 30 * time.Minute
-		w.sim.Add(spread(200, w.start.Add(-3*time.Hour), time.Minute)...)
+		w.sim.Add(w.spread(200, w.start.Add(-3*time.Hour), time.Minute)...)
 		w.complete()
 		names := w.objectNames()
 		w.lose(names[1])

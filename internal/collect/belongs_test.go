@@ -45,7 +45,7 @@ func TestOtherAccount(t *testing.T) {
 			t.Run(name+"/"+when, func(t *testing.T) {
 				t.Parallel()
 				w := open(t)
-				w.sim.Add(spread(300, w.start.Add(-2*time.Hour), time.Second)...)
+				w.sim.Add(w.spread(300, w.start.Add(-2*time.Hour), time.Second)...)
 				begin(w)
 				before, objects := w.state().Cursor, len(w.objects())
 				w.config.Host = "api-other.duosecurity.com"
@@ -73,7 +73,7 @@ func TestOtherAccount(t *testing.T) {
 func TestOtherAccountAsks(t *testing.T) {
 	t.Parallel()
 	w := embedded(t)
-	w.sim.Add(spread(300, w.start.Add(-3*time.Hour), time.Second)...)
+	w.sim.Add(w.spread(300, w.start.Add(-3*time.Hour), time.Second)...)
 	w.complete()
 	objects := len(w.objects())
 	w.config.Host = "api-other.duosecurity.com"
@@ -91,13 +91,13 @@ func TestOtherAccountAsks(t *testing.T) {
 func TestOtherAccountsObject(t *testing.T) {
 	t.Parallel()
 	w := embedded(t)
-	w.sim.Add(spread(300, w.start.Add(-2*time.Hour), time.Second)...)
+	w.sim.Add(w.spread(300, w.start.Add(-2*time.Hour), time.Second)...)
 	w.breakRun(breakage{at: 1, how: dies}) // the window is frozen
 	w.expire()
 	window := w.state().Cursor.Window
 	line := []byte(`{"telephony_id":"a1"}` + "\n")
 	if _, err := w.bucket.Put(t.Context(), writer.Object{
-		Name: writer.Name{Stream: stream, From: window.From, To: window.To, Page: 1}, Data: line,
+		Name: writer.Name{Stream: w.stream, From: window.From, To: window.To, Page: 1}, Data: line,
 		Meta: writer.Meta{Records: 1, RunID: "other", Token: 1, Account: "api-other.duosecurity.com"},
 	}); err != nil {
 		t.Fatal(err)
@@ -119,7 +119,7 @@ func TestPlaceMoved(t *testing.T) {
 		t.Run(name+"/in a window", func(t *testing.T) {
 			t.Parallel()
 			w := open(t)
-			w.sim.Add(spread(2300, w.start.Add(-2*time.Hour), time.Second)...)
+			w.sim.Add(w.spread(2300, w.start.Add(-2*time.Hour), time.Second)...)
 			w.breakRun(breakage{at: 5, how: diesAfter})
 			w.move("duo2")
 			w.recover()
@@ -129,7 +129,7 @@ func TestPlaceMoved(t *testing.T) {
 				}
 			}
 			w.pass(5 * time.Minute)
-			w.sim.Add(spread(3, w.clock().Add(-4*time.Minute), time.Second)...)
+			w.sim.Add(w.spread(3, w.clock().Add(-4*time.Minute), time.Second)...)
 			if r := w.complete(); !w.emulated && (len(r.Objects) != 1 || !strings.Contains(r.Objects[0], "duo2")) {
 				t.Errorf("the next window's objects are %v", r.Objects)
 			}
@@ -138,7 +138,7 @@ func TestPlaceMoved(t *testing.T) {
 	t.Run("backfill", func(t *testing.T) {
 		t.Parallel()
 		w := embedded(t)
-		w.sim.Add(spread(300, w.start.Add(-2*time.Hour), time.Second)...)
+		w.sim.Add(w.spread(300, w.start.Add(-2*time.Hour), time.Second)...)
 		w.complete()
 		w.move("duo2")
 		if r := w.collector().Run(t.Context(), w.again(3*time.Hour, time.Hour)); r.Outcome != collect.Complete || w.doubled() != 0 {
@@ -152,7 +152,7 @@ func TestPlaceMoved(t *testing.T) {
 func TestBucketMoved(t *testing.T) {
 	t.Parallel()
 	w := emulated(t)
-	w.sim.Add(spread(2300, w.start.Add(-2*time.Hour), time.Second)...)
+	w.sim.Add(w.spread(2300, w.start.Add(-2*time.Hour), time.Second)...)
 	w.breakRun(breakage{at: 5, how: diesAfter})
 	old, place := w.objects, w.bucket.Place()
 	place.Bucket = strings.ToLower(rand.Text())
@@ -192,12 +192,12 @@ func TestOtherStore(t *testing.T) {
 			w.complete()
 			old := w.state().Cursor
 			w.pass(2 * time.Hour)
-			w.sim.Add(spread(2300, w.start.Add(time.Minute), 2*time.Second)...)
+			w.sim.Add(w.spread(2300, w.start.Add(time.Minute), 2*time.Second)...)
 			w.complete()
 			forget(w, old)
 			for range 4 {
 				w.pass(4 * time.Minute)
-				w.sim.Add(spread(3, w.clock().Add(-3*time.Minute), time.Second)...)
+				w.sim.Add(w.spread(3, w.clock().Add(-3*time.Minute), time.Second)...)
 				if r := w.collector().Run(t.Context(), collect.Job{}); r.Outcome != collect.Complete || w.doubled() != 0 {
 					t.Fatalf("%s, %d records are there twice: %s", r.Outcome, w.doubled(), r.Reason)
 				}
@@ -217,12 +217,12 @@ func TestStartStaysOpen(t *testing.T) {
 			w.config.FirstMark = func(context.Context) (time.Time, error) { return w.start.Add(-101 * time.Hour), nil }
 		},
 		"INITIAL_LOOKBACK": func(w *world) { w.config.Lookback = 101 * time.Hour },
-		"nothing":          func(w *world) { w.sim.Add(spread(27, w.start.Add(-23*time.Hour), time.Second)...) },
+		"nothing":          func(w *world) { w.sim.Add(w.spread(27, w.start.Add(-23*time.Hour), time.Second)...) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := embedded(t)
-			w.sim.Add(spread(23, w.start.Add(-100*time.Hour), time.Hour)...)
+			w.sim.Add(w.spread(23, w.start.Add(-100*time.Hour), time.Hour)...)
 			w.sim.Script(duosim.Refuse(40301, "Access forbidden"))
 			if r := w.collector().Run(t.Context(), collect.Job{}); r.Outcome != collect.Failed {
 				t.Fatalf("%s: %s", r.Outcome, r.Reason)
@@ -244,7 +244,7 @@ func TestHostOfTheFirstRun(t *testing.T) {
 	t.Parallel()
 	for _, at := range []int{1, 3} { // the first request, the commit
 		w := embedded(t)
-		w.sim.Add(spread(300, w.start.Add(-2*time.Hour), time.Second)...)
+		w.sim.Add(w.spread(300, w.start.Add(-2*time.Hour), time.Second)...)
 		w.config.Host, w.config.Enrich = "api-other.duosecurity.com", false
 		w.breakRun(breakage{at: at, how: fails})
 		if w.state().Lease.Holder != "" || w.state().Cursor.Account.Host != w.config.Host {
@@ -266,7 +266,7 @@ func TestHostOfTheFirstRun(t *testing.T) {
 func TestStartOfTheDead(t *testing.T) {
 	t.Parallel()
 	w := embedded(t)
-	w.sim.Add(spread(300, w.start.Add(-2*time.Hour), time.Second)...)
+	w.sim.Add(w.spread(300, w.start.Add(-2*time.Hour), time.Second)...)
 	w.breakRun(breakage{at: 2, how: diesAfter})
 	w.expire()
 	w.config.Lookback = 48 * time.Hour
@@ -286,16 +286,16 @@ func TestBackfillDocumentDeleted(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := embedded(t)
-			w.sim.Add(spread(100, w.start.Add(-3*time.Hour), 10*time.Second)...)
+			w.sim.Add(w.spread(100, w.start.Add(-3*time.Hour), 10*time.Second)...)
 			w.complete()
 			job := job(w.again(4*time.Hour, time.Hour))
 			if !job.Backfill.Redeliver {
 				w.lose("telephony_")
 			}
 			w.backfill(job, collect.Complete, 100)
-			w.forget(backfills)
+			w.forget(w.backfills)
 			w.pass(time.Millisecond)
-			w.sim.Add(spread(7, w.start.Add(-2*time.Hour), 11*time.Second)...)
+			w.sim.Add(w.spread(7, w.start.Add(-2*time.Hour), 11*time.Second)...)
 			objects := len(w.objects())
 			want := map[bool]int{true: 107, false: 7}[job.Backfill.Redeliver]
 			w.backfill(job, collect.Complete, want)
@@ -313,7 +313,7 @@ func TestWideWindows(t *testing.T) {
 	w := embedded(t)
 	w.config.MaxWindow, w.config.Lookback, w.config.Budget = 180*days, 90*days, 9*time.Minute
 	at := w.start.Add(-10 * days)
-	w.sim.Add(spread(20, at, time.Second)...)
+	w.sim.Add(w.spread(20, at, time.Second)...)
 	w.complete()
 	w.config.MaxWindow = 24 * time.Hour
 	job := collect.Job{Backfill: &store.Backfill{From: at.Add(-time.Hour), To: at.Add(time.Hour)}}
@@ -341,7 +341,7 @@ func (m *meanwhile) Put(ctx context.Context, o writer.Object) (*writer.Object, e
 func TestWatermarkBackDuringBackfill(t *testing.T) {
 	t.Parallel()
 	w := embedded(t)
-	w.sim.Add(spread(300, w.start.Add(-3*time.Hour), 10*time.Second)...)
+	w.sim.Add(w.spread(300, w.start.Add(-3*time.Hour), 10*time.Second)...)
 	w.complete()
 	w.lose("telephony_")
 	c := w.collector()
@@ -366,7 +366,7 @@ func TestCountedOnce(t *testing.T) {
 	t.Parallel()
 	for _, how := range breaks {
 		w := embedded(t)
-		w.sim.Add(spread(300, w.start.Add(-2*time.Hour), time.Second)...)
+		w.sim.Add(w.spread(300, w.start.Add(-2*time.Hour), time.Second)...)
 		w.breakRun(breakage{at: 3, how: how})
 		w.expire()
 		w.complete()
@@ -407,11 +407,11 @@ func TestSchema2(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := embedded(t)
-			w.sim.Add(spread(2300, w.start.Add(-2500*time.Second), time.Second)...)
+			w.sim.Add(w.spread(2300, w.start.Add(-2500*time.Second), time.Second)...)
 			begin(w)
 			w.config.MaxPages = 0
 			w.age()
-			late := plain(uuid(1, w.start), w.start.Add(-6*time.Minute))
+			late := w.plain(uuid(1, w.start), w.start.Add(-6*time.Minute))
 			late.VisibleAt = w.clock()
 			w.sim.Add(late)
 			w.recover()
@@ -419,7 +419,7 @@ func TestSchema2(t *testing.T) {
 				t.Errorf("%d lines, %d of them twice", len(w.lines()), w.doubled())
 			}
 			c := w.state().Cursor
-			if c.Account.Host != host || c.Log != stream || len(c.Places) != 1 {
+			if c.Account.Host != host || c.Log != w.stream || len(c.Places) != 1 {
 				t.Errorf("the cursor is %+v", c)
 			}
 		})
@@ -435,7 +435,7 @@ func TestLeftObject(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := open(t)
-			w.sim.Add(spread(300, w.start.Add(-9*time.Minute), time.Second)...)
+			w.sim.Add(w.spread(300, w.start.Add(-9*time.Minute), time.Second)...)
 			w.breakRun(breakage{at: 2, how: diesAfter})
 			w.expire()
 			w.sim.Script(duosim.Status(200, `{"stat":"OK","response":{"items":[],"metadata":{"total_objects":0}}}`))
@@ -459,7 +459,7 @@ func TestDeletedDuringBackfill(t *testing.T) {
 	w := embedded(t)
 	w.complete()
 	mark := w.state().Cursor.Watermark
-	w.sim.Add(spread(300, mark.Add(time.Minute), 10*time.Second)...)
+	w.sim.Add(w.spread(300, mark.Add(time.Minute), 10*time.Second)...)
 	w.pass(3 * time.Hour)
 	w.edit(func(c *store.Cursor) { // which leaves the history as it is
 		c.Watermark = mark.Add(3 * time.Hour)
@@ -467,7 +467,7 @@ func TestDeletedDuringBackfill(t *testing.T) {
 	})
 	c := w.collector()
 	c.Bucket = &meanwhile{w.bucket, func() {
-		w.forget(stream)
+		w.forget(w.stream)
 		if r := w.collector().Run(t.Context(), collect.Job{}); r.Outcome != collect.Partial || !strings.Contains(r.Reason, "backfill") {
 			t.Errorf("the live run is %s with %d records: %s", r.Outcome, r.Records, r.Reason)
 		}

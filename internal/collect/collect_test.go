@@ -1,7 +1,6 @@
 package collect_test
 
 import (
-	"crypto/md5"
 	"encoding/json"
 	"fmt"
 	"testing"
@@ -11,12 +10,6 @@ import (
 
 	"duo-telephony-collector/internal/duo/duosim"
 )
-
-// uuid is the same for the same arguments.
-func uuid(i int, t time.Time) string {
-	h := md5.Sum(fmt.Append(nil, i, t.UnixMicro()))
-	return fmt.Sprintf("%x-%x-%x-%x-%x", h[:4], h[4:6], h[6:8], h[8:10], h[10:])
-}
 
 // TestCursors collects every number of records around a page's size, with and
 // without many records in the millisecond in which a page ends, under every
@@ -30,7 +23,7 @@ func TestCursors(t *testing.T) {
 					t.Run(fmt.Sprintf("cursor %d/inclusive %v/%d/%s", cursor, inclusive, n, name), func(t *testing.T) {
 						t.Parallel()
 						w := newWorld(t, duosim.Config{Manners: duosim.Manners{Cursor: cursor, InclusiveCursor: inclusive}})
-						w.sim.Add(spread(n, w.start.Add(-3*time.Hour), step)...)
+						w.sim.Add(w.spread(n, w.start.Add(-3*time.Hour), step)...)
 						if r := w.complete(); r.Records != n {
 							t.Errorf("delivered %d of %d records", r.Records, n)
 						}
@@ -70,7 +63,7 @@ func TestQuietRun(t *testing.T) {
 func TestQueries(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, duosim.Config{})
-	w.sim.Add(spread(2100, w.start.Add(-3*time.Hour), time.Second)...)
+	w.sim.Add(w.spread(2100, w.start.Add(-3*time.Hour), time.Second)...)
 	r := w.complete()
 	var got []map[string]string
 	for _, q := range w.sim.Requests() {
@@ -95,7 +88,7 @@ func TestQueries(t *testing.T) {
 func TestObjectNames(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, duosim.Config{})
-	w.sim.Add(spread(1500, w.start.Add(-3*time.Hour), time.Second)...)
+	w.sim.Add(w.spread(1500, w.start.Add(-3*time.Hour), time.Second)...)
 	w.complete()
 	from, to := w.start.Add(-24*time.Hour), w.start.Add(-w.config.Delay)
 	const layout = "20060102T150405.000Z"
@@ -112,7 +105,7 @@ func TestObjectNames(t *testing.T) {
 func TestLate(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, duosim.Config{})
-	w.sim.Add(spread(300, w.start.Add(-time.Hour), 10*time.Second)...)
+	w.sim.Add(w.spread(300, w.start.Add(-time.Hour), 10*time.Second)...)
 	w.complete()
 	within := duosim.Record{TS: w.start.Add(-5 * time.Minute), ID: uuid(1, w.start), VisibleAt: w.start.Add(time.Minute)}
 	beyond := duosim.Record{TS: w.start.Add(-30 * time.Minute), ID: uuid(2, w.start), VisibleAt: w.start.Add(time.Minute)}
@@ -138,7 +131,7 @@ func TestLate(t *testing.T) {
 func TestOverlapSettings(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, duosim.Config{})
-	w.sim.Add(spread(600, w.start.Add(-2*time.Hour), 10*time.Second)...)
+	w.sim.Add(w.spread(600, w.start.Add(-2*time.Hour), 10*time.Second)...)
 	for _, overlap := range []time.Duration{10 * time.Minute, 0, 30 * time.Minute, time.Minute, 2 * time.Hour, 0, 0} {
 		w.config.Overlap = overlap
 		w.complete()
@@ -155,7 +148,7 @@ func TestWindows(t *testing.T) {
 	w := newWorld(t, duosim.Config{})
 	w.config.MaxWindow = time.Hour
 	for h := range 12 {
-		w.sim.Add(spread(40, w.start.Add(-24*time.Hour+time.Duration(h)*time.Hour-20*time.Microsecond), time.Microsecond)...)
+		w.sim.Add(w.spread(40, w.start.Add(-24*time.Hour+time.Duration(h)*time.Hour-20*time.Microsecond), time.Microsecond)...)
 	}
 	r := w.complete()
 	if r.Pages != 24 {

@@ -92,17 +92,17 @@ type scenario struct {
 }
 
 var scenarios = []scenario{
-	{"one page", func(w *world) { w.sim.Add(spread(300, w.start.Add(-2*time.Hour), time.Second)...) }, nothing},
-	{"many pages", func(w *world) { w.sim.Add(spread(2010, w.start.Add(-2*time.Hour), time.Second)...) }, nothing},
+	{"one page", func(w *world) { w.sim.Add(w.spread(300, w.start.Add(-2*time.Hour), time.Second)...) }, nothing},
+	{"many pages", func(w *world) { w.sim.Add(w.spread(2010, w.start.Add(-2*time.Hour), time.Second)...) }, nothing},
 	{"window border", func(w *world) {
 		w.config.MaxWindow = 12 * time.Hour
-		w.sim.Add(spread(200, w.start.Add(-12*time.Hour-100*time.Microsecond), time.Microsecond)...)
+		w.sim.Add(w.spread(200, w.start.Add(-12*time.Hour-100*time.Microsecond), time.Microsecond)...)
 	}, nothing},
 	{"late records", func(w *world) {
-		w.sim.Add(spread(1200, w.start.Add(-time.Hour), 2*time.Second)...)
+		w.sim.Add(w.spread(1200, w.start.Add(-time.Hour), 2*time.Second)...)
 		w.complete()
 		w.pass(2 * time.Minute)
-		for _, r := range spread(40, w.start.Add(-6*time.Minute), time.Second) {
+		for _, r := range w.spread(40, w.start.Add(-6*time.Minute), time.Second) {
 			r.VisibleAt = w.clock()
 			w.sim.Add(r)
 		}

@@ -16,14 +16,14 @@ func TestDocumentDeleted(t *testing.T) {
 	t.Parallel()
 	w := emulated(t)
 	w.config.Overlap = 30 * time.Minute // the next window meets the records again
-	w.sim.Add(spread(2800, w.start.Add(-50*time.Minute), time.Second)...)
+	w.sim.Add(w.spread(2800, w.start.Add(-50*time.Minute), time.Second)...)
 	w.config.MaxPages = 1
 	w.run(collect.Job{})
 	before := w.run(collect.Job{})
 	if before.Outcome != collect.Partial {
 		t.Fatalf("the run before the deletion is %s: %s", before.Outcome, before.Reason)
 	}
-	w.forget(stream)
+	w.forget(w.stream)
 	w.config.MaxPages = 0
 	r := w.complete()
 	if r.Token <= before.Token {
@@ -44,7 +44,7 @@ func TestWatermarkMovedBack(t *testing.T) {
 		"between windows": func(*world) {},
 		"in a window": func(w *world) {
 			w.pass(10 * time.Minute)
-			w.sim.Add(spread(1100, w.start.Add(-time.Minute), 10*time.Millisecond)...)
+			w.sim.Add(w.spread(1100, w.start.Add(-time.Minute), 10*time.Millisecond)...)
 			w.config.MaxPages = 1
 			if r := w.run(collect.Job{}); r.Outcome != collect.Partial {
 				t.Fatalf("the run is %s: %s", r.Outcome, r.Reason)
@@ -55,10 +55,10 @@ func TestWatermarkMovedBack(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := embedded(t)
-			w.sim.Add(spread(500, w.start.Add(-10*time.Hour), time.Minute)...)
+			w.sim.Add(w.spread(500, w.start.Add(-10*time.Hour), time.Minute)...)
 			w.complete()
 			meanwhile(w)
-			missed := spread(3, w.start.Add(-5*time.Hour), time.Second)
+			missed := w.spread(3, w.start.Add(-5*time.Hour), time.Second)
 			w.sim.Add(missed...)
 			w.edit(func(c *store.Cursor) { c.Watermark = c.Watermark.Add(-6 * time.Hour) })
 			if r := w.complete(); r.Records < len(missed) || r.Duplicates < 200 {
@@ -77,7 +77,7 @@ func (w *world) edit(change func(*store.Cursor)) {
 	w.t.Helper()
 	ctx := context.Background()
 	next := func(_ context.Context, s store.State) (store.Cursor, error) { return s.Cursor, nil }
-	l, c, err := w.store.Acquire(ctx, stream, store.Claim{Holder: "a person", TTL: time.Minute, Next: next})
+	l, c, err := w.store.Acquire(ctx, w.stream, store.Claim{Holder: "a person", TTL: time.Minute, Next: next})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -93,7 +93,7 @@ func TestWatermarkPastWindow(t *testing.T) {
 	t.Parallel()
 	w := embedded(t)
 	w.config.MaxWindow = time.Hour
-	w.sim.Add(spread(1500, w.start.Add(-24*time.Hour), time.Second)...)
+	w.sim.Add(w.spread(1500, w.start.Add(-24*time.Hour), time.Second)...)
 	w.config.MaxPages = 1
 	w.run(collect.Job{})
 	past := w.state().Cursor.Window.To.Add(time.Minute)
@@ -114,8 +114,8 @@ func TestDeletedThenFailed(t *testing.T) {
 	w.complete()
 	mark := w.state().Cursor.Watermark
 	w.pass(60 * time.Hour)
-	w.sim.Add(spread(40, w.start, time.Hour)...)
-	w.forget(stream)
+	w.sim.Add(w.spread(40, w.start, time.Hour)...)
+	w.forget(w.stream)
 	w.sim.Script(duosim.Refuse(40301, "Access forbidden"))
 	if r := w.run(collect.Job{}); r.Outcome != collect.Failed {
 		t.Fatalf("%s: %s", r.Outcome, r.Reason)

@@ -50,7 +50,7 @@ func TestFirstMark(t *testing.T) {
 	mark, asked := w.start.Add(-40*time.Minute), 0
 	var failure error
 	w.config.FirstMark = func(context.Context) (time.Time, error) { asked++; return mark, failure }
-	w.sim.Add(spread(60, w.start.Add(-time.Hour), time.Minute)...)
+	w.sim.Add(w.spread(60, w.start.Add(-time.Hour), time.Minute)...)
 
 	failure = collect.ErrImport
 	r := w.collector().Run(t.Context(), collect.Job{})

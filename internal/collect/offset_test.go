@@ -161,7 +161,7 @@ func TestOffsets(t *testing.T) {
 	walk := func(t *testing.T, name string, n int, step time.Duration, counts bool) {
 		w := newWorld(t, duosim.Config{})
 		w.config.Overlap = 0 // what it remembers must do without
-		w.sim.Add(spread(n, w.start.Add(-3*time.Hour), step)...)
+		w.sim.Add(w.spread(n, w.start.Add(-3*time.Hour), step)...)
 		a := w.misbehave()
 		a.counts = counts
 		tests[name](a)
@@ -169,7 +169,7 @@ func TestOffsets(t *testing.T) {
 			if r := w.run(collect.Job{}); r.Outcome != collect.Failed || !strings.Contains(r.Reason, "Duo Support") {
 				t.Errorf("%s: %s", r.Outcome, r.Reason)
 			}
-			w.connect(w.sim)
+			w.connect(w.account)
 			w.heal()
 		} else if r := w.complete(); r.Records != n {
 			t.Errorf("delivered %d of %d", r.Records, n)
@@ -200,9 +200,9 @@ func TestStuck(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, duosim.Config{})
 			w.config.Overlap = overlap
-			w.sim.Add(spread(10, w.start.Add(-3*time.Hour), time.Millisecond)...)
-			w.sim.Add(spread(1500, w.start.Add(-2*time.Hour), 0)...)
-			w.sim.Add(spread(10, w.start.Add(-time.Hour), time.Millisecond)...)
+			w.sim.Add(w.spread(10, w.start.Add(-3*time.Hour), time.Millisecond)...)
+			w.sim.Add(w.spread(1500, w.start.Add(-2*time.Hour), 0)...)
+			w.sim.Add(w.spread(10, w.start.Add(-time.Hour), time.Millisecond)...)
 			a := w.misbehave()
 			a.at = func(string) (int, bool) { return 0, false }
 			for range 2 {
@@ -227,7 +227,7 @@ func TestStuck(t *testing.T) {
 func TestRefusedThenFault(t *testing.T) {
 	t.Parallel()
 	bubble(t, duosim.Config{}, func(w *world) {
-		w.sim.Add(spread(1020, w.start.Add(-3*time.Hour), time.Second)...)
+		w.sim.Add(w.spread(1020, w.start.Add(-3*time.Hour), time.Second)...)
 		w.config.Budget = 900 * time.Millisecond
 		w.sim.Script(duosim.Pass, duosim.Refuse(40002, "Invalid request parameters"), duosim.HTML(502))
 		if r := w.run(collect.Job{}); r.Outcome != collect.Failed || r.Act {
@@ -254,11 +254,11 @@ func TestAheadOfIndex(t *testing.T) {
 			start := w.start.Add(-3 * time.Hour)
 			for i := range 2300 {
 				at := start.Add(time.Duration(i) * time.Second)
-				ts := stamp(at)
+				ts := w.stamp(at)
 				if 1000-ahead <= i && i < 1000 {
-					ts = stamp(at.Add(20 * time.Minute))
+					ts = w.stamp(at.Add(20 * time.Minute))
 				}
-				w.sim.Add(shown(at, strconv.Quote(uuid(i, at)), ts, i))
+				w.sim.Add(w.shown(at, strconv.Quote(uuid(i, at)), ts, i))
 			}
 			r := w.run(collect.Job{})
 			if r.Outcome != outcome || outcome == collect.Complete && r.Records != 2300 {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"duo-telephony-collector/internal/collect"
+	"duo-telephony-collector/internal/duo"
 	"duo-telephony-collector/internal/duo/duosim"
 	"duo-telephony-collector/internal/store"
 )
@@ -20,9 +21,10 @@ var (
 	histories = flag.Int("histories", 100, "random histories to try; with -short three at most")
 	period    = flag.Duration("for", 0, "try so many again and again for so long")
 	seed      = flag.Uint64("seed", 0, "try only the history of this seed")
+	logName   = flag.String("log", "", "try only this log")
 )
 
-// TestHistories lets random things happen to a stream in random order: Duo
+// TestHistories lets random things happen to a stream of any log in random order: Duo
 // answers in any of its manners and changes them, records have whatever they may
 // have and arrive in time and late, in the middle of a run too, runs break at any
 // step, settings and places change, another account is set, documents are deleted,
@@ -61,7 +63,7 @@ func try(t *testing.T, seed uint64) {
 	h := newHistory(t, seed)
 	t.Cleanup(func() {
 		if t.Failed() {
-			t.Logf("again with: go test -run Histories ./internal/collect -seed %d\n%+v\n%+v\n%s", seed, h.habits, h.manners, h.w.log)
+			t.Logf("again with: go test -run Histories ./internal/collect -seed %d -log %s\n%+v\n%+v\n%s", seed, h.w.name, h.habits, h.manners, h.w.log)
 		}
 	})
 	for range 4 + h.IntN(8) {
@@ -94,13 +96,14 @@ type history struct {
 }
 
 // habits are how many records, one in so many, show another time than that of
-// Duo's index, have an id of no use, the id of another one, or are edited; 0 is
-// none.
-type habits struct{ untimed, nameless, namesake, edited int }
+// Duo's index, have an id of no use, the id of another one, are edited, or are
+// shown twice; 0 is none.
+type habits struct{ untimed, nameless, namesake, edited, doubled int }
 
 func newHistory(t *testing.T, seed uint64) *history {
 	h := &history{Rand: rand.New(rand.NewPCG(seed, 0)), w: newWorld(t, duosim.Config{}), written: map[string]bool{}}
-	for _, habit := range []*int{&h.untimed, &h.nameless, &h.namesake, &h.edited} {
+	h.w.use(h.log())
+	for _, habit := range []*int{&h.untimed, &h.nameless, &h.namesake, &h.edited, &h.doubled} {
 		if h.oneIn(2) {
 			*habit = 2 + h.IntN(20)
 		}
@@ -109,6 +112,22 @@ func newHistory(t *testing.T, seed uint64) *history {
 	h.w.config.Lookback = h.between(10*time.Minute, 6*time.Hour)
 	h.w.config.FirstMark = func(context.Context) (time.Time, error) { return h.w.first(), nil } // also if the first runs break
 	return h
+}
+
+// log is the first one in half of all histories, unless a flag sets it.
+func (h *history) log() duo.Log {
+	log := duo.Logs[0]
+	if h.oneIn(2) {
+		log = duo.Logs[1+h.IntN(len(duo.Logs)-1)]
+	}
+	if *logName == "" {
+		return log
+	}
+	log, ok := duo.LogNamed(*logName)
+	if !ok {
+		h.w.t.Fatalf("there is no log %q", *logName)
+	}
+	return log
 }
 
 func (h *history) oneIn(n int) bool { return n > 0 && h.IntN(n) == 0 }
@@ -198,11 +217,11 @@ func (h *history) stranger() {
 // deleted loses the document. The history tells the watermark, if there is one.
 func (h *history) deleted() {
 	w := h.w
-	if runs, err := w.store.Runs(context.Background(), stream, 1); err != nil || len(runs) == 0 || runs[0].Watermark == nil || w.state().Cursor.Totals.Pages == 0 {
+	if runs, err := w.store.Runs(context.Background(), w.stream, 1); err != nil || len(runs) == 0 || runs[0].Watermark == nil || w.state().Cursor.Totals.Pages == 0 {
 		return
 	}
 	w.reports = nil // what a run has committed that died is not in the history
-	w.forget(stream)
+	w.forget(w.stream)
 }
 
 // backfill collects a range again, which delivers what came too late and nothing
@@ -217,7 +236,7 @@ func (h *history) backfill() {
 	w.collector().Run(w.t.Context(), collect.Job{Backfill: &store.Backfill{From: from, To: from.Add(h.between(time.Minute, 3*time.Hour))}})
 	w.check()
 	if h.oneIn(3) {
-		w.forget(backfills)
+		w.forget(w.backfills)
 		w.pass(time.Minute)
 	}
 }
@@ -232,8 +251,8 @@ func (h *history) behave() {
 // arrivals adds records of the time that is not collected yet, and late ones.
 func (h *history) arrivals() {
 	n := h.IntN(12)
-	if h.oneIn(40) {
-		n = 900 + h.IntN(1300) // more than a page
+	if h.oneIn(h.w.page / 25) {
+		n = h.w.page*9/10 + h.IntN(h.w.page*13/10) // more than a page
 	}
 	now, from := h.w.clock(), h.w.first()
 	if c := h.w.state().Cursor; c.Window.Open() {
@@ -246,7 +265,11 @@ func (h *history) arrivals() {
 		if !h.oneIn(3) { // one in three shares the time of the one before
 			at = from.Add(h.duration(now.Sub(from)))
 		}
-		h.w.sim.Add(h.record(at))
+		r := h.record(at)
+		h.w.sim.Add(r)
+		if h.oneIn(h.doubled) {
+			h.w.sim.Add(r)
+		}
 	}
 	for range h.IntN(4) {
 		h.late(now, h.age())
@@ -305,26 +328,31 @@ func (h *history) end() {
 }
 
 // record returns one that Duo's index has at that time, and that is another one
-// than all before, for whoever compares ids with times, and bytes.
+// than all before, for whoever compares ids with times, and bytes. In a log with
+// twins the bytes alone may tell.
 func (h *history) record(at time.Time) duosim.Record {
 	h.records++
-	ts := stamp(at)
-	if all := strangeTimes(at); h.oneIn(h.untimed) {
+	w, ts := h.w, h.w.stamp(at)
+	if all := w.strangeTimes(at); h.oneIn(h.untimed) {
 		ts = all[h.IntN(len(all))]
 	}
 	if h.oneIn(h.nameless) {
-		return shown(at, strangeIDs[h.IntN(len(strangeIDs))], ts, h.records)
+		return w.shown(at, strangeIDs[h.IntN(len(strangeIDs))], ts, h.records)
 	}
-	id := `"` + uuid(h.Int(), at) + `"`
+	id := `"` + w.newID(h.Int(), at) + `"`
 	if len(h.ids) > 0 && h.oneIn(h.namesake) {
-		if other := h.ids[h.IntN(len(h.ids))]; !h.written[other+ts] {
+		other := h.ids[h.IntN(len(h.ids))]
+		if w.twins && h.oneIn(2) {
+			other = h.ids[len(h.ids)-1] // whose time it may share
+		}
+		if w.twins || !h.written[other+ts] {
 			id = other
 		}
 	}
 	h.ids, h.written[id+ts] = append(h.ids, id), true
-	r := shown(at, id, ts, h.records)
-	for n := 0; n < 2 && h.oneIn(h.edited); n++ {
-		r.Edits = append(r.Edits, json.RawMessage(string(shown(at, id, ts, h.records).Raw[:len(r.Raw)-1])+fmt.Sprintf(`,"edit":%d}`, n)))
+	r := w.shown(at, id, ts, h.records)
+	for n := 0; n < 2 && !w.twins && h.oneIn(h.edited); n++ {
+		r.Edits = append(r.Edits, json.RawMessage(string(r.Raw[:len(r.Raw)-1])+fmt.Sprintf(`,"edit":%d}`, n)))
 	}
 	return r
 }

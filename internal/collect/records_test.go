@@ -23,7 +23,7 @@ func TestCrowdedOverlap(t *testing.T) {
 	}
 	w := embedded(t)
 	w.config.Lookback, w.config.Budget = time.Hour, 9*time.Minute // slow under the race detector
-	w.sim.Add(spread(50_000, w.start.Add(-12*time.Minute), 11*time.Millisecond)...)
+	w.sim.Add(w.spread(50_000, w.start.Add(-12*time.Minute), 11*time.Millisecond)...)
 	r := w.collector().Run(t.Context(), collect.Job{}) // checked with the next one
 	if n := w.state().Cursor.Seen.Len(); n > 40_000 || n < 39_000 {
 		t.Errorf("the cursor remembers %d records", n)
@@ -32,7 +32,7 @@ func TestCrowdedOverlap(t *testing.T) {
 		t.Errorf("the overlap is %d s, the log:\n%s", r.OverlapSeconds, w.log)
 	}
 	w.pass(time.Minute)
-	w.sim.Add(spread(10, w.start.Add(-2*time.Minute), time.Second)...)
+	w.sim.Add(w.spread(10, w.start.Add(-2*time.Minute), time.Second)...)
 	if r := w.complete(); r.Records != 10 || r.Duplicates == 0 {
 		t.Errorf("%d records and %d duplicates", r.Records, r.Duplicates)
 	}
@@ -43,7 +43,7 @@ func TestCrowdedOverlap(t *testing.T) {
 func TestDoubled(t *testing.T) {
 	t.Parallel()
 	w := embedded(t)
-	records := spread(1503, w.start.Add(-2*time.Hour), time.Second)
+	records := w.spread(1503, w.start.Add(-2*time.Hour), time.Second)
 	w.sim.Add(records...)
 	w.sim.Add(records...)
 	w.sim.Add(records[499])
@@ -59,9 +59,9 @@ func TestTies(t *testing.T) {
 	w := embedded(t)
 	w.config.MaxWindow = time.Hour
 	border := w.start.Add(-23 * time.Hour)
-	w.sim.Add(spread(850, border.Add(-30*time.Minute), time.Second)...)
-	w.sim.Add(spread(300, border.Add(-time.Millisecond), 3*time.Microsecond)...)
-	w.sim.Add(spread(300, border, 3*time.Microsecond)...)
+	w.sim.Add(w.spread(850, border.Add(-30*time.Minute), time.Second)...)
+	w.sim.Add(w.spread(300, border.Add(-time.Millisecond), 3*time.Microsecond)...)
+	w.sim.Add(w.spread(300, border, 3*time.Microsecond)...)
 	if r := w.complete(); r.Records != 1450 {
 		t.Errorf("%d records, want 1450", r.Records)
 	}
@@ -101,12 +101,12 @@ func TestUntimed(t *testing.T) {
 func TestLateWhileAdopted(t *testing.T) {
 	t.Parallel()
 	w := embedded(t)
-	w.sim.Add(spread(900, w.start.Add(-20*time.Minute), time.Second)...)
+	w.sim.Add(w.spread(900, w.start.Add(-20*time.Minute), time.Second)...)
 	w.complete()
 	w.pass(50 * time.Second) // windows narrower than the overlap from here on
-	w.sim.Add(spread(50, w.start.Add(-w.config.Delay), time.Second)...)
+	w.sim.Add(w.spread(50, w.start.Add(-w.config.Delay), time.Second)...)
 	w.breakRun(breakage{at: 2, how: diesAfter})
-	late := plain(uuid(1, w.start), w.start.Add(-7*time.Minute))
+	late := w.plain(uuid(1, w.start), w.start.Add(-7*time.Minute))
 	late.VisibleAt = w.clock()
 	w.sim.Add(late)
 	w.expire()
@@ -130,9 +130,9 @@ func TestLateWhileAdopted(t *testing.T) {
 func TestPagesAfterAdoptedPart(t *testing.T) {
 	t.Parallel()
 	w := embedded(t)
-	w.sim.Add(spread(2500, w.start.Add(-2*time.Hour), time.Second)...)
+	w.sim.Add(w.spread(2500, w.start.Add(-2*time.Hour), time.Second)...)
 	w.breakRun(breakage{at: 2, how: diesAfter})
-	late := plain(uuid(1, w.start), w.start.Add(-119*time.Minute))
+	late := w.plain(uuid(1, w.start), w.start.Add(-119*time.Minute))
 	w.sim.Add(late)
 	w.expire()
 	if r := w.complete(); r.Records != 2501 {
@@ -145,7 +145,7 @@ func TestPagesAfterAdoptedPart(t *testing.T) {
 func TestDisorder(t *testing.T) {
 	t.Parallel()
 	w := embedded(t)
-	w.sim.Add(spread(1500, w.start.Add(-2*time.Hour), time.Second)...)
+	w.sim.Add(w.spread(1500, w.start.Add(-2*time.Hour), time.Second)...)
 	w.sim.Script(disordered(w), disordered(w))
 	for _, want := range []int{1502, 0} {
 		r := w.collector().Run(t.Context(), collect.Job{})
@@ -174,7 +174,7 @@ func disordered(w *world) duosim.Fault {
 		}
 		items := page.Response.Items
 		slices.Reverse(items[:len(items)-1])
-		old, young := plain("x", w.start.Add(-30*24*time.Hour)), plain("y", w.start.Add(time.Hour))
+		old, young := w.plain("x", w.start.Add(-30*24*time.Hour)), w.plain("y", w.start.Add(time.Hour))
 		page.Response.Items = slices.Insert(items[:len(items)-2:len(items)-2], 0, old.Raw, young.Raw)
 		page.Response.Items = append(page.Response.Items, items[len(items)-2:]...)
 		json.NewEncoder(rw).Encode(page)

@@ -93,7 +93,7 @@ func metered(t *testing.T, cfg duosim.Config) (*world, *meter) {
 	w := newClock(t)
 	w.emulated = true
 	w.simulate(cfg)
-	w.connect(m.pass(w.sim, func(t *traffic) { t.Duo++ }))
+	w.connect(m.pass(w.account, func(t *traffic) { t.Duo++ }))
 
 	documents, err := firestore.NewClient(t.Context(), "demo", option.WithEndpoint(emulator.Firestore(t)), option.WithoutAuthentication(),
 		option.WithGRPCDialOption(grpc.WithTransportCredentials(insecure.NewCredentials())),
@@ -138,7 +138,7 @@ func TestRequests(t *testing.T) {
 			// objects, once.
 			m.want(w, traffic{Duo: 1, Storage: 1, Begins: 2, Commits: 2, Writes: 3, Reads: 3})
 			m.want(w, traffic{Duo: 1, Begins: 2, Commits: 2, Writes: 3, Reads: 2})
-			w.sim.Add(spread(tt.records, w.clock().Add(-5*time.Minute), time.Millisecond)...)
+			w.sim.Add(w.spread(tt.records, w.clock().Add(-5*time.Minute), time.Millisecond)...)
 			m.want(w, traffic{Duo: tt.pages, Storage: tt.pages, Begins: 2, Commits: tt.pages + 1, Writes: tt.pages + 2, Reads: 2})
 			w.check() // that they were delivered
 		})

@@ -51,11 +51,11 @@ func TestSettings(t *testing.T) {
 			t.Run(name+"/"+when, func(t *testing.T) {
 				t.Parallel()
 				w := embedded(t)
-				w.sim.Add(spread(2300, w.start.Add(-2*time.Hour), time.Second)...)
+				w.sim.Add(w.spread(2300, w.start.Add(-2*time.Hour), time.Second)...)
 				leave(w)
 				change(w)
 				w.pass(6 * time.Minute)
-				w.sim.Add(spread(5, w.start.Add(-time.Minute), time.Second)...)
+				w.sim.Add(w.spread(5, w.start.Add(-time.Minute), time.Second)...)
 				for range 40 {
 					if w.ask("") == collect.Complete {
 						break

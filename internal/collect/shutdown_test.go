@@ -43,7 +43,7 @@ func TestShutdownSilent(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			bubble(t, duosim.Config{}, func(w *world) {
-				w.sim.Add(spread(records, w.start.Add(-2*time.Hour), time.Second)...)
+				w.sim.Add(w.spread(records, w.start.Add(-2*time.Hour), time.Second)...)
 				ctx, cancel := context.WithCancel(w.t.Context())
 				defer cancel()
 				var stopped time.Time

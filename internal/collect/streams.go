@@ -3,7 +3,6 @@ package collect
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"runtime/debug"
 	"slices"
@@ -118,12 +117,9 @@ func (r Report) severity() int {
 }
 
 // Panic is what a run panicked with, and where.
-type Panic struct {
-	Value any
-	Stack []byte // as debug.Stack has it
-}
+type Panic struct{ Value, Stack string }
 
-func (p *Panic) Error() string { return fmt.Sprint(p.Value) }
+func (p *Panic) Error() string { return p.Value }
 
 // sideBySide calls f with the numbers below n, in order and no more than most at
 // once, and returns when all calls have. Their panics are raised together then.
@@ -138,7 +134,7 @@ func sideBySide(n, most int, f func(int)) {
 		calls.Go(func() {
 			defer func() {
 				if p := recover(); p != nil {
-					panicked <- &Panic{p, debug.Stack()}
+					panicked <- &Panic{fmt.Sprint(p), string(debug.Stack())}
 				}
 				<-free
 			}()
@@ -149,8 +145,8 @@ func sideBySide(n, most int, f func(int)) {
 	close(panicked)
 	first, any := <-panicked
 	for p := range panicked {
-		first.Value = errors.Join(first, p)
-		first.Stack = append(append(first.Stack, '\n'), p.Stack...)
+		first.Value += "; " + p.Value
+		first.Stack += "\n" + p.Stack
 	}
 	if any {
 		panic(first)

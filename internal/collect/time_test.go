@@ -32,11 +32,11 @@ func TestGap(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, duosim.Config{})
 			w.config.MaxWindow = 200 * days
-			w.sim.Add(spread(1500, w.start.Add(-2*time.Hour), time.Second)...)
+			w.sim.Add(w.spread(1500, w.start.Add(-2*time.Hour), time.Second)...)
 			from := before(w)
 			w.config.MaxPages = 0
 			w.pass(200 * days)
-			w.sim.Add(spread(5, w.clock().Add(-time.Hour), time.Second)...)
+			w.sim.Add(w.spread(5, w.clock().Add(-time.Hour), time.Second)...)
 			r := w.collector().Run(t.Context(), collect.Job{}) // unchecked: Duo has forgotten what was delivered
 			want := store.Gap{From: from, To: w.clock().Add(-179 * days), RunID: r.ID}
 			if r.Gap == nil || !r.Gap.From.Equal(want.From) || !r.Gap.To.Equal(want.To) || r.Gap.RunID != want.RunID {
@@ -89,7 +89,7 @@ func TestDelayRaised(t *testing.T) {
 		t.Errorf("%d requests for %v", r.Requests, r.Window)
 	}
 	w.pass(10 * time.Minute)
-	w.sim.Add(spread(10, w.clock().Add(-11*time.Minute), time.Second)...)
+	w.sim.Add(w.spread(10, w.clock().Add(-11*time.Minute), time.Second)...)
 	if r := w.complete(); r.Records != 10 {
 		t.Errorf("%d records, want 10", r.Records)
 	}
@@ -100,7 +100,7 @@ func TestNarrowestWindows(t *testing.T) {
 	t.Parallel()
 	w := embedded(t)
 	w.config.MaxWindow, w.config.Lookback = time.Millisecond, w.config.Delay+20*time.Millisecond
-	w.sim.Add(spread(60, w.start.Add(-w.config.Lookback), 333*time.Microsecond)...)
+	w.sim.Add(w.spread(60, w.start.Add(-w.config.Lookback), 333*time.Microsecond)...)
 	if r := w.complete(); r.Records != 60 || r.Pages != 20 {
 		t.Errorf("%d records in %d pages", r.Records, r.Pages)
 	}
@@ -124,7 +124,7 @@ func TestBudget(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := embedded(t)
-			w.sim.Add(spread(1500, w.start.Add(-2*time.Hour), time.Second)...)
+			w.sim.Add(w.spread(1500, w.start.Add(-2*time.Hour), time.Second)...)
 			w.sim.Script(test.script...)
 			w.config.Budget = 8 * time.Second
 			r := w.run(collect.Job{})
@@ -151,7 +151,7 @@ func TestStopped(t *testing.T) {
 		cancel()
 		duosim.Hang(rw, r, next)
 	})
-	w.sim.Add(spread(1500, w.start.Add(-2*time.Hour), time.Second)...)
+	w.sim.Add(w.spread(1500, w.start.Add(-2*time.Hour), time.Second)...)
 	r := w.collector().Run(ctx, collect.Job{})
 	if r.Outcome != collect.Partial || r.Records != 1000 || !strings.Contains(r.Reason, "stop") {
 		t.Errorf("%s with %d records: %s", r.Outcome, r.Records, r.Reason)
@@ -171,7 +171,7 @@ func TestLocalClock(t *testing.T) {
 			t.Parallel()
 			w := embedded(t)
 			w.pass(off)
-			w.sim.Add(spread(30, w.clock().Add(-time.Hour), time.Second)...)
+			w.sim.Add(w.spread(30, w.clock().Add(-time.Hour), time.Second)...)
 			r := w.complete()
 			if want := w.clock().Add(-w.config.Delay); r.Records != 30 || !r.Watermark.Equal(want) || r.LagSeconds != 150 {
 				t.Errorf("%d records, watermark %s, lag %d", r.Records, r.Watermark, r.LagSeconds)
@@ -187,7 +187,7 @@ func TestLocalClock(t *testing.T) {
 func TestDeadlines(t *testing.T) {
 	t.Parallel()
 	w := embedded(t)
-	w.sim.Add(spread(1500, w.start.Add(-2*time.Hour), time.Second)...)
+	w.sim.Add(w.spread(1500, w.start.Add(-2*time.Hour), time.Second)...)
 	watch := &deadlines{Store: w.store, inner: w.bucket, t: t, begun: time.Now()}
 	c := w.collector()
 	c.Store, c.Bucket = watch, watch.bucket()
@@ -254,7 +254,7 @@ func TestSlowUpload(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := embedded(t)
-			w.sim.Add(spread(1500, w.start.Add(-2*time.Hour), time.Second)...)
+			w.sim.Add(w.spread(1500, w.start.Add(-2*time.Hour), time.Second)...)
 			c := w.collector()
 			c.Bucket, c.Budget = slowBucket{w.bucket, stored}, 5*time.Second
 			r := c.Run(t.Context(), collect.Job{})

@@ -66,7 +66,7 @@ func awaitRequest(requests <-chan int, n int, within time.Duration) bool {
 func TestOneAhead(t *testing.T) {
 	t.Parallel()
 	w := embedded(t)
-	w.sim.Add(spread(4500, w.start.Add(-2*time.Hour), time.Second)...)
+	w.sim.Add(w.spread(4500, w.start.Add(-2*time.Hour), time.Second)...)
 	c := w.watched(func(_ context.Context, page int, requests <-chan int) {
 		if page < 5 && !awaitRequest(requests, page+1, 20*time.Second) {
 			t.Errorf("page %d is not asked for before page %d is written", page+1, page)
@@ -86,7 +86,7 @@ func TestOneAhead(t *testing.T) {
 func TestNoneInVain(t *testing.T) {
 	t.Parallel()
 	w := embedded(t)
-	w.sim.Add(spread(4500, w.start.Add(-2*time.Hour), time.Second)...)
+	w.sim.Add(w.spread(4500, w.start.Add(-2*time.Hour), time.Second)...)
 	w.config.MaxPages = 2
 	c := w.watched(func(_ context.Context, page int, requests <-chan int) {
 		if page%2 == 0 && awaitRequest(requests, page+1, 100*time.Millisecond) {
@@ -129,7 +129,7 @@ func TestPaceKept(t *testing.T) {
 	t.Parallel()
 	const pace = 30300 * time.Millisecond // two requests a minute and 1 %
 	bubble(t, duosim.Config{}, func(w *world) {
-		w.sim.Add(spread(2500, w.start.Add(-2*time.Hour), time.Second)...)
+		w.sim.Add(w.spread(2500, w.start.Add(-2*time.Hour), time.Second)...)
 		w.config.MaxPages, w.config.Budget = 1, 9*time.Minute
 		w.sim.Script(duosim.RateLimited(time.Second))
 		run := func() time.Duration {
@@ -160,7 +160,7 @@ func TestPaceKept(t *testing.T) {
 func TestEnded(t *testing.T) {
 	t.Parallel()
 	bubble(t, duosim.Config{}, func(w *world) {
-		w.sim.Add(spread(20, w.start.Add(-2*time.Hour), time.Second)...)
+		w.sim.Add(w.spread(20, w.start.Add(-2*time.Hour), time.Second)...)
 		ended := duosim.Refuse(40401, "Resource not found")
 		w.sim.Script(ended, ended, ended)
 		for _, step := range []struct {
@@ -196,7 +196,7 @@ func TestProgress(t *testing.T) {
 	t.Parallel()
 	w := embedded(t)
 	from := w.start.Add(-2 * time.Hour)
-	w.sim.Add(spread(2500, from, time.Second)...)
+	w.sim.Add(w.spread(2500, from, time.Second)...)
 	w.complete()
 	w.pass(time.Hour)
 	var got []collect.Progress
@@ -205,8 +205,8 @@ func TestProgress(t *testing.T) {
 	to := from.Add(40 * time.Minute)
 	c.Run(t.Context(), collect.Job{Backfill: &store.Backfill{From: from, To: to, Redeliver: true}})
 	want := []collect.Progress{
-		{Stream: backfills, Records: 1000, From: from, To: to, At: from.Add(899 * time.Second)},
-		{Stream: backfills, Records: 2000, From: from, To: to, At: from.Add(1899 * time.Second)},
+		{Stream: w.backfills, Records: 1000, From: from, To: to, At: from.Add(899 * time.Second)},
+		{Stream: w.backfills, Records: 2000, From: from, To: to, At: from.Add(1899 * time.Second)},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("progress (-want +got):\n%s", diff)

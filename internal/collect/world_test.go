@@ -7,7 +7,6 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -37,23 +36,23 @@ import (
 	"duo-telephony-collector/internal/writer"
 )
 
-const (
-	host      = "api-test.duosecurity.com"
-	stream    = "telephony"
-	backfills = "telephony-backfill"
-)
+const host = "api-test.duosecurity.com"
 
-// world is a simulated Duo account and everything that collects from it, with
-// a clock that only the test moves.
+// world is a log of a simulated Duo account and everything that collects from
+// it, with a clock that only the test moves.
 type world struct {
-	t      *testing.T
-	sim    *duosim.Sim
-	front  *front
-	duo    *duo.Client
-	store  collect.Store
-	bucket collect.Bucket
-	config collect.Config
-	log    *logBuffer
+	shape   // of the log
+	t       *testing.T
+	account *duosim.Sim
+	sim     *duosim.Log
+	front   *front
+	duo     *duo.Client
+	store   collect.Store
+	bucket  collect.Bucket
+	config  collect.Config
+	log     *logBuffer
+
+	stream, backfills string // names
 
 	mu       sync.Mutex
 	now      time.Time
@@ -92,7 +91,7 @@ func newWorld(t *testing.T, cfg duosim.Config) *world {
 			return nil
 		})
 	}
-	w.age = func() { change(func(tx *bbolt.Tx) error { return toSchema2(tx.Bucket([]byte(stream))) }) }
+	w.age = func() { change(func(tx *bbolt.Tx) error { return toSchema2(tx.Bucket([]byte(w.stream))) }) }
 	return w
 }
 
@@ -225,17 +224,26 @@ func listObjects(t *testing.T, s *fakestorage.Server, bucket string) map[string]
 func newClock(t *testing.T) *world {
 	start := time.Now().UTC().Truncate(time.Second)
 	return &world{t: t, now: start, start: start, log: &logBuffer{}, known: map[string]string{}, config: collect.Config{
-		Log: duo.Logs[0], Host: host, Enrich: true,
+		Host: host, Enrich: true,
 		Budget: time.Minute, Lookback: 24 * time.Hour, Delay: 150 * time.Second, Overlap: 10 * time.Minute, MaxWindow: 24 * time.Hour,
 	}}
 }
 
-// simulate starts the Duo account. Its clock is the world's.
+// simulate starts the Duo account, and has its first log collected. Its clock is
+// the world's.
 func (w *world) simulate(cfg duosim.Config) {
 	cfg.IKey, cfg.SKey, cfg.Host, cfg.Now = "ikey", "skey", host, w.clock
-	w.sim = duosim.New(cfg)
-	w.front = newFront(w.sim)
+	w.account = duosim.New(cfg)
+	w.use(duo.Logs[0])
+	w.front = newFront(w.account)
 	w.connect(w.front)
+}
+
+// use has a log collected in place of the one before.
+func (w *world) use(log duo.Log) {
+	w.t.Helper()
+	w.config.Log, w.shape, w.sim = log, shapeOf(w.t, log), w.account.Log(log.Name)
+	w.stream, w.backfills = w.name, w.name+"-backfill"
 }
 
 // connect has the client ask h. Each answer closes its connection: one that is
@@ -293,7 +301,7 @@ func (w *world) complete() collect.Report {
 
 func (w *world) state() store.State {
 	w.t.Helper()
-	s, err := w.store.Load(context.Background(), stream)
+	s, err := w.store.Load(context.Background(), w.stream)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -364,7 +372,7 @@ func versions(r duosim.Record) []json.RawMessage { return append([]json.RawMessa
 
 // first is the stream's first watermark, unless a gap moved it up.
 func (w *world) first() time.Time {
-	if g := w.state().Cursor.Gap; g != nil {
+	if g := w.state().Cursor.Gap; g != nil && g.Missing == 0 {
 		return g.To
 	}
 	return w.start.Add(-w.config.Lookback)
@@ -385,17 +393,10 @@ func (w *world) newLine(raw json.RawMessage) string {
 	if err := json.Compact(&b, raw); err != nil {
 		w.t.Fatal(err)
 	}
-	if !w.config.Enrich || b.Bytes()[0] != '{' {
+	if !w.config.Enrich {
 		return b.String()
 	}
-	line := strings.TrimSuffix(b.String(), "}")
-	if !strings.Contains(line, `"eventtype"`) {
-		line += `,"eventtype":"telephony"`
-	}
-	if !strings.Contains(line, `"host"`) {
-		line += `,"host":"` + host + `"`
-	}
-	return strings.Replace(line, "{,", "{", 1) + "}"
+	return w.written(b.String())
 }
 
 // lines returns every line in the bucket and the objects that hold it.
@@ -486,18 +487,3 @@ func (l *logBuffer) String() string {
 }
 
 var _ io.Writer = (*logBuffer)(nil)
-
-// spread returns n records from t on, step apart, with ids in random order.
-func spread(n int, t time.Time, step time.Duration) []duosim.Record {
-	var out []duosim.Record
-	for i := range n {
-		out = append(out, plain(uuid(i, t), t.Add(time.Duration(i)*step)))
-	}
-	return out
-}
-
-// plain is a record with no more than id and time, which is cheap to check.
-func plain(id string, at time.Time) duosim.Record {
-	raw := fmt.Sprintf(`{"telephony_id":%q,"ts":%q}`, id, at.Format("2006-01-02T15:04:05.000000-07:00"))
-	return duosim.Record{TS: at, ID: id, Raw: json.RawMessage(raw)}
-}

@@ -151,9 +151,9 @@ func (s *server) recoverPanic(next http.Handler) http.Handler {
 			if p := recover(); p != nil {
 				of, ok := p.(*collect.Panic) // a run's
 				if !ok {
-					of = &collect.Panic{Value: p, Stack: debug.Stack()}
+					of = &collect.Panic{Value: fmt.Sprint(p), Stack: string(debug.Stack())}
 				}
-				s.Log.ErrorContext(r.Context(), "panic", "error", of.Error(), "stack_trace", fmt.Sprintf("panic: %v\n\n%s", of.Value, of.Stack))
+				s.Log.ErrorContext(r.Context(), "panic", "error", of.Value, "stack_trace", "panic: "+of.Value+"\n\n"+of.Stack)
 				writeJSON(w, http.StatusInternalServerError, map[string]string{"error": http.StatusText(http.StatusInternalServerError)})
 			}
 		}()

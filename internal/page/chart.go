@@ -48,14 +48,15 @@ func (s stream) slot() float64 { return 100 / float64(max(len(s.Runs), minSlots)
 
 // Records draws how many records each run delivered. There is one run at least.
 func (s stream) Records() chart {
-	sum, outcomes, ordered := 0, map[string]int{}, []int{0, 1}
+	sum, outcomes, ordered := 0, map[string]int{}, []int{0, 0}
 	for _, r := range s.Runs {
 		sum, ordered = sum+r.Records, append(ordered, r.Records)
 		outcomes[r.Outcome]++
 	}
 	slices.Sort(ordered)
-	most, top := ordered[len(ordered)-1], ordered[len(ordered)-1]
-	if second := ordered[len(ordered)-2]; most > outlier*second && second > 1 {
+	most, second := ordered[len(ordered)-1], ordered[len(ordered)-2]
+	top := max(most, 1)
+	if second > 0 && most > outlier*second {
 		top = second
 	}
 	c := chart{Top: number(top), Slot: round(s.slot())}

@@ -25,7 +25,7 @@ func (s stream) alarm(name string, value any, note ...any) fact {
 // Glance is what matters first.
 func (s stream) Glance() []fact {
 	lag := s.fact("Lag now", "none yet", "the time since the watermark")
-	if s.Watermark != nil {
+	if s.Watermark != nil && s.lag() >= 0 {
 		lag = s.fact("Lag now", duration(s.lag()), "up to ", duration(s.Limit), " is on time")
 	}
 	last := s.fact("Last run", "none yet")

@@ -91,7 +91,7 @@ func (l list) Rest() int { return len(l) - len(l.Lines()) }
 func (s stream) Line() []template.HTML {
 	lag, last := s.say("nothing delivered"), s.say("no run yet")
 	if s.Watermark != nil {
-		lag = s.say(duration(s.lag()), " behind")
+		lag = s.say("lag ", duration(s.lag()))
 	}
 	if s.Last.ID != "" {
 		last = s.say("last run ", s.Last.Outcome, ", ", s.Last.StartedAt)
@@ -102,7 +102,7 @@ func (s stream) Line() []template.HTML {
 // lately is how many records came in the last day or, where the history does
 // not reach back as far, since it begins.
 func (s stream) lately() string {
-	span, in, records := day, "a day", 0
+	span, in, records := day, "day", 0
 	if n := len(s.Runs); n >= store.HistoryLimit && s.Now.Sub(s.Runs[n-1].StartedAt) < day {
 		span = s.Now.Sub(s.Runs[n-1].StartedAt)
 		in = duration(span)
@@ -112,5 +112,5 @@ func (s stream) lately() string {
 			records += r.Records
 		}
 	}
-	return counted(records, "record") + " in " + in
+	return counted(records, "record") + " in the last " + in
 }

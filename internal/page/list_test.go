@@ -101,14 +101,14 @@ func TestLine(t *testing.T) {
 		change func(*collect.Status)
 		want   string
 	}{
-		"young":         {func(*collect.Status) {}, "7 min 30 s behind; last run complete, 11:55:00 UTC; 100 records in a day"},
-		"nothing":       {func(s *collect.Status) { *s = collect.Status{Now: noon} }, "nothing delivered; no run yet; 0 records in a day"},
-		"one day alone": {func(s *collect.Status) { s.Runs[9].StartedAt = *before(25 * time.Hour) }, "7 min 30 s behind; last run complete, 11:55:00 UTC; 90 records in a day"},
+		"young":         {func(*collect.Status) {}, "lag 7 min 30 s; last run complete, 11:55:00 UTC; 100 records in the last day"},
+		"nothing":       {func(s *collect.Status) { *s = collect.Status{Now: noon} }, "nothing delivered; no run yet; 0 records in the last day"},
+		"one day alone": {func(s *collect.Status) { s.Runs[9].StartedAt = *before(25 * time.Hour) }, "lag 7 min 30 s; last run complete, 11:55:00 UTC; 90 records in the last day"},
 		"full history": {func(s *collect.Status) {
 			for i := len(s.Runs); i < store.HistoryLimit; i++ {
 				s.Runs = append(s.Runs, collect.Summary{StartedAt: *before(4 * time.Hour), Records: 1})
 			}
-		}, "7 min 30 s behind; last run complete, 11:55:00 UTC; 140 records in 4 h"},
+		}, "lag 7 min 30 s; last run complete, 11:55:00 UTC; 140 records in the last 4 h"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := working()

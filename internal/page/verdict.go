@@ -27,11 +27,18 @@ func (s stream) verdict() verdict {
 			s.fact("Why", s.say("It is ", *s.Watermark, ". Was the cursor edited by hand?")),
 			s.fact("Do", s.say("Set cursor.watermark to a time before now: ", runbook("reset-the-cursor"), ".")),
 		}}
+	case s.Cursor.Ended:
+		return verdict{"act", "A person must act", "Duo says that it has no such log, or no longer.", []fact{
+			s.fact("Why", sentence(s.Last.Reason)),
+			s.fact("Cost", "Whether Duo ever shows again what is missing is not known."),
+			s.fact("Do", s.say("If the log has ended for good, take it out of DUO_LOGS: ", runbook("add-or-remove-a-log"),
+				". There is no hurry: until then Duo is asked once a day.")),
+		}}
 	case s.failed() && s.Last.Act:
 		return verdict{"act", "A person must act",
 			s.say("runs have failed since ", s.failing(), ", and none can succeed until the cause is fixed."), []fact{
 				s.fact("Why", sentence(s.Last.Reason)), s.cost(),
-				s.fact("Do", s.say("Fix what the reason names, with the help of ", runbook("a-person-must-act"), ". The next run then collects all that is missing.")),
+				s.fact("Do", s.say("Fix what the reason names, with the help of ", runbook("a-person-must-act"), ". The next run then collects all that Duo still has.")),
 			}}
 	case s.Watermark == nil && s.Last.ID == "" && s.Lease == nil:
 		return verdict{"waiting", "Waiting for the first run", "nothing is collected yet.", []fact{

@@ -80,11 +80,16 @@ func TestVerdict(t *testing.T) {
 			"Do: Nothing for now: the next run tries again. If it goes on failing, see docs/operations.md#no-complete-run."},
 		"a person must act": {func(s *collect.Status) { fail(s, true); s.Watermark = before(time.Hour) }, "act",
 			"A person must act: runs have failed since 11:55:00 UTC, and none can succeed until the cause is fixed.\nWhy: it broke.\n" + waits +
-				"Do: Fix what the reason names, with the help of docs/operations.md#a-person-must-act. The next run then collects all that is missing."},
+				"Do: Fix what the reason names, with the help of docs/operations.md#a-person-must-act. The next run then collects all that Duo still has."},
 		"a person must act, too late for some": {func(s *collect.Status) { fail(s, true); s.Watermark = before(181 * day) }, "act",
 			"A person must act: runs have failed since 11:55:00 UTC, and none can succeed until the cause is fixed.\nWhy: it broke.\n" +
 				"Cost: 181 d behind. Records are being lost: Duo deletes them after 180 d.\n" +
-				"Do: Fix what the reason names, with the help of docs/operations.md#a-person-must-act. The next run then collects all that is missing."},
+				"Do: Fix what the reason names, with the help of docs/operations.md#a-person-must-act. The next run then collects all that Duo still has."},
+		"the log has ended": {func(s *collect.Status) {
+			s.Runs[0].Outcome, s.Runs[0].Reason, s.Cursor.NotBefore, s.Cursor.Ended = collect.Partial, "Duo has no such log", before(-time.Hour), true
+		}, "act", "A person must act: Duo says that it has no such log, or no longer.\nWhy: Duo has no such log.\n" +
+			"Cost: Whether Duo ever shows again what is missing is not known.\n" +
+			"Do: If the log has ended for good, take it out of DUO_LOGS: docs/operations.md#add-or-remove-a-log. There is no hurry: until then Duo is asked once a day."},
 		"a person has acted": {func(s *collect.Status) { s.Runs[1].Outcome, s.Runs[1].Act = collect.Failed, true }, "well",
 			"Up to date: everything before 11:52:30 UTC is delivered."},
 		"future": {func(s *collect.Status) { s.Watermark = before(-time.Minute) }, "act",
