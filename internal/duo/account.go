@@ -29,8 +29,8 @@ func ParseHost(s string) (host string, ok bool) {
 
 // Children lists the accounts below the client's own one, as Duo has them:
 // [Client.Child] says of each whether it can be asked. The client's keys have to
-// be those of an Accounts API application. It asks as [Session.Page] does and returns such errors: ctx says how long a
-// rate limit may be waited for.
+// be those of an Accounts API application. It asks as [Session.Page] does and
+// returns such errors: ctx says how long a rate limit may be waited for.
 //
 // Source: https://duo.com/docs/accountsapi
 func (c *Client) Children(ctx context.Context) ([]Account, error) {
