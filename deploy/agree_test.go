@@ -159,7 +159,7 @@ func TestDeployKeeps(t *testing.T) {
 // to deploy the service that Terraform makes.
 func TestNamesAgree(t *testing.T) {
 	tf := module(t)
-	account := strings.ReplaceAll(find(t, tf, `"build" \{\s+account_id\s+= "([^"]+)"`), "${var.name}", "${_NAME}")
+	account := strings.ReplaceAll(find(t, tf, `account_id\s+= "([^"]+-build)"`), "${var.name}", "${_NAME}")
 	if got, want := readBuild(t).ServiceAccount, "projects/$PROJECT_ID/serviceAccounts/"+account+"@$PROJECT_ID.iam.gserviceaccount.com"; got != want {
 		t.Errorf("the build runs as %s, Terraform makes %s", got, want)
 	}

@@ -35,7 +35,7 @@ func TestREADMERoles(t *testing.T) {
 			continue
 		}
 		service := ""
-		for _, m := range regexp.MustCompile(`(?:([a-z]+)\.)?([a-z]+[A-Z][A-Za-z]+|user|admin|invoker|writer|publisher|subscriber)\b`).FindAllStringSubmatch(cells[2], -1) {
+		for _, m := range regexp.MustCompile(`(?:([a-z]+)\.)?([a-z]+[A-Z][A-Za-z]+|user|admin|invoker|viewer|writer|publisher|subscriber)\b`).FindAllStringSubmatch(cells[2], -1) {
 			if m[1] != "" {
 				service = m[1] // the next role without one is of the same service
 			}

@@ -19,7 +19,7 @@ var simulator = duosim.Config{
 	IKey: "DISIMULATEDACCOUNT00", SKey: "simulated-secret-key", Host: "api-simulated.duosecurity.com",
 	Generate: duosim.Generator{Seed: 1, PerHour: 40, LateOneIn: 40, LateBy: 4 * time.Minute},
 	GenerateFor: map[string]duosim.Generator{
-		"authentication": {Seed: 1, PerHour: 120, LateOneIn: 40, LateBy: 90 * time.Minute},
+		"authentication": {Seed: 1, PerHour: 60, LateOneIn: 40, LateBy: 90 * time.Minute},
 		"activity":       {Seed: 1, PerHour: 15, LateOneIn: 40, LateBy: 4 * time.Minute},
 		"trust-monitor":  {Seed: 1, PerHour: 1, LateOneIn: 10, LateBy: 2 * time.Hour},
 	},

@@ -19,6 +19,7 @@ locals {
 resource "google_monitoring_notification_channel" "email" {
   for_each = var.alert_emails
 
+  project      = var.project
   display_name = each.value
   type         = "email"
   labels       = { email_address = each.value }
@@ -27,6 +28,7 @@ resource "google_monitoring_notification_channel" "email" {
 }
 
 resource "google_monitoring_alert_policy" "no_complete_run" {
+  project               = var.project
   display_name          = "${local.service}: no complete run"
   severity              = "CRITICAL"
   combiner              = "OR"
@@ -52,6 +54,7 @@ resource "google_monitoring_alert_policy" "no_complete_run" {
 }
 
 resource "google_monitoring_alert_policy" "lag" {
+  project               = var.project
   display_name          = "${local.service}: lag"
   severity              = "WARNING"
   combiner              = "OR"
@@ -79,6 +82,7 @@ resource "google_monitoring_alert_policy" "lag" {
 }
 
 resource "google_monitoring_alert_policy" "act" {
+  project               = var.project
   display_name          = "${local.service}: a person must act"
   severity              = "CRITICAL"
   combiner              = "OR"
@@ -107,6 +111,7 @@ resource "google_monitoring_alert_policy" "act" {
 }
 
 resource "google_monitoring_alert_policy" "gap" {
+  project               = var.project
   display_name          = "${local.service}: gap"
   severity              = "CRITICAL"
   combiner              = "OR"
@@ -134,6 +139,7 @@ resource "google_monitoring_alert_policy" "gap" {
 }
 
 resource "google_monitoring_alert_policy" "dead_letters" {
+  project               = var.project
   display_name          = "${local.service}: dead letters"
   severity              = "WARNING"
   combiner              = "OR"
@@ -159,6 +165,7 @@ resource "google_monitoring_alert_policy" "dead_letters" {
 }
 
 resource "google_monitoring_alert_policy" "refused" {
+  project               = var.project
   display_name          = "${local.service}: refused callers"
   severity              = "WARNING"
   combiner              = "OR"

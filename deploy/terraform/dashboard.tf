@@ -14,6 +14,7 @@ locals {
 }
 
 resource "google_monitoring_dashboard" "this" {
+  project = var.project
   dashboard_json = jsonencode({
     displayName = local.service
     gridLayout = {

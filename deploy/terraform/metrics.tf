@@ -20,6 +20,7 @@ locals {
 }
 
 resource "google_logging_metric" "runs" {
+  project     = var.project
   name        = "${local.prefix}_runs"
   description = "Runs by stream and outcome"
   filter      = "${local.run_line} AND jsonPayload.outcome:*"
@@ -41,6 +42,7 @@ resource "google_logging_metric" "runs" {
 
 # Of runs that held the lease: the others know no watermark, and their lag is 0.
 resource "google_logging_metric" "lag" {
+  project         = var.project
   name            = "${local.prefix}_lag"
   description     = "Lag at the end of a run"
   filter          = "${local.run_line} AND jsonPayload.watermark:*"
@@ -67,6 +69,7 @@ resource "google_logging_metric" "lag" {
 }
 
 resource "google_logging_metric" "records" {
+  project         = var.project
   name            = "${local.prefix}_records"
   description     = "Records written by a run"
   filter          = "${local.run_line} AND jsonPayload.records>0"
@@ -87,6 +90,7 @@ resource "google_logging_metric" "records" {
 # By no stream: a refused call starts no run. POST alone: what searches the
 # internet for holes mostly asks with GET.
 resource "google_logging_metric" "refused" {
+  project     = var.project
   name        = "${local.prefix}_refused"
   description = "Calls with a bad id token or by somebody not in ALLOWED_CALLERS"
   filter      = "${local.log} AND jsonPayload.message=\"request refused\" AND jsonPayload.method=\"POST\" AND (jsonPayload.http_status=401 OR jsonPayload.http_status=403)"

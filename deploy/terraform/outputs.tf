@@ -3,15 +3,8 @@ output "url" {
   value       = local.url
 }
 
-locals {
-  feeds = { for log, folder in local.folders : log => {
-    uri      = "gs://${google_storage_bucket.objects.name}/${folder == "" ? "" : "${folder}/"}"
-    log_type = local.log_types[log]
-  } }
-}
-
 output "feeds" {
-  description = "What the form of each log's SecOps feed asks for: the URI, with the closing slash that it needs, and the log type."
+  description = "What each log's SecOps feed reads: the URI, with the closing slash that it needs, and the log type. Its form asks for them, where secops is not set."
   value       = local.feeds
 }
 

@@ -1,10 +1,13 @@
 locals {
+  # The image that comes first answers 200 to whatever it gets: no push may reach it.
+  built = google_cloud_run_v2_service.this.template[0].containers[0].image != var.image
+
   # In cloudrun-iam Cloud Run lets these through. In verify nobody needs a role.
-  invokers = var.auth_mode == "verify" ? {} : merge({
+  invokers = { for key, member in merge({
     push    = google_service_account.push.member
     invoker = google_service_account.invoker.member
     build   = google_service_account.build.member # its smoke request
-  }, { for c in var.callers : c => "serviceAccount:${c}" })
+  }, { for c in var.callers : c => "serviceAccount:${c}" }) : key => member if var.auth_mode == "cloudrun-iam" && (local.built || key != "push") }
 
   callers = concat([google_service_account.push.email, google_service_account.invoker.email], sort(var.callers))
 
@@ -34,6 +37,7 @@ locals {
 }
 
 resource "google_service_account" "run" {
+  project      = var.project
   account_id   = "${var.name}-run"
   display_name = "The service: ${local.service}"
 
@@ -42,6 +46,7 @@ resource "google_service_account" "run" {
 
 # People impersonate it to trigger by hand.
 resource "google_service_account" "invoker" {
+  project      = var.project
   account_id   = "${var.name}-invoker"
   display_name = "Manual calls of ${local.service}"
 
@@ -57,11 +62,11 @@ resource "google_service_account_iam_member" "operator" {
 }
 
 resource "google_cloud_run_v2_service" "this" {
-  name                 = local.service
-  location             = var.region
-  ingress              = var.ingress == "internal" ? "INGRESS_TRAFFIC_INTERNAL_ONLY" : "INGRESS_TRAFFIC_ALL"
-  invoker_iam_disabled = var.auth_mode == "verify" # once, see lifecycle
-  deletion_protection  = false                     # it keeps nothing
+  project             = var.project
+  name                = local.service
+  location            = var.region
+  ingress             = var.ingress == "internal" ? "INGRESS_TRAFFIC_INTERNAL_ONLY" : "INGRESS_TRAFFIC_ALL"
+  deletion_protection = false # it keeps nothing
 
   template {
     service_account = google_service_account.run.email
@@ -114,7 +119,8 @@ resource "google_cloud_run_v2_service" "this" {
   lifecycle {
     # What Cloud Build's deployments set: the image, and the secret key's mount,
     # which Cloud Run refuses while the secret has no version. The invoker check
-    # too: only who sees which revisions can be reached may switch it off.
+    # too: only who sees which revisions can be reached may switch it off. Until
+    # the first build does, nobody without a role gets through.
     ignore_changes = [
       client, client_version, traffic, invoker_iam_disabled,
       template[0].annotations, template[0].labels, template[0].volumes,
@@ -123,7 +129,7 @@ resource "google_cloud_run_v2_service" "this" {
 
     # The plan knows how the check is: nothing here changes it.
     postcondition {
-      condition     = var.auth_mode == "verify" || !self.invoker_iam_disabled
+      condition     = var.auth_mode == "verify" || !coalesce(self.invoker_iam_disabled, false)
       error_message = "With auth_mode = cloudrun-iam everybody would get in: Cloud Run's invoker check is off. Switch it on first: gcloud run services update ${local.service} --region=${var.region} --project=${var.project} --invoker-iam-check"
     }
   }
@@ -139,6 +145,7 @@ resource "google_cloud_run_v2_service" "this" {
 resource "google_cloud_run_v2_service_iam_member" "invoker" {
   for_each = local.invokers
 
+  project  = var.project
   name     = google_cloud_run_v2_service.this.name
   location = var.region
   role     = "roles/run.invoker"

@@ -118,6 +118,12 @@ variable "firestore_location" {
   default     = null
 }
 
+variable "allow_destroy" {
+  description = "Let terraform destroy delete the bucket with all its objects, and the database with the cursors. Apply it before you destroy."
+  type        = bool
+  default     = false
+}
+
 variable "schedule" {
   description = "When to collect, in cron's form."
   type        = string
@@ -188,7 +194,7 @@ variable "settings" {
 }
 
 variable "auth_mode" {
-  description = "AUTH_MODE: verify checks id tokens in the service, made without Cloud Run's invoker check; cloudrun-iam relies on that check. To change it later see docs/operations.md, \"Who checks id tokens\"."
+  description = "AUTH_MODE: verify checks id tokens in the service, made without Cloud Run's invoker check; cloudrun-iam relies on that check, and needs a second apply after the first build. To change it later see docs/operations.md, \"Who checks id tokens\"."
   type        = string
   default     = "verify"
   validation {
@@ -233,8 +239,32 @@ variable "callers" {
   }
 }
 
+variable "secops" {
+  description = <<-EOT
+    The SecOps instance that gets a feed for each log: its project, location and instance (the customer's id); null is no feed.
+    event_driven: the bucket tells SecOps of each new object, within seconds; false has it look every so often. delete_after_transfer
+    weakens promise 2: a record can be delivered twice, where an object is deleted before its commit or a range is collected again.
+  EOT
+  type = object({
+    project               = string
+    location              = string
+    instance              = string
+    event_driven          = optional(bool, true)
+    delete_after_transfer = optional(bool, false)
+  })
+  default = null
+  validation {
+    condition     = var.secops == null || can(regex("^[a-z][a-z0-9-]{4,28}[a-z0-9] [a-z][a-z0-9-]+ [0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$", "${var.secops.project} ${var.secops.location} ${var.secops.instance}"))
+    error_message = "The project's id, a location such as us or europe-west2, and the instance's id, which is a UUID."
+  }
+  validation {
+    condition     = var.secops == null || var.feed_account != null
+    error_message = "Set feed_account too, which may read the bucket before the feed is made: README.md (\"The feed\") has the line that asks SecOps for it."
+  }
+}
+
 variable "feed_account" {
-  description = "E-mail address of the service account that the form of the SecOps feed shows; null until there is one."
+  description = "E-mail address of the service account that SecOps reads the bucket as; null until there is a feed."
   type        = string
   default     = null
   validation {
@@ -275,7 +305,7 @@ variable "runbook_url" {
 }
 
 variable "image" {
-  description = "Image of the service until Cloud Build deploys the first one."
+  description = "Image of the service until Cloud Build deploys the first one. Later Terraform leaves the image alone."
   type        = string
   default     = "us-docker.pkg.dev/cloudrun/container/hello"
 }

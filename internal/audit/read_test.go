@@ -232,7 +232,7 @@ func TestHabits(t *testing.T) {
 		w := newWorld(t, afternoon, account)
 		report, err := audit.Run(t.Context(), w.collector, afternoon.Add(-24*time.Hour), afternoon.Add(-time.Hour), nil)
 		if err != nil {
-			if !strings.Contains(err.Error(), "is not known") {
+			if !strings.Contains(err.Error(), "is unknown whether") {
 				t.Fatalf("AUDIT_SEED=%d: %v", seed+i, err)
 			}
 			errs++

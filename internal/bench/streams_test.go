@@ -1,6 +1,7 @@
 package bench_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"sync"
 	"testing"
@@ -8,6 +9,7 @@ import (
 
 	"duo-telephony-collector/internal/collect"
 	"duo-telephony-collector/internal/duo"
+	"duo-telephony-collector/internal/handler/handlertest"
 	"duo-telephony-collector/internal/store"
 	"duo-telephony-collector/internal/writer"
 )
@@ -104,4 +106,46 @@ func (c *cloud) sampleOf(b testing.TB, log duo.Log) sample {
 	collector := p.collector()
 	collector.Log = log
 	return p.sampleBy(b, collector)
+}
+
+// BenchmarkStreamsMemory is the most memory that the service ever has when one
+// push collects so many records of each of four logs, side by side.
+func BenchmarkStreamsMemory(b *testing.B) {
+	exe := build(b)
+	issuer := handlertest.NewIssuer(b)
+	var peaks []float64
+	for _, records := range []int{20_000, 400_000} {
+		var three []float64
+		for range 3 {
+			three = append(three, catchUp(b, exe, issuer, records))
+		}
+		peaks = append(peaks, median(three))
+		b.ReportMetric(median(three), fmt.Sprintf("MiB-at-%dk", records/1000))
+	}
+	b.ReportMetric(peaks[1]/peaks[0], "x-400k/20k")
+	b.ReportMetric(0, "ns/op")
+}
+
+// catchUp has a service collect so many records of each log, and returns its peak
+// memory in MiB.
+func catchUp(b *testing.B, exe string, issuer *handlertest.Issuer, records int) float64 {
+	b.Helper()
+	at := servers{Duo: dense(records, 200*time.Millisecond)}.start(b)
+	if err := connect(b, at, 0).objects.Bucket("bucket").Create(b.Context(), "demo", nil); err != nil {
+		b.Fatal(err)
+	}
+	env := environment(b, at, issuer)
+	env["DUO_LOGS"], env["CONCURRENCY"] = "all", "8"
+	s := launch(b, exe, env)
+	defer s.stop()
+	var report struct{ Runs []collect.Summary }
+	if err := json.Unmarshal(s.post("/run", "", issuer.Token(b, nil)), &report); err != nil {
+		b.Fatal(err)
+	}
+	for _, r := range report.Runs {
+		if r.Outcome != collect.Complete || r.Records != records {
+			b.Fatalf("the run of %s is %s with %d of %d records: %s", r.Stream, r.Outcome, r.Records, records, r.Reason)
+		}
+	}
+	return s.resident("VmHWM")
 }

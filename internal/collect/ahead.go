@@ -41,8 +41,8 @@ func newAhead(session *duo.Session, c Config) *ahead {
 
 // ask starts fetching the page that the window is at, unless that is under way.
 func (a *ahead) ask(ctx context.Context, w store.Window) {
-	q := queryOf(w)
-	if a.answer != nil && a.asked.Offset == q.Offset && a.asked.Min.Equal(q.Min) && a.asked.Max.Equal(q.Max) {
+	q := queryOf(a.log, w)
+	if a.answer != nil && a.asked.Offset == q.Offset && a.asked.Limit == q.Limit && a.asked.Min.Equal(q.Min) && a.asked.Max.Equal(q.Max) {
 		return
 	}
 	a.end()
@@ -62,8 +62,8 @@ func (a *ahead) ask(ctx context.Context, w store.Window) {
 
 // queryOf asks for a millisecond more than the window at its start: Duo may or
 // may not include the bounds. choose drops what belongs to other windows.
-func queryOf(w store.Window) duo.Query {
-	return duo.Query{Min: lower(w).Add(-time.Millisecond), Max: w.To, Offset: w.Offset}
+func queryOf(log duo.Log, w store.Window) duo.Query {
+	return duo.Query{Min: lower(w).Add(-time.Millisecond), Max: w.To, Offset: w.Offset, Limit: limit(log, w)}
 }
 
 // take waits for the page that was asked for.

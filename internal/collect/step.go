@@ -76,19 +76,20 @@ func (k *walk) note(p page) {
 func step(log duo.Log, w store.Window, k walk, p page) (store.Window, error) {
 	var (
 		n       = len(p.records)
-		full    = n >= log.Limit || n >= log.Few && n >= k.largest
+		most    = limit(log, w)
+		full    = n >= most || n >= log.Few && n >= k.largest
 		settled = k.whole && p.total == w.Shown && p.total >= n
 		more    = k.whole && p.total > w.Shown
 		// Without an order no later part of the window can be asked for by itself:
 		// the same again is all that a second look at a page can show.
-		nothing = !w.Anchor.IsZero() && w.Fresh == 0 && (!full || !log.Ordered && n < log.Limit)
+		nothing = !w.Anchor.IsZero() && w.Fresh == 0 && (!full || !log.Ordered && n < most)
 		same    = p.next != "" && p.next == w.Offset
 		repeats = n == 1 && p.records[0].ID == k.last // where an offset leads to its own record
 	)
 	switch {
 	case p.next == "" && (settled || !full && !more):
 		return store.Window{}, nil
-	case p.next != "" && settled && n < log.Limit:
+	case p.next != "" && settled && n < most:
 		return store.Window{}, nil
 	case same && (n == 0 || repeats):
 		return store.Window{}, nil
@@ -98,7 +99,15 @@ func step(log duo.Log, w store.Window, k walk, p page) (store.Window, error) {
 	case nothing && p.next == "": // asked once more, Duo shows nothing new
 		return store.Window{}, nil
 	}
-	return reanchor(w, p.next)
+	return reanchor(log, w, p.next, n >= most)
+}
+
+// limit is the most records that a page of the window is asked for.
+func limit(log duo.Log, w store.Window) int {
+	if w.Less {
+		return log.Limit - 1
+	}
+	return log.Limit
 }
 
 // leads reports whether an offset leads further than the one before. Duo's offsets
@@ -122,11 +131,18 @@ func offsetTime(offset string) (time.Time, bool) {
 // reanchor continues the walk without an offset: there was none, or refused is one
 // that leads nowhere. The walk continues from a time that it has reached; records
 // that this shows again are in Seen.
-func reanchor(w store.Window, refused string) (store.Window, error) {
+//
+// In a log without an order that time is the start. Such a walk advances as long
+// as it shows something new. If its last page was full, the window is walked with
+// one record less a page: a page that was full by chance is not full then.
+func reanchor(log duo.Log, w store.Window, refused string, full bool) (store.Window, error) {
 	at := latest(lower(w), w.Last)
-	if !w.Anchor.IsZero() && !at.After(w.Anchor) {
+	less := !log.Ordered && full && !w.Less
+	on := at.After(w.Anchor) || less || !log.Ordered && w.Fresh > 0
+	if !w.Anchor.IsZero() && !on {
 		return w, errStuck
 	}
+	w.Less = w.Less || less
 	w.Anchor, w.Refused, w.Offset = at, refused, ""
 	w.Prove, w.Fresh, w.Idle = !w.Last.IsZero(), 0, 0
 	return w, nil
@@ -140,7 +156,7 @@ func resume(log duo.Log, w store.Window) store.Window {
 	w.Refused = ""
 	switch {
 	case !log.Ordered:
-		w.Offset = ""
+		w.Offset, w.Less = "", false
 	case !w.Anchor.IsZero() && !w.Last.After(w.Anchor):
 		w.Offset, w.Prove = "", w.Last.Equal(w.Anchor)
 	}

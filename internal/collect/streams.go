@@ -119,6 +119,7 @@ func (r Report) severity() int {
 // Panic is what a run panicked with, and where.
 type Panic struct{ Value, Stack string }
 
+// Error is what it panicked with.
 func (p *Panic) Error() string { return p.Value }
 
 // sideBySide calls f with the numbers below n, in order and no more than most at

@@ -45,7 +45,7 @@ func (r *runs) add(c *collect.Collector, report *collect.Report) {
 // asked are the logs of the requests to Duo, in order, and are forgotten.
 func (w *world) asked(from int) []string {
 	var logs []string
-	for _, r := range w.sim.Requests()[from:] {
+	for _, r := range w.account.Requests()[from:] {
 		logs = append(logs, r.Log)
 	}
 	return slices.Compact(logs)
@@ -76,7 +76,7 @@ func TestStreamsOrder(t *testing.T) {
 		}
 		before := w.touched(s)
 		w.pass(time.Minute)
-		begun, ended := len(w.sim.Requests()), runs{}
+		begun, ended := len(w.account.Requests()), runs{}
 		if diff := cmp.Diff(want, told(s.Run(t.Context(), collect.Job{}, ended.add))); diff != "" {
 			t.Errorf("reports (-want +got):\n%s", diff)
 		}
@@ -152,7 +152,7 @@ func TestStreamsBudget(t *testing.T) {
 					w.t.Errorf("it was told of %v, want %d", ended.ended, n)
 				}
 				w.pass(time.Minute)
-				begun := len(w.sim.Requests())
+				begun := len(w.account.Requests())
 				s.Run(w.t.Context(), collect.Job{}, ended.add)
 				if asked := w.asked(begun); test.ttl == 0 && asked[len(asked)-1] != "telephony" {
 					w.t.Errorf("the next time Duo was asked for %v", asked)
@@ -194,7 +194,7 @@ func TestStreamsShutdown(t *testing.T) {
 		t.Errorf("it was told of %v, want %v", ended.ended, want)
 	}
 	for log, at := range w.touched(s) {
-		if at.IsZero() != (log != stream) {
+		if at.IsZero() != (log != "telephony") {
 			t.Errorf("%s was touched at %v", log, at)
 		}
 	}
@@ -206,7 +206,7 @@ func TestStreamsPanic(t *testing.T) {
 	t.Parallel()
 	w := embedded(t)
 	for _, log := range duo.Logs {
-		w.sim.Log(log.Name).Add(duosim.Record{TS: w.start.Add(-time.Hour), ID: "SE1A2B3C4D5E6F7A8B9C"})
+		w.account.Log(log.Name).Add(duosim.Record{TS: w.start.Add(-time.Hour), ID: "SE1A2B3C4D5E6F7A8B9C"})
 	}
 	s := w.streams(4)
 	for i, bug := range map[int]string{0: "a bug", 2: "another one"} {

@@ -123,7 +123,7 @@ func toSchema2(b *bbolt.Bucket) error {
 		delete(cursor, name)
 	}
 	window := cursor["window"].(map[string]any)
-	for _, name := range []string{"place", "prove", "total", "shown", "fresh", "idle", "again"} {
+	for _, name := range []string{"place", "prove", "less", "total", "shown", "fresh", "idle", "again"} {
 		delete(window, name)
 	}
 	window["fetched"] = 7

@@ -2,6 +2,7 @@ package duo
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"net/http"
 	"net/url"
@@ -65,6 +66,7 @@ type Query struct {
 	Min, Max time.Time
 	Offset   string
 	Newest   bool // first
+	Limit    int  // most records, 0 for the log's Limit
 }
 
 // Page is one response. It says what Duo said: whether there is more is for its
@@ -108,7 +110,7 @@ func (c *Client) params(log Log, q Query) url.Values {
 	params := url.Values{
 		"mintime": {strconv.FormatInt(q.Min.UnixMilli(), 10)},
 		"maxtime": {strconv.FormatInt(q.Max.UnixMilli(), 10)},
-		"limit":   {strconv.Itoa(log.Limit)},
+		"limit":   {strconv.Itoa(cmp.Or(q.Limit, log.Limit))},
 	}
 	switch {
 	case !log.Ordered: // it knows no sort

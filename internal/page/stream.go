@@ -60,13 +60,18 @@ func newStream(log collect.LogStatus, page State) stream {
 // time. The interval is a median: outages, manual runs and repeated deliveries
 // hardly move it. Failed runs don't count, as Pub/Sub repeats them sooner.
 func schedule(runs []collect.Summary, delay time.Duration) (interval, limit time.Duration) {
-	runs = slices.DeleteFunc(slices.Clone(runs), func(r collect.Summary) bool { return r.Outcome == collect.Failed })
-	if len(runs) < 3 {
+	var starts []time.Time
+	for _, r := range runs {
+		if r.Outcome != collect.Failed {
+			starts = append(starts, r.StartedAt)
+		}
+	}
+	if len(starts) < 3 {
 		return 0, delay + grace
 	}
 	var between []time.Duration
-	for i, r := range runs[1:] {
-		between = append(between, runs[i].StartedAt.Sub(r.StartedAt))
+	for i, earlier := range starts[1:] {
+		between = append(between, starts[i].Sub(earlier))
 	}
 	slices.Sort(between)
 	interval = between[len(between)/2].Round(time.Second)

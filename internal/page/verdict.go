@@ -28,7 +28,7 @@ func (s stream) verdict() verdict {
 			s.fact("Do", s.say("Set cursor.watermark to a time before now: ", runbook("reset-the-cursor"), ".")),
 		}}
 	case s.Cursor.Ended:
-		return verdict{"act", "A person must act", "Duo says that it has no such log, or no longer.", []fact{
+		return verdict{"act", "A person must act", "Duo says that it does not have this log.", []fact{
 			s.fact("Why", sentence(s.Last.Reason)),
 			s.fact("Cost", "Whether Duo ever shows again what is missing is not known."),
 			s.fact("Do", s.say("If the log has ended for good, take it out of DUO_LOGS: ", runbook("add-or-remove-a-log"),
@@ -53,7 +53,7 @@ func (s stream) verdict() verdict {
 		return v
 	case s.running():
 		return verdict{"busy", "Catching up", s.deliveredExcept("everything before ", ", and a run is at work on the rest."),
-			[]fact{s.cost(), s.patience("a run is at work.")}}
+			append(s.failures(), s.cost(), s.patience("a run is at work."))}
 	case s.Last.Outcome == collect.Partial && !s.longPause() && s.recent():
 		return verdict{"busy", "Catching up", s.deliveredExcept("everything before ", ", and the next run goes on."),
 			[]fact{s.fact("Why", s.say("The last run stopped with its work saved: ", sentence(s.Last.Reason))), s.cost(), s.patience(s.say(s.next(), " goes on."))}}
@@ -145,10 +145,16 @@ func (s stream) cause() (word string, whyAndDo []fact) {
 }
 
 func (s stream) retry() (word string, whyAndDo []fact) {
-	return "Behind, but retrying", []fact{
-		s.fact("Why", s.say("Runs have failed since ", s.failing(), ". The last one: ", sentence(s.Last.Reason))),
-		s.fact("Do", s.say("Nothing for now: ", s.next(), " tries again. If it goes on failing, see ", runbook("no-complete-run"), ".")),
+	return "Behind, but retrying", append(s.failures(), s.fact("Do", s.say("Nothing for now: ", s.next(),
+		" tries again. If it goes on failing, see ", runbook("no-complete-run"), ".")))
+}
+
+// failures says why the last runs failed; it is empty if the last one did not.
+func (s stream) failures() []fact {
+	if !s.failed() {
+		return nil
 	}
+	return []fact{s.fact("Why", s.say("Runs have failed since ", s.failing(), ". The last one: ", sentence(s.Last.Reason)))}
 }
 
 // patience is what to do where runs do all that can be done.

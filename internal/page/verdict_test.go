@@ -87,7 +87,7 @@ func TestVerdict(t *testing.T) {
 				"Do: Fix what the reason names, with the help of docs/operations.md#a-person-must-act. The next run then collects all that Duo still has."},
 		"the log has ended": {func(s *collect.Status) {
 			s.Runs[0].Outcome, s.Runs[0].Reason, s.Cursor.NotBefore, s.Cursor.Ended = collect.Partial, "Duo has no such log", before(-time.Hour), true
-		}, "act", "A person must act: Duo says that it has no such log, or no longer.\nWhy: Duo has no such log.\n" +
+		}, "act", "A person must act: Duo says that it does not have this log.\nWhy: Duo has no such log.\n" +
 			"Cost: Whether Duo ever shows again what is missing is not known.\n" +
 			"Do: If the log has ended for good, take it out of DUO_LOGS: docs/operations.md#add-or-remove-a-log. There is no hurry: until then Duo is asked once a day."},
 		"a person has acted": {func(s *collect.Status) { s.Runs[1].Outcome, s.Runs[1].Act = collect.Failed, true }, "well",
@@ -102,6 +102,12 @@ func TestVerdict(t *testing.T) {
 			s.Runs, s.Watermark, s.Lease = nil, before(24*time.Hour), &collect.Holder{Holder: "RUN"}
 		}, "busy", "Catching up: everything before 21 Nov 12:00:00 UTC is delivered, and a run is at work on the rest.\n" +
 			"Cost: 1 d behind. What is missing waits in Duo, which keeps it for another 179 d.\n" +
+			"Do: Nothing: a run is at work. If the lag grows, see docs/operations.md#lag."},
+		"at work again after failures": {func(s *collect.Status) {
+			fail(s, false)
+			s.Watermark, s.Lease = before(time.Hour), &collect.Holder{Holder: "RUN"}
+		}, "busy", "Catching up: everything before 11:00:00 UTC is delivered, and a run is at work on the rest.\n" +
+			"Why: Runs have failed since 11:55:00 UTC. The last one: it broke.\n" + waits +
 			"Do: Nothing: a run is at work. If the lag grows, see docs/operations.md#lag."},
 		"only failures": {func(s *collect.Status) { fail(s, false); s.Watermark = nil }, "behind",
 			"Behind, but retrying: nothing is delivered yet.\nWhy: Runs have failed since 11:55:00 UTC. The last one: it broke.\nCost: Nothing is delivered yet.\n" +

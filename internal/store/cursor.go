@@ -83,6 +83,8 @@ type Window struct {
 	// If Prove, the page asked from Anchor on must show a delivered record.
 	// Otherwise records could lie unseen in between.
 	Prove bool `firestore:"prove" json:"prove"`
+	// Less: pages are asked for with one record less than they may have.
+	Less bool `firestore:"less,omitempty" json:"less,omitempty"`
 	// Total is how many records Duo counted when the walk began at From or
 	// Anchor, -1 if it did not say. Shown is how many it has shown since, and
 	// Fresh how many of those this walk delivered.

@@ -211,6 +211,23 @@ run "callers" {
   expect_failures = [var.callers]
 }
 
+run "secops" {
+  command = plan
+  variables {
+    feed_account = "feed@secops.iam.gserviceaccount.com"
+    secops       = { project = "secops-project", location = "us", instance = "customer" }
+  }
+  expect_failures = [var.secops]
+}
+
+run "secops_2" {
+  command = plan
+  variables {
+    secops = { project = "secops-project", location = "us", instance = "00000000-0000-4000-8000-000000000000" }
+  }
+  expect_failures = [var.secops]
+}
+
 run "feed_account" {
   command = plan
   variables {
