@@ -17,8 +17,7 @@ func positions(t *testing.T, cfg duosim.Config) *world {
 	w := newWorld(t, cfg)
 	for _, log := range duo.Logs {
 		if shapeOf(t, log).shifts {
-			w.use(log)
-			return w
+			return w.use(log)
 		}
 	}
 	t.Fatal("no log is like that")
@@ -78,5 +77,22 @@ func TestNoOffsets(t *testing.T) {
 	w.heal()
 	if n := len(w.lines()); n != 500 {
 		t.Errorf("%d of 500 records are there", n)
+	}
+}
+
+// TestOrderChanges ends a run after the first page, and then Duo has another order: the
+// next run goes by no position in the one before.
+func TestOrderChanges(t *testing.T) {
+	t.Parallel()
+	w := positions(t, duosim.Config{})
+	w.sim.Add(w.spread(450, w.start.Add(-2*time.Hour), time.Second)...)
+	w.config.MaxPages = 1
+	if r := w.run(collect.Job{}); r.Outcome != collect.Partial || r.Records != w.page {
+		t.Fatalf("%s with %d records: %s", r.Outcome, r.Records, r.Reason)
+	}
+	w.config.MaxPages = 0
+	w.sim.Behave(duosim.Manners{Order: duosim.OldestFirst})
+	if r := w.complete(); r.Records != 450-w.page {
+		t.Errorf("%d records, want the other %d", r.Records, 450-w.page)
 	}
 }

@@ -73,6 +73,22 @@ func (s shape) shown(index time.Time, id, ts string, n int) duosim.Record {
 	return duosim.Record{TS: index, ID: uuid(n, index), Raw: json.RawMessage(raw + "}")}
 }
 
+// lively gives every tenth of plain records another version with the same id and
+// time: where the log has twins a record of its own, else what it is later on.
+func (s shape) lively(records []duosim.Record) []duosim.Record {
+	out := slices.Clone(records)
+	for i := 0; i < len(records); i += 10 {
+		r := records[i]
+		other := json.RawMessage(strings.TrimSuffix(string(r.Raw), "}") + `,"state":"processed"}`)
+		if s.twins {
+			out = append(out, duosim.Record{TS: r.TS, ID: uuid(i, r.TS), Raw: other})
+		} else {
+			out[i].Edits = []json.RawMessage{other}
+		}
+	}
+	return out
+}
+
 // newID is the same for the same arguments.
 func (s shape) newID(i int, t time.Time) string {
 	if !s.keys {
