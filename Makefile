@@ -1,12 +1,13 @@
 .PHONY: help run test crash histories bench lint check
 
 help:
-	@echo 'make run    the whole system on this machine, on a simulated Duo'
-	@echo 'make test   the tests    make lint   gofmt, go vet, staticcheck'
-	@echo 'make crash  kills, freezes and crowds for some minutes'
-	@echo 'make histories FOR=1h  random histories under whatever Duo may answer'
-	@echo 'make bench  the tables of internal/bench/README.md, five minutes'
-	@echo 'make check  all that CI checks'
+	@echo 'make run    run the whole system on this machine, with a simulated Duo'
+	@echo 'make test   run the tests'
+	@echo 'make lint   run gofmt, go vet and staticcheck'
+	@echo 'make crash  kill, freeze and crowd real processes, for some minutes'
+	@echo 'make histories FOR=1h  try random histories with whatever Duo may answer'
+	@echo 'make bench  take the tables of internal/bench/README.md, five minutes'
+	@echo 'make check  run everything that CI runs'
 
 run:
 	go run ./cmd/server local
@@ -21,7 +22,7 @@ FOR = 10m
 histories:
 	cd internal/collect && go test -count=1 -run '^TestHistories$$' -timeout 0 -for $(FOR)
 
-# The whole first, a time each; then the parts, for benchstat too.
+# The whole service first, each benchmark once; then its parts, for benchstat too.
 bench:
 	@{ go test -run '^$$' -bench 'Throughput|Latency|Memory|Start|Growth' -benchtime 1x -timeout 30m ./internal/bench; \
 	BACKLOG_PAGES=2500 go test -run '^TestBacklog$$' -v -timeout 30m ./internal/bench; \

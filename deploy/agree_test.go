@@ -1,17 +1,20 @@
 package deploy_test
 
 import (
-	"errors"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"slices"
-	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"duo-telephony-collector/internal/duo"
 )
 
 // module returns the Terraform module's text, all files in one.
@@ -43,73 +46,142 @@ func variableDefault(t *testing.T, text, name string) string {
 	return find(t, text, `(?s)variable "`+name+`" \{.*?default\s+= "([^"]*)"`)
 }
 
-// TestBuildAgreesWithTerraform expects a deployment to change nothing that
-// Terraform has set, or would set back.
-func TestBuildAgreesWithTerraform(t *testing.T) {
-	tf := module(t)
-	name := variableDefault(t, tf, "name")
-	named := func(expr string) string {
-		return strings.ReplaceAll(find(t, tf, expr), "${var.name}", name)
+// serviceJSON is a service as Terraform makes it, and Cloud Run returns it.
+const serviceJSON = `{"apiVersion":"serving.knative.dev/v1","kind":"Service","metadata":{"name":"collector","namespace":"demo","generation":1},
+	"spec":{"template":{
+		"metadata":{"annotations":{"autoscaling.knative.dev/maxScale":"2","run.googleapis.com/cpu-throttling":"true"}},
+		"spec":{"containerConcurrency":8,"timeoutSeconds":600,"serviceAccountName":"run@demo.iam.gserviceaccount.com","containers":[{
+			"image":"old","env":[{"name":"DUO_LOGS","value":"telephony"}],
+			"resources":{"limits":{"cpu":"1","memory":"512Mi"}},
+			"startupProbe":{"periodSeconds":2,"failureThreshold":15,"httpGet":{"path":"/health"}}}]}},
+		"traffic":[{"latestRevision":true,"percent":100}]},
+	"status":{"observedGeneration":1,"latestReadyRevisionName":"r-1","latestCreatedRevisionName":"r-1",
+		"conditions":[{"type":"Ready","status":"True"},{"type":"ConfigurationsReady","status":"True"},{"type":"RoutesReady","status":"True"}],
+		"traffic":[{"revisionName":"r-1","percent":100,"latestRevision":true}]}}`
+
+// deployed is what of a service a test compares.
+type deployed struct {
+	Spec struct {
+		Template struct {
+			Metadata struct{ Annotations map[string]string }
+			Spec     struct {
+				ServiceAccountName   string
+				ContainerConcurrency int
+				TimeoutSeconds       int
+				Volumes              []struct {
+					Secret struct {
+						SecretName string
+						Items      []struct{ Key, Path string }
+					}
+				}
+				Containers []struct {
+					Image        string
+					Env          any
+					Resources    any
+					StartupProbe any
+					VolumeMounts []struct{ MountPath string }
+				}
+			}
+		}
+		Traffic any
 	}
+}
+
+func parseService(t *testing.T, text []byte) deployed {
+	t.Helper()
+	var s deployed
+	if err := json.Unmarshal(text, &s); err != nil {
+		t.Fatal(err)
+	}
+	delete(s.Spec.Template.Metadata.Annotations, "run.googleapis.com/client-name")
+	delete(s.Spec.Template.Metadata.Annotations, "run.googleapis.com/client-version")
+	return s
+}
+
+// deploy runs the deployment of cloudbuild.yaml by the real gcloud, and returns
+// the service that it asks for.
+func deploy(t *testing.T) deployed {
+	t.Helper()
+	var sent []byte
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		switch {
+		case strings.HasPrefix(r.URL.Host, "usage"):
+			io.WriteString(w, `{"name":"projects/1/services/run.googleapis.com","state":"ENABLED"}`)
+			return
+		case r.Method == http.MethodPut:
+			sent, _ = io.ReadAll(r.Body)
+		}
+		io.WriteString(w, serviceJSON)
+	}))
+	defer server.Close()
 	shells, _ := stepsByID(t)
-	got := map[string]string{}
-	_, deploy, _ := strings.Cut(shells["deploy"], "gcloud run deploy ")
-	for _, m := range regexp.MustCompile(`--([a-z-]+)(?:=(\S+))?`).FindAllStringSubmatch(deploy, -1) {
+	_, command, _ := strings.Cut(shells["deploy"], "gcloud run deploy ")
+	command, _, _ = strings.Cut(command, "\ngcloud ")
+	command = strings.ReplaceAll(command, "$(cat /workspace/digest)", "new@sha256:0")
+	if out, err := gcloud(t, server.URL, "bash", "-euc", "gcloud run deploy "+command); err != nil || sent == nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return parseService(t, sent)
+}
+
+// TestDeployKeeps expects a deployment to bring an image, without traffic, and
+// the secret's mount, and to change nothing else that Terraform has set.
+func TestDeployKeeps(t *testing.T) {
+	needGcloud(t)
+	got, want := deploy(t), parseService(t, []byte(serviceJSON))
+	container := &got.Spec.Template.Spec.Containers[0]
+	if container.Image != "new@sha256:0" {
+		t.Errorf("the image is %s", container.Image)
+	}
+	volumes, mounts := got.Spec.Template.Spec.Volumes, container.VolumeMounts
+	if len(volumes) != 1 || len(mounts) != 1 {
+		t.Fatalf("volumes %v, mounts %v", volumes, mounts)
+	}
+	tf := module(t)
+	secret := strings.ReplaceAll(find(t, tf, `secret_id = "([^"]+)"`), "${var.name}", variableDefault(t, tf, "name"))
+	if volumes[0].Secret.SecretName != secret || volumes[0].Secret.Items[0].Key != "latest" {
+		t.Errorf("it mounts %v, Terraform makes %s", volumes[0].Secret, secret)
+	}
+	if file := mounts[0].MountPath + "/" + volumes[0].Secret.Items[0].Path; file != find(t, tf, `DUO_SKEY_FILE\s+= "([^"]+)"`) {
+		t.Errorf("the secret key is at %s, where the service does not look for it", file)
+	}
+	if diff := cmp.Diff([]any{map[string]any{"percent": 100.0, "revisionName": "r-1"}}, got.Spec.Traffic); diff != "" {
+		t.Errorf("traffic (-want +got):\n%s", diff)
+	}
+	got.Spec.Traffic, got.Spec.Template.Spec.Volumes, container.VolumeMounts, container.Image = want.Spec.Traffic, nil, nil, "old"
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("the service (-Terraform +deployed):\n%s", diff)
+	}
+}
+
+// TestNamesAgree expects a build to run as the account that Terraform makes, and
+// to deploy the service that Terraform makes.
+func TestNamesAgree(t *testing.T) {
+	tf := module(t)
+	account := strings.ReplaceAll(find(t, tf, `account_id\s+= "([^"]+-build)"`), "${var.name}", "${_NAME}")
+	if got, want := readBuild(t).ServiceAccount, "projects/$PROJECT_ID/serviceAccounts/"+account+"@$PROJECT_ID.iam.gserviceaccount.com"; got != want {
+		t.Errorf("the build runs as %s, Terraform makes %s", got, want)
+	}
+	service := strings.ReplaceAll(find(t, tf, `service\s+= "([^"]+)"`), "${var.name}", variableDefault(t, tf, "name"))
+	shells, _ := stepsByID(t)
+	if !strings.Contains(shells["deploy"], "gcloud run deploy "+service+" --region="+variableDefault(t, tf, "region")+" ") {
+		t.Errorf("%s is not deployed:\n%s", service, shells["deploy"])
+	}
+}
+
+// TestLogs expects the module to know each of Duo's logs, and SecOps' log type
+// for it, as the service does.
+func TestLogs(t *testing.T) {
+	got, want := map[string]string{}, map[string]string{}
+	for _, m := range regexp.MustCompile(`"?([a-z-]+)"?\s+= "([A-Z_]+)"`).FindAllStringSubmatch(find(t, module(t), `(?s)log_types = \{(.*?)\}`), -1) {
 		got[m[1]] = m[2]
 	}
-	delete(got, "image")
-	want := map[string]string{
-		"region":          variableDefault(t, tf, "region"),
-		"service-account": named(`"run" \{\s+account_id\s+= "([^"]+)"`) + "@demo-project.iam.gserviceaccount.com",
-		"set-secrets":     find(t, tf, `DUO_SKEY_FILE\s+= "([^"]+)"`) + "=" + named(`secret_id = "([^"]+)"`) + ":latest",
-		"timeout":         find(t, tf, `timeout_seconds\s+= (\d+)`),
-		"concurrency":     find(t, tf, `max_instance_request_concurrency\s+= (\d+)`),
-		"max-instances":   find(t, tf, `max_instance_count\s+= (\d+)`),
-		"memory":          find(t, tf, `memory = "([^"]+)"`),
-		"cpu":             find(t, tf, `cpu = "([^"]+)"`),
-		"no-traffic":      "",
-		"update-tags":     "candidate=LATEST",
+	for _, log := range duo.Logs {
+		want[log.Name] = log.Label
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("flags of the deployment (-Terraform +cloudbuild.yaml):\n%s", diff)
-	}
-	if service := named(`service\s+= "([^"]+)"`); !strings.HasPrefix(deploy, service+" ") {
-		t.Errorf("the deployment is of another service than %s", service)
-	}
-	build := readBuild(t)
-	account := named(`"build" \{\s+account_id\s+= "([^"]+)"`)
-	if want := "projects/$PROJECT_ID/serviceAccounts/" + account + "@"; !strings.HasPrefix(strings.ReplaceAll(build.ServiceAccount, "${_NAME}", name), want) {
-		t.Errorf("the build runs as %s, Terraform makes %s", build.ServiceAccount, account)
-	}
-}
-
-// TestMemoryLimit expects the image's limit for Go to leave room below that of
-// an instance.
-func TestMemoryLimit(t *testing.T) {
-	soft, err := strconv.Atoi(find(t, readFile(t, "../Dockerfile"), `GOMEMLIMIT=(\d+)MiB`))
-	hard, err2 := strconv.Atoi(find(t, module(t), `memory = "(\d+)Mi"`))
-	if err := errors.Join(err, err2); err != nil || soft*10 > hard*9 {
-		t.Errorf("Go may use %d of %d MiB, %v", soft, hard, err)
-	}
-}
-
-// TestSubstitutionsOutput expects the module to put out every substitution but
-// the version, which is the build's own.
-func TestSubstitutionsOutput(t *testing.T) {
-	output := find(t, module(t), `(?s)output "build" \{(.*?)\n\}`)
-	var got, want []string
-	for _, m := range regexp.MustCompile(`[=,](_[A-Z_]+)=`).FindAllStringSubmatch(output, -1) {
-		got = append(got, m[1])
-	}
-	for name := range readBuild(t).Substitutions {
-		if name != "_VERSION" {
-			want = append(want, name)
-		}
-	}
-	slices.Sort(got)
-	slices.Sort(want)
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("substitutions (-cloudbuild.yaml +output):\n%s", diff)
+		t.Errorf("logs (-service +module):\n%s", diff)
 	}
 }
 
@@ -131,31 +203,5 @@ func TestShell(t *testing.T) {
 	}
 	if out, err := exec.Command("bash", "-n", file).CombinedOutput(); err != nil {
 		t.Errorf("bash: %v\n%s", err, out)
-	}
-}
-
-// roles are all that the module may grant. None of them deletes or overwrites
-// an object; run.admin is on the one service.
-var roles = []string{
-	"roles/artifactregistry.writer",
-	"roles/datastore.user",
-	"roles/iam.serviceAccountOpenIdTokenCreator",
-	"roles/iam.serviceAccountUser",
-	"roles/logging.logWriter",
-	"roles/pubsub.publisher",
-	"roles/pubsub.subscriber",
-	"roles/run.admin",
-	"roles/run.invoker",
-	"roles/secretmanager.secretAccessor",
-	"roles/storage.legacyBucketReader",
-	"roles/storage.objectCreator",
-	"roles/storage.objectViewer",
-}
-
-func TestRoles(t *testing.T) {
-	got := regexp.MustCompile(`roles/[A-Za-z.]+`).FindAllString(module(t), -1)
-	slices.Sort(got)
-	if diff := cmp.Diff(roles, slices.Compact(got)); diff != "" {
-		t.Errorf("roles that are granted (-allowed +granted):\n%s", diff)
 	}
 }

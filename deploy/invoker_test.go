@@ -76,30 +76,28 @@ func (c *cloudRun) tell(w http.ResponseWriter, name string) {
 	}
 }
 
-// checkOff runs the script with the real gcloud, which takes the server for a
+// gcloud runs a command that calls the real gcloud, which takes the server for a
 // proxy and so for all of Google.
-func checkOff(t *testing.T, c *cloudRun) (output string, err error) {
+func gcloud(t *testing.T, server string, command ...string) (output string, err error) {
 	t.Helper()
-	server := httptest.NewServer(c)
-	t.Cleanup(server.Close)
 	dir := t.TempDir()
 	token := filepath.Join(dir, "token")
 	if err := os.WriteFile(token, []byte("t"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), "bash", "invoker-check-off.sh", "collector", "us-central1")
+	cmd := exec.CommandContext(t.Context(), command[0], command[1:]...)
 	cmd.Env = append(os.Environ(), "CLOUDSDK_CONFIG="+dir, "CLOUDSDK_CORE_PROJECT=demo", "CLOUDSDK_CORE_DISABLE_PROMPTS=1",
 		"CLOUDSDK_CORE_DISABLE_USAGE_REPORTING=true", "CLOUDSDK_AUTH_ACCESS_TOKEN_FILE="+token,
-		"CLOUDSDK_API_ENDPOINT_OVERRIDES_RUN=http://run.fake/", "http_proxy="+server.URL, "no_proxy=127.0.0.1")
+		"CLOUDSDK_API_ENDPOINT_OVERRIDES_RUN=http://run.fake/", "CLOUDSDK_API_ENDPOINT_OVERRIDES_SERVICEUSAGE=http://usage.fake/",
+		"http_proxy="+server, "no_proxy=127.0.0.1")
 	out, err := cmd.CombinedOutput()
 	return string(out), err
 }
 
-// TestInvokerCheckOff expects Cloud Run's check to stay on while a revision that
-// can be reached relies on it, or may do so.
-func TestInvokerCheckOff(t *testing.T) {
+func needGcloud(t *testing.T) {
+	t.Helper()
 	if testing.Short() {
-		t.Skip("-short: it starts gcloud again and again")
+		t.Skip("-short: it starts gcloud")
 	}
 	if _, err := exec.LookPath("gcloud"); err != nil {
 		if os.Getenv("CI") != "" {
@@ -107,6 +105,12 @@ func TestInvokerCheckOff(t *testing.T) {
 		}
 		t.Skip(err)
 	}
+}
+
+// TestInvokerCheckOff expects Cloud Run's check to stay on while a revision that
+// can be reached relies on it, or may do so.
+func TestInvokerCheckOff(t *testing.T) {
+	needGcloud(t)
 	const all, tagged = `"percent":100,"latestRevision":true`, `"tag":"old"`
 	for name, test := range map[string]struct {
 		revisions []revision
@@ -120,7 +124,9 @@ func TestInvokerCheckOff(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c := &cloudRun{revisions: test.revisions}
-			out, err := checkOff(t, c)
+			server := httptest.NewServer(c)
+			defer server.Close()
+			out, err := gcloud(t, server.URL, "bash", "invoker-check-off.sh", "collector", "us-central1")
 			off := len(c.sent) == 1 && strings.Contains(c.sent[0], `"run.googleapis.com/invoker-iam-disabled": "True"`)
 			if off != test.off || (err == nil) != test.off || !off && len(c.sent) > 0 {
 				t.Errorf("switched off: %t, %v, want %t; sent %q; output:\n%s", off, err, test.off, c.sent, out)

@@ -26,7 +26,7 @@ var mayImport = map[string][]string{
 		"internal/store", "internal/writer", "internal/udm",
 	},
 	"internal/handler":    {"internal/page", "internal/collect", "internal/duo", "internal/store", "internal/writer"},
-	"internal/page":       {"internal/collect", "internal/store"},
+	"internal/page":       {"internal/collect", "internal/duo", "internal/store"},
 	"internal/audit":      {"internal/collect", "internal/record", "internal/duo", "internal/store", "internal/writer"},
 	"internal/check":      {"internal/duo", "internal/store", "internal/writer"},
 	"internal/collect":    {"internal/record", "internal/duo", "internal/store", "internal/writer"},

@@ -8,12 +8,11 @@ import (
 	"time"
 
 	"duo-telephony-collector/internal/check"
-	"duo-telephony-collector/internal/duo"
 	"duo-telephony-collector/internal/handler"
 	"duo-telephony-collector/internal/writer"
 )
 
-// checkCommand tells what keeps the service from working.
+// checkCommand finds out what would keep the service from working.
 type checkCommand struct {
 	json bool
 	only string
@@ -21,7 +20,7 @@ type checkCommand struct {
 
 func (c *checkCommand) define(flags *flag.FlagSet) {
 	flags.BoolVar(&c.json, "json", false, "print one JSON document")
-	flags.StringVar(&c.only, "only", "", "check `PART` alone: duo, which needs nothing but the DUO_ variables")
+	flags.StringVar(&c.only, "only", "", "check only `WHAT`: duo, which needs only the DUO_ variables")
 }
 
 func (c *checkCommand) accept(args []string) error {
@@ -50,8 +49,8 @@ func (c *checkCommand) run(ctx context.Context, con console) int {
 	return exitOK
 }
 
-// checks reads the configuration, and has a check for each part of it that is
-// sound.
+// checks reads the configuration. It returns a check of that, and one for whatever
+// is configured soundly.
 func (c *checkCommand) checks(e *env) []check.Check {
 	var cfg config
 	var checks []check.Check
@@ -60,12 +59,13 @@ func (c *checkCommand) checks(e *env) []check.Check {
 		read(&cfg)
 		return len(e.faults) == before
 	}
-	if sound(e.readDuo) {
+	account, logs := sound(e.readDuo), sound(e.readLogs)
+	if account && logs {
 		client := newDuo(cfg, slog.New(slog.DiscardHandler))
-		checks = append(checks, check.Duo{Client: client, Log: duo.Logs[0], Host: cfg.duoHost, Secret: cfg.duoSecret}.Check)
+		checks = append(checks, check.Duo{Client: client, Logs: cfg.logs, Host: cfg.duoHost, Secret: cfg.duoSecret}.Check)
 	}
 	if c.only == "" {
-		storage, documents := sound(e.readStorage), sound(e.readFirestore)
+		storage, documents := sound(e.readStorage) && logs, sound(e.readFirestore) && logs
 		checks = append(checks, cloudChecks(cfg, storage, documents)...)
 		if sound(e.readAuth) {
 			iam := cfg.auth.Mode == handler.ModeCloudRunIAM
@@ -79,8 +79,7 @@ func (c *checkCommand) checks(e *env) []check.Check {
 	return append([]check.Check{check.Configuration(e.faults)}, checks...)
 }
 
-// cloudChecks are the checks of what is in Google Cloud, where its part of the
-// configuration is sound.
+// cloudChecks are the checks of Google Cloud, for whatever is configured soundly.
 func cloudChecks(cfg config, storage, documents bool) []check.Check {
 	open := func(ctx context.Context) (*writer.GCS, error) {
 		bucket, err := openBucket(ctx, cfg)
@@ -89,7 +88,7 @@ func cloudChecks(cfg config, storage, documents bool) []check.Check {
 		}
 		return bucket, nil
 	}
-	bucket := check.Bucket{Open: open, Name: cfg.bucket, Prefix: cfg.prefix}
+	bucket := check.Bucket{Open: open, Name: cfg.bucket, Prefixes: cfg.folders()}
 	var checks []check.Check
 	if storage {
 		checks = append(checks, bucket.Check)
@@ -97,7 +96,7 @@ func cloudChecks(cfg config, storage, documents bool) []check.Check {
 	if !documents {
 		return checks
 	}
-	firestore := check.Firestore{Store: newStore(cfg), Project: cfg.project, Database: cfg.database, Stream: cfg.collect.Live().String(), Account: cfg.duoHost}
+	firestore := check.Firestore{Store: newStore(cfg), Project: cfg.project, Database: cfg.database, Streams: cfg.streams(), Account: cfg.duoHost}
 	checks = append(checks, firestore.Check)
 	if !storage || cfg.stateKey == "" {
 		return checks
@@ -109,5 +108,5 @@ func cloudChecks(cfg config, storage, documents bool) []check.Check {
 		}
 		return importState(ctx, bucket, cfg.stateKey)
 	}
-	return append(checks, check.StateKey{Key: cfg.stateKey, Bucket: bucket, Firestore: firestore, FirstMark: firstMark}.Check)
+	return append(checks, check.StateKey{Key: cfg.stateKey, Bucket: bucket, Firestore: firestore, Stream: cfg.of(defaultLog).Live().String(), FirstMark: firstMark}.Check)
 }

@@ -32,7 +32,7 @@ func TestCheckGood(t *testing.T) {
 	if diff := cmp.Diff(allGood, statusesOf(findings)); diff != "" {
 		t.Errorf("findings (-want +got):\n%s", diff)
 	}
-	wantFinding(t, findings, "bucket ok", "gs://bucket/duo-telephony/ can be listed; nothing is there to be read", "the URI for the feed")
+	wantFinding(t, findings, "bucket ok", "gs://bucket/duo-telephony/ can be listed; there is nothing to read", "the URI for the feed")
 	wantFinding(t, findings, "firestore ok", "database (default)", "there is no cursor yet")
 	if methods, left := c.sent(), c.collections(); len(left) > 0 || !slices.Equal(methods, []string{http.MethodGet}) {
 		t.Errorf("it sent %v to Cloud Storage, and left %v in Firestore", methods, left)
@@ -62,9 +62,9 @@ func TestCheckBucket(t *testing.T) {
 	c.grant("storage.objects.list")
 	wantFinding(t, c.check(nil), "permissions fail", "storage.objects.create, storage.objects.get; grant", "roles/storage.objectCreator")
 	c.grant("storage.objects.create", "storage.objects.get", "storage.objects.list", "storage.objects.delete")
-	wantFinding(t, c.check(nil), "permissions warn", "also deleted", "no more than")
+	wantFinding(t, c.check(nil), "permissions warn", "also deleted", "give the service account only")
 	c.grant()
-	wantFinding(t, c.check(nil), "permissions warn", "is not known", "roles/storage.objectCreator")
+	wantFinding(t, c.check(nil), "permissions warn", "it is unknown", "roles/storage.objectCreator")
 }
 
 // What forbids every write shows without one, where it forbids listing or
@@ -121,7 +121,7 @@ func TestCheckStateKey(t *testing.T) {
 	wantFinding(t, c.check(beside), "state key ok", "starts at "+mark.Format(time.RFC3339))
 
 	wantRun(t, c.start(nil).push(), http.StatusOK, collect.Complete)
-	wantFinding(t, c.check(beside), "state key ok", "not read any more")
+	wantFinding(t, c.check(beside), "state key ok", "no longer read")
 	wantFinding(t, c.check(below), "state key warn", "below the prefix", "unset STATE_KEY")
 }
 
@@ -133,7 +133,7 @@ func TestCheckDocument(t *testing.T) {
 	wantFinding(t, c.check(nil), "firestore fail", "has schema 99", "deploy the version that wrote it")
 	wantFinding(t, c.check(map[string]string{"FIRESTORE_COLLECTION": "other"}), "firestore ok", "no cursor yet")
 	c.plant(map[string]any{"schema": store.Schema, "lease": map[string]any{"holder": "x", "acquired_at": time.Unix(1767225600, 0), "ttl_ms": 570_000}})
-	wantFinding(t, c.check(nil), "firestore ok", "a run has the lease until 2026-01-01T00:09:30Z")
+	wantFinding(t, c.check(nil), "firestore ok", "a run holds the lease until 2026-01-01T00:09:30Z")
 }
 
 // A document of another account is found before a run meets it.
@@ -141,7 +141,7 @@ func TestCheckOtherAccount(t *testing.T) {
 	t.Parallel()
 	c := newCloud(t)
 	c.plant(map[string]any{"schema": store.Schema, "cursor": map[string]any{"account": map[string]any{"host": "api-other.duosecurity.com"}}})
-	wantFinding(t, c.check(nil), "firestore fail", "is that of account api-other.duosecurity.com", "FIRESTORE_COLLECTION")
+	wantFinding(t, c.check(nil), "firestore fail", "belongs to account api-other.duosecurity.com", "FIRESTORE_COLLECTION")
 }
 
 // What Firestore refuses is said in its own words, with what to do about it.
@@ -160,7 +160,7 @@ func TestCheckFirestoreRefuses(t *testing.T) {
 		"API":           {disabled, []string{"has not been used", "SERVICE_DISABLED", "gcloud services enable firestore.googleapis.com"}},
 		"Datastore":     {status.New(codes.FailedPrecondition, "not available for Firestore in Datastore Mode"), []string{"Datastore Mode", "Native mode"}},
 		"something new": {status.New(codes.FailedPrecondition, "The moon is full."), []string{"The moon is full.", "not known here"}},
-		"quota":         {status.New(codes.ResourceExhausted, "Quota exceeded."), []string{"Quota exceeded.", "a limit of Firestore's"}},
+		"quota":         {status.New(codes.ResourceExhausted, "Quota exceeded."), []string{"Quota exceeded.", "a Firestore quota is used up"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

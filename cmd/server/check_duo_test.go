@@ -41,7 +41,7 @@ func TestCheckDuo(t *testing.T) {
 		"good":           {0, duosim.Pass, 1, []string{"duo ok", "clock ok"}, []string{"api-12345678.duosecurity.com accepts"}},
 		"integration":    {0, refuse(40102, "Invalid integration key"), 1, []string{"duo fail", "clock ok"}, []string{"40102", "DUO_IKEY"}},
 		"permission":     {0, refuse(40301, "Access forbidden"), 1, []string{"duo fail", "clock ok"}, []string{"40301", "Grant read log", "networks"}},
-		"rate limit":     {0, duosim.RateLimited(0), 1, []string{"duo warn", "clock ok"}, []string{"42901", "not known", "in a minute"}},
+		"rate limit":     {0, duosim.RateLimited(0), 1, []string{"duo warn", "clock ok"}, []string{"42901", "unknown", "in a minute"}},
 		"redirect":       {0, duosim.Redirect("http://127.0.0.1:1/"), 1, []string{"duo fail", "clock ok"}, []string{"not followed", "DUO_API_HOST"}},
 		"outage":         {0, duosim.HTML(http.StatusBadGateway), 1, []string{"duo fail", "clock ok"}, []string{"502", "status.duo.com"}},
 		"reset":          {0, duosim.Reset, 1, []string{"duo fail"}, []string{"port 443"}},
@@ -117,10 +117,10 @@ func TestCheckLines(t *testing.T) {
 		code int
 		out  string
 	}{
-		{exitOK, "ok    configuration  every variable that is read has a form that it can have\n" +
+		{exitOK, "ok    configuration  all variables have valid values\n" +
 			"ok    duo            api-12345678.duosecurity.com accepts the credentials and lets them read the log\n" +
 			"ok    clock          this machine's clock is within 10s of Duo's\n"},
-		{exitFailed, "ok    configuration  every variable that is read has a form that it can have\n" +
+		{exitFailed, "ok    configuration  all variables have valid values\n" +
 			`fail  duo            HTTP 403 (40301 Access forbidden); grant the application "Grant read log" in Duo's Admin Panel, and allow this service's address where the application restricts networks` + "\n" +
 			"ok    clock          this machine's clock is within 10s of Duo's\n"},
 	} {

@@ -66,7 +66,7 @@ func TestCheckCommandLine(t *testing.T) {
 		code int
 		says string
 	}{
-		"-h":            {exitOK, "-only PART"},
+		"-h":            {exitOK, "-only WHAT"},
 		"-only cloud":   {exitConfig, `-only "cloud" is not duo`},
 		"-only":         {exitConfig, "flag needs an argument"},
 		"-verbose":      {exitConfig, "flag provided but not defined"},

@@ -22,19 +22,19 @@ import (
 
 const day = 24 * time.Hour
 
-// maxPrefix leaves room in an object's name, in bytes, for what follows the prefix.
-const maxPrefix = 900
-
 // config is the environment, read and checked.
 type config struct {
 	duoIKey, duoHost, duoURL string
 	duoSecret                func() (string, error)
 	pageInterval             time.Duration
-	bucket, prefix, stateKey string
+	logs                     []duo.Log // to collect, in the order of duo.Logs
+	concurrency              int
+	bucket, prefix, stateKey string // the prefix with {log} in it, see folder
 	project, database        string
 	collection               string
 	auth                     handler.AuthConfig
-	collect                  collect.Config
+	collect                  collect.Config           // of every log, see of
+	overlaps                 map[string]time.Duration // by log
 	logLevel                 slog.Level
 	port                     string
 	revision                 string // Cloud Run's name for what it has deployed
@@ -52,6 +52,7 @@ var (
 func readConfig(e *env) (config, error) {
 	var c config
 	e.readDuo(&c)
+	e.readLogs(&c)
 	e.readStorage(&c)
 	e.readFirestore(&c)
 	e.readAuth(&c)
@@ -128,38 +129,12 @@ func (e *env) readStorage(c *config) {
 	if c.bucket != "" && !bucketNames.MatchString(c.bucket) {
 		e.fault("GCS_BUCKET", "%q is no bucket name; leave out gs:// and any path", c.bucket)
 	}
-	c.prefix = strings.Trim(e.text("GCS_PREFIX", "duo-telephony"), "/")
-	if fault := prefixFault(c.prefix); fault != "" {
-		e.fault("GCS_PREFIX", "%q %s", c.prefix, fault)
-	}
+	e.readPrefix(c)
 	c.stateKey = e.text("STATE_KEY", "")
-	e.notInCloudRun("STORAGE_EMULATOR_HOST")
-}
-
-// prefixFault is why no objects should go there, "" if they may. Some of it Cloud
-// Storage refuses, some of it means something else to those who read the bucket:
-// https://docs.cloud.google.com/storage/docs/objects#naming
-func prefixFault(prefix string) string {
-	folders := strings.Split(prefix, "/")
-	switch {
-	case prefix == "":
-		return ""
-	case slices.Contains(folders, ""):
-		return "has an empty folder name, which SecOps feeds can't read"
-	case slices.Contains(folders, "."), slices.Contains(folders, ".."):
-		return `has a folder "." or "..", which Cloud Storage takes for names and other programs leave out: write the folder that is meant`
-	case !utf8.ValidString(prefix):
-		return "is no UTF-8"
-	case strings.ContainsFunc(prefix, unicode.IsControl):
-		return "has a control character such as a newline in it"
-	case strings.ContainsAny(prefix, "#?*[]"):
-		return "has one of # ? * [ ], which gcloud and others read as patterns or versions"
-	case strings.HasPrefix(prefix+"/", ".well-known/acme-challenge/"):
-		return "is reserved by Cloud Storage: take another folder"
-	case len(prefix) > maxPrefix:
-		return fmt.Sprintf("is longer than %d bytes, and Cloud Storage takes object names of 1024", maxPrefix)
+	if c.stateKey != "" && len(c.logs) > 0 && !slices.ContainsFunc(c.logs, isDefault) {
+		e.fault("STATE_KEY", "is the state of a function that collects %s, and DUO_LOGS does not have that: unset it", defaultLog.Name)
 	}
-	return ""
+	e.notInCloudRun("STORAGE_EMULATOR_HOST")
 }
 
 func (e *env) readFirestore(c *config) {
@@ -217,13 +192,13 @@ func (e *env) readAuth(c *config) {
 	if service, _ := e.lookup("K_SERVICE"); c.auth.Mode == handler.ModeCloudRunIAM && service == "" {
 		e.fault("AUTH_MODE", "cloudrun-iam is for Cloud Run only, where K_SERVICE is set: elsewhere nobody has checked the signature")
 	}
-	c.auth.Audiences = e.list("PUSH_AUDIENCE", "the audience of the push subscription's id tokens")
+	c.auth.Audiences = e.list("PUSH_AUDIENCE", "", "the audience of the push subscription's id tokens")
 	for _, audience := range c.auth.Audiences {
 		if strings.ContainsFunc(audience, isQuoteOrSpace) {
 			e.fault("PUSH_AUDIENCE", "%q has a quote or a blank in it, which an audience has not: set it to exactly what the push subscription has as its audience", audience)
 		}
 	}
-	c.auth.Callers = e.list("ALLOWED_CALLERS", "the e-mail addresses of the service accounts and people that may call")
+	c.auth.Callers = e.list("ALLOWED_CALLERS", "", "the e-mail addresses of the service accounts and people that may call")
 	for _, caller := range c.auth.Callers {
 		if !strings.Contains(caller, "@") || strings.ContainsFunc(caller, isQuoteOrSpace) {
 			e.fault("ALLOWED_CALLERS", "%q is no e-mail address", caller)
@@ -238,17 +213,16 @@ func isQuoteOrSpace(r rune) bool {
 
 func (e *env) readCollect(c *config) {
 	c.collect = collect.Config{
-		Log:       duo.Logs[0],
 		Host:      c.duoHost,
 		MaxPages:  e.number("MAX_ITERATIONS", 0, 0, 1_000_000),
 		Budget:    e.duration("RUN_BUDGET", "9m", time.Second, 599*time.Second),
 		Lookback:  e.duration("INITIAL_LOOKBACK", "24h", time.Millisecond, 179*day),
 		Delay:     e.duration("INGEST_DELAY", "150s", 2*time.Minute, 179*day),
-		Overlap:   e.duration("OVERLAP", "10m", 0, 179*day),
 		MaxWindow: e.duration("MAX_WINDOW", "24h", time.Millisecond, 180*day),
 		Enrich:    e.boolean("ENRICH", true),
 		Gzip:      e.choice("COMPRESSION", "none", "none", "gzip") == "gzip",
 	}
+	c.overlaps = e.overlaps()
 }
 
 func (e *env) readService(c *config) {

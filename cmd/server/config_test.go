@@ -56,17 +56,77 @@ func TestConfigDefaults(t *testing.T) {
 	got.duoSecret = nil
 	want := config{
 		duoIKey: "DIWJ8X6AEYOR5OMC6TQ1", duoHost: "api-12345678.duosecurity.com", pageInterval: time.Second,
-		bucket: "bucket", prefix: "duo-telephony",
+		logs: duo.Logs[:1], concurrency: 8,
+		bucket: "bucket", prefix: "duo-{log}",
 		project: "project", database: "(default)", collection: "duo-telephony-collector",
 		auth:     handler.AuthConfig{Mode: handler.ModeVerify, Audiences: []string{"https://a.example"}, Callers: []string{"a@b.example"}},
 		logLevel: slog.LevelInfo, port: "8080",
 		collect: collect.Config{
-			Log: duo.Logs[0], Host: "api-12345678.duosecurity.com", Enrich: true, Budget: 9 * time.Minute,
-			Lookback: 24 * time.Hour, Delay: 150 * time.Second, Overlap: 10 * time.Minute, MaxWindow: 24 * time.Hour,
+			Host: "api-12345678.duosecurity.com", Enrich: true, Budget: 9 * time.Minute,
+			Lookback: 24 * time.Hour, Delay: 150 * time.Second, MaxWindow: 24 * time.Hour,
 		},
+		overlaps: map[string]time.Duration{"telephony": 10 * time.Minute, "authentication": 3 * time.Hour, "activity": time.Hour, "trust-monitor": day},
 	}
 	if diff := cmp.Diff(want, got, cmp.AllowUnexported(config{})); diff != "" {
 		t.Errorf("defaults (-want +got):\n%s", diff)
+	}
+	if one := got.of(defaultLog); one.Log.Name != "telephony" || one.Overlap != 10*time.Minute || !slices.Equal(got.folders(), []string{"duo-telephony"}) {
+		t.Errorf("it collects %s into %v, overlap %v", one.Log.Name, got.folders(), one.Overlap)
+	}
+}
+
+func TestConfigLogs(t *testing.T) {
+	all := []string{"telephony", "authentication", "activity", "trust-monitor"}
+	for set, want := range map[string][]string{
+		"all": all, "ALL": all, " all ,": all,
+		"telephony":                all[:1],
+		"authentication":           all[1:2],
+		"Trust-Monitor, telephony": {"telephony", "trust-monitor"},
+		"activity,authentication,": {"authentication", "activity"},
+	} {
+		c, err := with(map[string]string{"DUO_LOGS": set})
+		if err != nil || !slices.Equal(c.logNames(), want) || !slices.Equal(c.streams(), want) {
+			t.Errorf("DUO_LOGS=%s: %v, documents %v, %v, want %v", set, c.logNames(), c.streams(), err, want)
+		}
+	}
+}
+
+// Two logs never have one folder, whatever the prefix.
+func TestConfigFolders(t *testing.T) {
+	for prefix, want := range map[string]string{
+		"{log}": "telephony", "/{log}/": "telephony", "a/{log}/b": "a/telephony/b", "{log}{log}": "telephonytelephony", "x/{log}/{log}": "x/telephony/telephony",
+	} {
+		c, err := with(map[string]string{"DUO_LOGS": "all", "GCS_PREFIX": prefix})
+		if err != nil {
+			t.Errorf("%s: %v", prefix, err)
+			continue
+		}
+		folders := c.folders()
+		if folders[0] != want || len(slices.Compact(slices.Sorted(slices.Values(folders)))) != len(duo.Logs) {
+			t.Errorf("%s: the folders are %v", prefix, folders)
+		}
+	}
+}
+
+// A log's own variable wins over OVERLAP, and that over what the log has.
+func TestConfigOverlap(t *testing.T) {
+	for _, test := range []struct{ set, want string }{
+		{"", "10m0s 3h0m0s 1h0m0s 24h0m0s"},
+		{"OVERLAP=5m", "5m0s 5m0s 5m0s 5m0s"},
+		{"OVERLAP_TRUST_MONITOR=2h", "10m0s 3h0m0s 1h0m0s 2h0m0s"},
+		{"OVERLAP=90m1.5s OVERLAP_AUTHENTICATION=0", "1h30m1.5s 0s 1h30m1.5s 1h30m1.5s"},
+	} {
+		c, err := with(assigned("DUO_LOGS=all " + test.set))
+		var got []string
+		for _, l := range c.logs {
+			got = append(got, c.of(l).Overlap.String())
+		}
+		if err != nil || strings.Join(got, " ") != test.want {
+			t.Errorf("%s: %v, %v, want %s", test.set, got, err, test.want)
+		}
+	}
+	if _, err := with(map[string]string{"OVERLAP_ACTIVITY": "2h"}); err != nil {
+		t.Errorf("of a log that is not collected: %v", err)
 	}
 }
 
@@ -102,7 +162,8 @@ func TestConfigGood(t *testing.T) {
 		{"RUN_BUDGET", "599s", func(c config) any { return c.collect.Budget }, 599 * time.Second},
 		{"INITIAL_LOOKBACK", "4296h", func(c config) any { return c.collect.Lookback }, 179 * day},
 		{"INGEST_DELAY", "120s", func(c config) any { return c.collect.Delay }, 2 * time.Minute},
-		{"OVERLAP", "0", func(c config) any { return c.collect.Overlap }, time.Duration(0)},
+		{"OVERLAP", "0", func(c config) any { return c.of(defaultLog).Overlap }, time.Duration(0)},
+		{"CONCURRENCY", "64", func(c config) any { return c.concurrency }, 64},
 		{"MAX_WINDOW", "1h", func(c config) any { return c.collect.MaxWindow }, time.Hour},
 		{"ENRICH", "false", func(c config) any { return c.collect.Enrich }, false},
 		{"ENRICH", "No", func(c config) any { return c.collect.Enrich }, false},
@@ -177,6 +238,28 @@ func TestConfigBad(t *testing.T) {
 		{"GCS_BUCKET=", "GCS_BUCKET: is required"},
 		{"GCS_BUCKET=gs://bucket", "GCS_BUCKET: "},
 		{"GCS_PREFIX=a//b", "GCS_PREFIX: "},
+		{"GCS_PREFIX=a{b}", `GCS_PREFIX: "a{b}" has braces around something else`},
+		{"GCS_PREFIX={account}/{log}", `GCS_PREFIX: "{account}/{log}" has braces`},
+		{"GCS_PREFIX={Log}", `GCS_PREFIX: "{Log}" has braces`},
+		{"GCS_PREFIX=a{log", `GCS_PREFIX: "a{log" has braces`},
+		{"DUO_LOGS=all GCS_PREFIX=duo", `GCS_PREFIX: "duo" would mix the logs, and a SecOps feed reads a folder as one log: put {log} into it, such as duo-{log}`},
+		{"DUO_LOGS=telephony,activity GCS_PREFIX=", `GCS_PREFIX: "" would mix the logs`},
+		{"DUO_LOGS=all GCS_PREFIX=a//{log}", `GCS_PREFIX: "a//telephony" has an empty folder`},
+		{"DUO_LOGS=all GCS_PREFIX=" + strings.Repeat("p", 890) + "{log}", `GCS_PREFIX: "ppp`},
+		{"DUO_LOGS=", "DUO_LOGS: is required: the logs to collect, or all"},
+		{"DUO_LOGS=,", "DUO_LOGS: is required"},
+		{"DUO_LOGS=telephony,telephony", `DUO_LOGS: "telephony" is there twice`},
+		{"DUO_LOGS=all,all", `DUO_LOGS: "all" is there twice`},
+		{"DUO_LOGS=all,activity", "DUO_LOGS: all stands beside a name"},
+		{"DUO_LOGS=telephony,administrator", `DUO_LOGS: "administrator" is no log that can be collected: set it to some of telephony, authentication, activity, trust-monitor, or to all`},
+		{"DUO_LOGS=trust_monitor", `DUO_LOGS: "trust_monitor" is no log`},
+		{"DUO_LOGS=activity STATE_KEY=s", "STATE_KEY: is the state of a function that collects telephony, and DUO_LOGS does not have that"},
+		{"DUO_LOGS=no STATE_KEY=s", "DUO_LOGS: "},
+		{"CONCURRENCY=0", "CONCURRENCY: "},
+		{"CONCURRENCY=65", "CONCURRENCY: "},
+		{"DUO_LOGS=all OVERLAP=much", `OVERLAP: "much" is no duration`},
+		{"OVERLAP=", "OVERLAP: "},
+		{"OVERLAP_TRUST_MONITOR=much", "OVERLAP_TRUST_MONITOR: "},
 		{"FIRESTORE_COLLECTION=", "FIRESTORE_COLLECTION: "},
 		{"FIRESTORE_COLLECTION=a/b", "FIRESTORE_COLLECTION: "},
 		{"FIRESTORE_COLLECTION=__x__", `FIRESTORE_COLLECTION: "__x__" is reserved`},

@@ -11,16 +11,15 @@ import (
 	"time"
 )
 
-// env reads variables and collects every fault instead of stopping at the
-// first one. It remembers what it was asked for, so that a test can hold the
-// documentation against it.
+// env reads variables and collects all faults instead of stopping at the first. It
+// remembers which it was asked for, so that a test can compare the documentation.
 type env struct {
 	lookup func(string) (string, bool)
 	faults []error
 	asked  []variable
 }
 
-// variable is a name and the default that applies when it is not set.
+// variable is a name and its default.
 type variable struct{ name, fallback string }
 
 func (e *env) fault(name, format string, args ...any) {
@@ -47,9 +46,9 @@ func (e *env) required(name, what string) string {
 
 // list splits at commas. An empty entry would match an empty claim, so there
 // is none.
-func (e *env) list(name, what string) []string {
+func (e *env) list(name, fallback, what string) []string {
 	var out []string
-	for v := range strings.SplitSeq(e.text(name, ""), ",") {
+	for v := range strings.SplitSeq(e.text(name, fallback), ",") {
 		if v = strings.TrimSpace(v); v != "" {
 			out = append(out, v)
 		}
@@ -60,7 +59,7 @@ func (e *env) list(name, what string) []string {
 	return out
 }
 
-// choice returns the allowed word that is set, in whatever case.
+// choice returns the allowed word that is set, ignoring case.
 func (e *env) choice(name, fallback string, allowed ...string) string {
 	v := e.text(name, fallback)
 	i := slices.IndexFunc(allowed, func(word string) bool { return strings.EqualFold(word, v) })
@@ -92,9 +91,13 @@ func (e *env) boolean(name string, fallback bool) bool {
 	return fallback
 }
 
-// duration takes whole milliseconds, the unit of Duo's bounds and of windows.
 func (e *env) duration(name, fallback string, least, most time.Duration) time.Duration {
-	v := e.text(name, fallback)
+	return e.parseDuration(name, e.text(name, fallback), least, most)
+}
+
+// parseDuration takes whole milliseconds, the unit of Duo's bounds and of
+// windows.
+func (e *env) parseDuration(name, v string, least, most time.Duration) time.Duration {
 	d, err := time.ParseDuration(v)
 	switch {
 	case err != nil:
@@ -103,12 +106,14 @@ func (e *env) duration(name, fallback string, least, most time.Duration) time.Du
 		e.fault(name, "%s is not from %s to %s", v, least, most)
 	case d%time.Millisecond != 0:
 		e.fault(name, "%s is no whole number of milliseconds", v)
+	default:
+		return d
 	}
-	return d
+	return least
 }
 
-// loopback takes a URL for tests: plain http to this machine, and never in
-// Cloud Run, where it would send credentials or trust elsewhere.
+// loopback accepts a URL for tests: plain http to this machine. In Cloud Run it
+// refuses all, because credentials or trust would go elsewhere.
 func (e *env) loopback(name string) string {
 	v := e.text(name, "")
 	if v == "" {
@@ -122,7 +127,7 @@ func (e *env) loopback(name string) string {
 	return strings.TrimSuffix(v, "/")
 }
 
-// notInCloudRun refuses a variable that is set where it has no place.
+// notInCloudRun refuses a variable that is set in Cloud Run.
 func (e *env) notInCloudRun(name string) {
 	_, set := e.lookup(name)
 	if service, ok := e.lookup("K_SERVICE"); ok && service != "" && set {

@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"duo-telephony-collector/internal/handler"
@@ -26,6 +27,7 @@ import (
 // names a real application.
 type localCommand struct {
 	dir   string
+	logs  string
 	addr  string
 	every time.Duration
 	once  bool
@@ -33,6 +35,7 @@ type localCommand struct {
 
 func (c *localCommand) define(flags *flag.FlagSet) {
 	flags.StringVar(&c.dir, "dir", "./data", "keep objects in `DIR`/bucket and the state in DIR/state.db")
+	flags.StringVar(&c.logs, "logs", "", "collect these `LOGS`, comma-separated, or all (default DUO_LOGS, or telephony)")
 	flags.StringVar(&c.addr, "addr", "127.0.0.1:8080", "listen on this loopback `ADDRESS`")
 	flags.DurationVar(&c.every, "every", 15*time.Second, "push a message every `DURATION`")
 	flags.BoolVar(&c.once, "once", false, "push one message, print the report as JSON and exit")
@@ -66,26 +69,30 @@ func (c *localCommand) run(ctx context.Context, con console) int {
 // local is a system that is listening.
 type local struct {
 	localCommand
-	con       console
-	cfg       config
-	simulated bool
-	listener  net.Listener
-	routes    http.Handler
-	log       *slog.Logger
-	shown     *progress
+	con      console
+	cfg      config
+	source   string // which Duo it is
+	listener net.Listener
+	routes   http.Handler
+	log      *slog.Logger
+	shown    *progress
 }
 
 func startLocal(ctx context.Context, c localCommand, con console) (*local, error) {
-	l := &local{localCommand: c, con: con, shown: newProgress(con.err), simulated: !namesDuo(con.lookup)}
+	l := &local{localCommand: c, con: con, shown: newProgress(con.err)}
 	lookup := localEnvironment(con.lookup)
-	var err error
-	if l.simulated {
-		if lookup, err = simulateDuo(ctx, lookup); err != nil {
-			return nil, err
-		}
+	if c.logs != "" {
+		lookup = overlaid(lookup, map[string]string{"DUO_LOGS": c.logs})
+	}
+	lookup, simulated, err := withDuo(ctx, lookup)
+	if err != nil {
+		return nil, err
 	}
 	if l.cfg, err = readConfig(&env{lookup: lookup}); err != nil {
 		return nil, err
+	}
+	if l.source = simulated; simulated == "" {
+		l.source = "the real Duo at " + l.cfg.duoHost
 	}
 	if err := os.MkdirAll(filepath.Join(c.dir, "bucket"), 0o755); err != nil {
 		return nil, fmt.Errorf("making the folder for objects: %w: choose another one with -dir", err)
@@ -96,18 +103,26 @@ func startLocal(ctx context.Context, c localCommand, con console) (*local, error
 	if l.listener, err = (&net.ListenConfig{}).Listen(ctx, "tcp", l.addr); err != nil {
 		return nil, fmt.Errorf("%w: choose another address with -addr", err)
 	}
-	l.log = slog.New(newConsoleLog(l.shown, l.cfg.logLevel))
-	collector := newCollector(l.cfg, store.NewBolt(filepath.Join(c.dir, "state.db"), nil), writer.NewDir(c.dir, l.cfg.prefix), l.log)
-	collector.Progress = l.shown.show
-	l.routes = handler.New(handler.Config{Collector: collector, Log: l.log, Version: version})
+	hidden := dull
+	if l.shown.named = len(l.cfg.logs) > 1; !l.shown.named {
+		hidden = append(hidden, "stream")
+	}
+	l.log = slog.New(newConsoleLog(l.shown, l.cfg.logLevel, hidden))
+	streams := newStreams(l.cfg, store.NewBolt(filepath.Join(c.dir, "state.db"), nil), writer.NewDir(c.dir, ""), l.log)
+	for _, collector := range streams.Collectors {
+		collector.Progress = l.shown.show
+	}
+	l.routes = handler.New(handler.Config{Streams: streams, Log: l.log, Version: version})
 	return l, nil
 }
 
-// localEnvironment is the real one, with what only the cloud needs made up.
+// localEnvironment is the real one, with what only the cloud needs made up, and
+// without the state of an older function: that is in the cloud.
 func localEnvironment(lookup func(string) (string, bool)) func(string) (string, bool) {
 	return overlaid(lookup, map[string]string{
 		"GCS_BUCKET": "local", "FIRESTORE_PROJECT": "local", "AUTH_MODE": "verify",
 		"PUSH_AUDIENCE": "local", "ALLOWED_CALLERS": "local@localhost", "PORT": "8080",
+		"STATE_KEY": "",
 	})
 }
 
@@ -123,6 +138,7 @@ func overlaid(lookup func(string) (string, bool), set map[string]string) func(st
 
 // pushOnce pushes one message and prints the report.
 func (l *local) pushOnce(ctx context.Context) int {
+	fmt.Fprintf(l.con.err, "Collecting %sfrom %s.\n", l.what(), l.source)
 	ended := make(chan error, 1)
 	serving, stop := context.WithCancel(ctx)
 	go func() { ended <- serve(serving, l.listener, l.routes, l.log) }()
@@ -191,22 +207,31 @@ func (l *local) push(ctx context.Context, n int) (int, []byte, error) {
 	return resp.StatusCode, report, err
 }
 
+// what names the logs, where there are several. It ends in a blank then.
+func (l *local) what() string {
+	if len(l.cfg.logs) == 1 {
+		return ""
+	}
+	return strings.Join(l.cfg.logNames(), ", ") + " "
+}
+
 // welcome tells a person what is where.
 func (l *local) welcome() {
-	source := "the real Duo at " + l.cfg.duoHost
-	if l.simulated {
-		source = "a simulated Duo (set DUO_IKEY, DUO_SKEY and DUO_API_HOST for the real one)"
-	}
 	dir := filepath.Join(l.dir, "bucket")
-	fmt.Fprintf(l.con.err, `Collecting from %s, a push every %v. Stop with Ctrl-C.
+	objects, one := dir, ""
+	if len(l.cfg.logs) > 1 {
+		objects = filepath.Join(dir, strings.Join(l.cfg.folders(), "\n            "+dir+string(filepath.Separator)))
+		one = fmt.Sprintf("\n  one log   curl -X POST http://%s/run -d '{\"log\":\"%s\"}'", l.listener.Addr(), l.cfg.logs[1].Name)
+	}
+	fmt.Fprintf(l.con.err, `Collecting %sfrom %s, a push every %v. Stop with Ctrl-C.
 
   objects   %s
   state     %s
-  run now   curl -X POST http://%s/run
+  run now   curl -X POST http://%s/run%s
   count     curl -X POST http://%s/run -d '{"dry_run":true}'
   page      http://%s/
   status    curl http://%s/status
   look      find %s -name '*.ndjson*' | sort | tail -1 | xargs head -3
 
-`, source, l.every, dir, filepath.Join(l.dir, "state.db"), l.listener.Addr(), l.listener.Addr(), l.listener.Addr(), l.listener.Addr(), dir)
+`, l.what(), l.source, l.every, objects, filepath.Join(l.dir, "state.db"), l.listener.Addr(), one, l.listener.Addr(), l.listener.Addr(), l.listener.Addr(), dir)
 }

@@ -42,17 +42,17 @@ func (p *process) report() collect.Summary {
 	return r
 }
 
-// simulated is what server local's own Duo shows at a time.
-func simulated(now, from, to time.Time) []duosim.Record {
+// simulated is what server local's own Duo shows of a log at a time.
+func simulated(log string, now, from, to time.Time) []duosim.Record {
 	cfg := simulator
 	cfg.Now = func() time.Time { return now }
-	return duosim.New(cfg).Visible(from, to)
+	return duosim.New(cfg).Log(log).Visible(from, to)
 }
 
 // wantLocal wants all of the simulated records of a range in the directory.
 func wantLocal(t *testing.T, dir string, began, from, to time.Time) {
 	t.Helper()
-	ledger{simulator.Host, simulated(began, from, to), simulated(time.Now(), from, to)}.check(t, files(t, dir))
+	ledger{simulator.Host, simulated(stream, began, from, to), simulated(stream, time.Now(), from, to)}.check(t, files(t, dir))
 }
 
 func TestLocalOnce(t *testing.T) {
@@ -152,7 +152,7 @@ func TestLocalWelcome(t *testing.T) {
 // welcomed returns the commands and the link that the welcome shows, by their names.
 func welcomed(text string) map[string]string {
 	commands := map[string]string{}
-	for _, m := range regexp.MustCompile(`(?m)^  (page|run now|count|status|look) +(.*)$`).FindAllStringSubmatch(text, -1) {
+	for _, m := range regexp.MustCompile(`(?m)^  (page|run now|one log|count|status|look) +(.*)$`).FindAllStringSubmatch(text, -1) {
 		commands[m[1]] = m[2]
 	}
 	return commands
@@ -259,7 +259,7 @@ func TestCommandLine(t *testing.T) {
 func TestLocalHelp(t *testing.T) {
 	var out, errs bytes.Buffer
 	code := run(t.Context(), []string{"local", "-h"}, console{lookup: lookupIn(nil), out: &out, err: &errs})
-	if code != exitOK || strings.Count(errs.String(), "\n  -") != 4 {
+	if code != exitOK || strings.Count(errs.String(), "\n  -") != 5 {
 		t.Errorf("exit code %d:\n%s", code, &errs)
 	}
 }

@@ -10,9 +10,8 @@ import (
 	"duo-telephony-collector/internal/handler"
 )
 
-// newLog returns a logger that writes one JSON object a line with the names
-// that Cloud Logging knows, see
-// https://docs.cloud.google.com/logging/docs/structured-logging
+// newLog returns a logger that writes one JSON object per line, with the field
+// names of https://docs.cloud.google.com/logging/docs/structured-logging
 func newLog(w io.Writer, level slog.Level) *slog.Logger {
 	return slog.New(cloudLines{slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: cloudNames})})
 }
@@ -33,10 +32,10 @@ func cloudNames(groups []string, a slog.Attr) slog.Attr {
 	return a
 }
 
-// cloudLines adds to a line the trace of the request that it belongs to, as the
-// bare id, which LogEntry.trace prefers to the longer form that names the
-// project; and to one that a person must act on what Error Reporting needs. It
-// is not for groups: what it adds has its place outside of them.
+// cloudLines adds the request's trace to a line, as the bare id, which
+// LogEntry.trace prefers to the longer form with the project. To errors it adds
+// what Error Reporting needs. Don't use it with groups: these fields must be at the
+// top level.
 type cloudLines struct{ slog.Handler }
 
 func (c cloudLines) Handle(ctx context.Context, r slog.Record) error {
@@ -55,9 +54,9 @@ func (c cloudLines) WithAttrs(attrs []slog.Attr) slog.Handler {
 
 func (c cloudLines) WithGroup(name string) slog.Handler { return cloudLines{c.Handler.WithGroup(name)} }
 
-// errorEvent makes a line one of Error Reporting's, see
+// errorEvent returns the fields that make a line an error event, see
 // https://docs.cloud.google.com/error-reporting/docs/formatting-error-messages
-// It goes by the line's stack_trace or, where there is none, by where it was
+// Error Reporting groups events by stack_trace or, without one, by where they were
 // logged.
 func errorEvent(r slog.Record) []slog.Attr {
 	attrs := []slog.Attr{
@@ -77,23 +76,23 @@ func errorEvent(r slog.Record) []slog.Attr {
 }
 
 // newConsoleLog writes lines for a person: the time, the message and what is
-// worth knowing, without what is zero, empty or of no use to the eye.
-func newConsoleLog(w io.Writer, level slog.Level) slog.Handler {
+// worth knowing, without what is zero, empty or hidden.
+func newConsoleLog(w io.Writer, level slog.Level, hidden []string) slog.Handler {
+	forPeople := func(_ []string, a slog.Attr) slog.Attr {
+		switch {
+		case a.Key == slog.TimeKey:
+			return slog.String(a.Key, a.Value.Time().Format("15:04:05"))
+		case a.Key == slog.LevelKey && a.Value.String() == "INFO", slices.Contains(hidden, a.Key), isZero(a.Value.Any()):
+			return slog.Attr{}
+		}
+		return a
+	}
 	return slog.NewTextHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: forPeople})
 }
 
-var dull = []string{"outcome", "run_id", "stream", "caller", "trigger", "message_id", "token", "started_at", "duration_ms",
+// dull is what is of no use to the eye.
+var dull = []string{"outcome", "run_id", "caller", "trigger", "message_id", "token", "started_at", "duration_ms",
 	"duo_requests", "overlap_seconds", "window_from", "window_to", "watermark"}
-
-func forPeople(_ []string, a slog.Attr) slog.Attr {
-	switch {
-	case a.Key == slog.TimeKey:
-		return slog.String(a.Key, a.Value.Time().Format("15:04:05"))
-	case a.Key == slog.LevelKey && a.Value.String() == "INFO", slices.Contains(dull, a.Key), isZero(a.Value.Any()):
-		return slog.Attr{}
-	}
-	return a
-}
 
 func isZero(v any) bool {
 	if list, ok := v.([]string); ok {

@@ -45,7 +45,7 @@ func TestLogLines(t *testing.T) {
 
 func TestConsoleLines(t *testing.T) {
 	var b bytes.Buffer
-	log := slog.New(newConsoleLog(&b, slog.LevelInfo))
+	log := slog.New(newConsoleLog(&b, slog.LevelInfo, dull))
 	log.Info("run complete", "run_id", "x", "pages", 3, "late", 0, "reason", "", "objects", []string{})
 	log.Warn("w")
 	want := regexp.MustCompile(`^time=\d\d:\d\d:\d\d msg="run complete" pages=3\ntime=\d\d:\d\d:\d\d level=WARN msg=w\n$`)
@@ -54,12 +54,17 @@ func TestConsoleLines(t *testing.T) {
 	}
 }
 
+// alone makes collectors all streams of a service.
+func alone(c ...*collect.Collector) *collect.Streams {
+	return &collect.Streams{Collectors: c, Concurrency: 8}
+}
+
 // A service whose store is missing panics in every run: the way for a panic to
 // be met on purpose.
 func panicking(log *slog.Logger) http.Handler {
-	return handler.New(handler.Config{Log: log, Collector: &collect.Collector{
+	return handler.New(handler.Config{Log: log, Streams: alone(&collect.Collector{
 		Duo: duo.New(duo.Config{}), Logger: log, Config: collect.Config{Log: duo.Logs[0], Budget: time.Minute},
-	}})
+	})})
 }
 
 func TestLogPanic(t *testing.T) {

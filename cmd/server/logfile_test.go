@@ -74,7 +74,7 @@ func newLogged(t *testing.T) *logged {
 func (l *logged) send(method, path, body string) {
 	req := httptest.NewRequest(method, path, strings.NewReader(body))
 	req.Header.Set("traceparent", "00-"+traceID+"-b7ad6b7169203331-01")
-	handler.New(handler.Config{Collector: l.Collector, Log: l.Logger, Version: version}).ServeHTTP(httptest.NewRecorder(), req)
+	handler.New(handler.Config{Streams: alone(l.Collector), Log: l.Logger, Version: version}).ServeHTTP(httptest.NewRecorder(), req)
 }
 
 // commit leaves this cursor to the next run.

@@ -1,11 +1,11 @@
-// Command server collects Duo's telephony log into a Cloud Storage bucket: one
-// run for every Pub/Sub message that is pushed to it.
+// Command server collects Duo's telephony log into a Cloud Storage bucket, with one
+// run per pushed Pub/Sub message.
 //
 //	server         serve, configured by the environment (see README.md)
-//	server local   the whole system on this machine, with nothing to set
-//	server check   what is wrong before it matters
-//	server udm     what Google SecOps makes of records
-//	server verify  whether the bucket holds what Duo shows
+//	server local   run the whole system on this machine, with nothing to set
+//	server check   find out what is wrong before it matters
+//	server udm     show what Google SecOps makes of records
+//	server verify  compare the bucket with what Duo shows
 package main
 
 import (
@@ -19,7 +19,7 @@ import (
 	"syscall"
 )
 
-// version is stamped by the build.
+// version is set by the build.
 var version = "dev"
 
 // Exit codes.
@@ -31,10 +31,10 @@ const (
 
 const usage = `usage:
   server         serve, configured by the environment
-  server local   the whole system on this machine; server local -h lists its flags
-  server check   what is wrong before it matters; server check -h lists its flags
-  server udm     what Google SecOps makes of records, in files or on standard input
-  server verify  whether the bucket holds what Duo shows; server verify -h lists its flags
+  server local   run the whole system on this machine; server local -h lists its flags
+  server check   find out what is wrong before it matters; server check -h lists its flags
+  server udm     show what Google SecOps makes of records, in files or on standard input
+  server verify  compare the bucket with what Duo shows; server verify -h lists its flags
 `
 
 func main() {
@@ -44,7 +44,7 @@ func main() {
 	os.Exit(code)
 }
 
-// console is what a command gets from outside.
+// console is a command's access to the outside.
 type console struct {
 	lookup func(string) (string, bool)
 	in     io.Reader
@@ -73,14 +73,14 @@ func run(ctx context.Context, args []string, con console) int {
 	return exitConfig
 }
 
-// command is a sub-command: what its flags say, once they are read.
+// command is a sub-command with its flags.
 type command interface {
 	define(flags *flag.FlagSet)
-	accept(args []string) error // what the flags leave over; it finds what no flag can say of itself
+	accept(args []string) error // checks the flags together, and the arguments after them
 	run(ctx context.Context, con console) int
 }
 
-// runCommand reads the flags after the command's name, and runs it.
+// runCommand parses the flags after the command's name and runs the command.
 func runCommand(ctx context.Context, c command, args []string, con console) int {
 	flags := flag.NewFlagSet("server "+args[0], flag.ContinueOnError)
 	flags.SetOutput(con.err)
@@ -88,7 +88,7 @@ func runCommand(ctx context.Context, c command, args []string, con console) int 
 	switch err := flags.Parse(args[1:]); {
 	case errors.Is(err, flag.ErrHelp):
 		return exitOK
-	case err != nil: // Parse has told
+	case err != nil: // Parse has written it to con.err
 		return exitConfig
 	}
 	if err := c.accept(flags.Args()); err != nil {
@@ -98,5 +98,5 @@ func runCommand(ctx context.Context, c command, args []string, con console) int 
 	return c.run(ctx, con)
 }
 
-// unexpected refuses arguments where a command takes none.
+// unexpected refuses arguments of a command that takes none.
 func unexpected(args []string) error { return fmt.Errorf("unexpected argument %q", args[0]) }

@@ -10,23 +10,24 @@ import (
 	"duo-telephony-collector/internal/collect"
 )
 
-// quietFor is the least time between two lines where nobody watches.
+// quietFor is the least time between two lines if the output is no terminal.
 const quietFor = 10 * time.Second
 
-// eraseLine puts a terminal's cursor to the start of its line, which it empties.
+// eraseLine erases a terminal's current line.
 const eraseLine = "\r\x1b[K"
 
-// progress shows how far a long walk is: on a terminal as one line that is
-// drawn again and again, elsewhere as a line now and then. What is written
-// through it stands above that line. It is safe for concurrent use.
+// progress shows how far a long walk is: on a terminal as a line that is redrawn,
+// elsewhere as a line every now and then. Text written through it goes above that
+// line. It is safe for concurrent use.
 type progress struct {
 	out      io.Writer
 	terminal bool
+	named    bool // a line names its stream: there are several
 
 	mu    sync.Mutex
 	began time.Time
-	told  time.Time // when the latest plain line was written
-	drawn string    // the line that a terminal shows
+	told  time.Time // time of the last plain line
+	drawn string    // the line on the terminal
 }
 
 func newProgress(out io.Writer) *progress {
@@ -35,7 +36,7 @@ func newProgress(out io.Writer) *progress {
 	return p
 }
 
-// begin has a walk begin now.
+// begin starts a walk.
 func (p *progress) begin() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -52,11 +53,14 @@ func isTerminal(w io.Writer) bool {
 	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
-// show tells of the walk.
+// show shows how far the walk is.
 func (p *progress) show(at collect.Progress) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := time.Now()
+	if !p.named {
+		at.Stream = ""
+	}
 	line := progressLine(at, now.Sub(p.began))
 	switch {
 	case p.terminal:
@@ -68,7 +72,7 @@ func (p *progress) show(at collect.Progress) {
 	}
 }
 
-// Write writes whole lines, above the one that is drawn.
+// Write writes whole lines above the drawn one.
 func (p *progress) Write(lines []byte) (int, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -81,7 +85,7 @@ func (p *progress) Write(lines []byte) (int, error) {
 	return len(lines), nil
 }
 
-// end takes the line away.
+// end erases the drawn line.
 func (p *progress) end() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -91,25 +95,34 @@ func (p *progress) end() {
 	}
 }
 
-// progressLine is the line after a walk of some time. It fits into 80 columns.
+// progressLine is the line after a walk of some time. It fits into 80 columns, the
+// last of which a terminal needs for itself: what has no place is left out.
 func progressLine(p collect.Progress, took time.Duration) string {
 	line := fmt.Sprintf("%d records", p.Records)
-	if seconds := took.Seconds(); seconds >= 1 {
-		line += fmt.Sprintf(", %.0f/s", float64(p.Records)/seconds)
+	if p.Stream != "" {
+		line = p.Stream + ": " + line
 	}
-	line += ", at " + p.At.UTC().Format("2006-01-02 15:04:05Z")
+	add := func(format string, args ...any) {
+		if text := fmt.Sprintf(format, args...); len(line)+len(text) < 80 {
+			line += text
+		}
+	}
+	if seconds := took.Seconds(); seconds >= 1 {
+		add(", %.0f/s", float64(p.Records)/seconds)
+	}
+	add(", at %s", p.At.UTC().Format("2006-01-02 15:04:05Z"))
 	all, done := p.To.Sub(p.From), p.At.Sub(p.From)
-	if all < 0 { // it is walked backwards
+	if all < 0 { // the walk goes backwards
 		all, done = -all, -done
 	}
 	if all <= 0 || done < 0 || done > all {
 		return line
 	}
 	part := float64(done) / float64(all)
-	line += fmt.Sprintf(", %.0f%%", 100*part)
+	add(", %.0f%%", 100*part)
 	if took >= time.Second && part > 0 {
 		left := time.Duration(float64(took) * (1 - part) / part)
-		line += fmt.Sprintf(", %v left", left.Round(time.Second))
+		add(", %v left", left.Round(time.Second))
 	}
 	return line
 }

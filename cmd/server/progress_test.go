@@ -32,8 +32,17 @@ func TestProgressLine(t *testing.T) {
 		{"long", 12_345_678, 1, 300 * time.Hour, "12345678 records, 11/s, at 2026-03-01 01:00:00Z, 1%, 29700h0m0s left"},
 	} {
 		p := collect.Progress{Records: test.records, From: from, To: from.Add(100 * time.Hour), At: from.Add(time.Duration(test.hours * float64(time.Hour)))}
-		if got := progressLine(p, test.took); got != test.want || len(got) > 80 {
+		if got := progressLine(p, test.took); got != test.want || len(got) > 79 {
 			t.Errorf("%s:\n%s, want\n%s", test.name, got, test.want)
+		}
+	}
+	for stream, want := range map[string]string{
+		"trust-monitor":           "trust-monitor: 123456 records, 41/s, at 2026-03-02 01:00:00Z, 25%, 2h30m0s left",
+		"authentication-backfill": "authentication-backfill: 123456 records, 41/s, at 2026-03-02 01:00:00Z, 25%",
+	} {
+		p := collect.Progress{Stream: stream, Records: 123_456, From: from, To: from.Add(100 * time.Hour), At: from.Add(25 * time.Hour)}
+		if got := progressLine(p, 50*time.Minute); got != want || len(got) > 79 {
+			t.Errorf("of a stream:\n%s, want\n%s", got, want)
 		}
 	}
 	backwards := collect.Progress{Records: 25_000, From: from.Add(100 * time.Hour), To: from, At: from.Add(75 * time.Hour)}
@@ -49,7 +58,7 @@ func TestProgressLine(t *testing.T) {
 // each.
 func steps(p *progress, n int) {
 	from := time.Now()
-	log := slog.New(newConsoleLog(p, slog.LevelInfo))
+	log := slog.New(newConsoleLog(p, slog.LevelInfo, dull))
 	for i := range n {
 		time.Sleep(time.Second)
 		p.show(collect.Progress{Records: i + 1, From: from, To: from.Add(time.Hour), At: from})
@@ -73,6 +82,19 @@ func TestProgressTerminal(t *testing.T) {
 			t.Errorf("written\n%q, want\n%q", got, want)
 		}
 	})
+}
+
+// A line names its stream where there are several.
+func TestProgressNamed(t *testing.T) {
+	for named, want := range map[bool]string{false: "7 records, at ", true: "activity: 7 records, at "} {
+		var b strings.Builder
+		p := newProgress(&b)
+		p.terminal, p.named = true, named
+		p.show(collect.Progress{Stream: "activity", Records: 7})
+		if got := strings.TrimPrefix(b.String(), eraseLine); !strings.HasPrefix(got, want) {
+			t.Errorf("named %t: %q", named, got)
+		}
+	}
 }
 
 // Where nobody watches there is a line every ten seconds and nothing to draw

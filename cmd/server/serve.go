@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"cloud.google.com/go/firestore"
@@ -51,7 +52,7 @@ func serveCommand(ctx context.Context, con console) int {
 	if err != nil {
 		return reportFaults(ctx, log, err)
 	}
-	log.InfoContext(ctx, "serving", "version", version, "port", cfg.port, "bucket", cfg.bucket, "prefix", cfg.prefix,
+	log.InfoContext(ctx, "serving", "version", version, "port", cfg.port, "bucket", cfg.bucket, "prefix", strings.Join(cfg.folders(), ", "),
 		"project", cfg.project, "database", cfg.database, "auth_mode", string(cfg.auth.Mode))
 	if err := serve(ctx, listener, routes, log); err != nil {
 		log.ErrorContext(ctx, "serving ended", "error", err)
@@ -84,19 +85,20 @@ func cloudRoutes(ctx context.Context, cfg config, log *slog.Logger) (http.Handle
 	if err != nil {
 		return nil, err
 	}
-	c := newCollector(cfg, newStore(cfg), bucket, log)
+	streams := newStreams(cfg, newStore(cfg), bucket, log)
 	if cfg.stateKey != "" {
-		c.FirstMark = func(ctx context.Context) (time.Time, error) { return importState(ctx, bucket, cfg.stateKey) }
+		streams.Only(defaultLog.Name).Collectors[0].FirstMark = func(ctx context.Context) (time.Time, error) { return importState(ctx, bucket, cfg.stateKey) }
 	}
-	return handler.New(handler.Config{Collector: c, Auth: auth, Log: log, Version: version, Revision: cfg.revision}), nil
+	return handler.New(handler.Config{Streams: streams, Auth: auth, Log: log, Version: version, Revision: cfg.revision}), nil
 }
 
+// openBucket returns the bucket, whose prefix is yet to be said: it is a log's.
 func openBucket(ctx context.Context, cfg config) (*writer.GCS, error) {
 	client, err := storage.NewClient(ctx, storage.WithJSONReads())
 	if err != nil {
 		return nil, fmt.Errorf("credentials for Cloud Storage: %w", err)
 	}
-	return writer.NewGCS(client, cfg.bucket, cfg.prefix), nil
+	return writer.NewGCS(client, cfg.bucket, ""), nil
 }
 
 func newStore(cfg config) *store.Store {
@@ -113,17 +115,26 @@ func newStore(cfg config) *store.Store {
 	}, cfg.collection)
 }
 
-// placed is a bucket that leads to the places where earlier settings wrote.
+// placed is a bucket that leads to its places: the logs', and those where earlier
+// settings wrote.
 type placed[B any] interface {
 	collect.Bucket
 	At(writer.Place) B
 }
 
-func newCollector[B placed[B]](cfg config, s collect.Store, b B, log *slog.Logger) *collect.Collector {
-	return &collect.Collector{
-		Duo: newDuo(cfg, log), Store: s, Bucket: b, Logger: log, Config: cfg.collect,
-		At: func(p writer.Place) collect.Bucket { return b.At(p) },
+// newStreams returns the stream of each log. They share the clients.
+func newStreams[B placed[B]](cfg config, s collect.Store, b B, log *slog.Logger) *collect.Streams {
+	client := newDuo(cfg, log)
+	streams := &collect.Streams{Concurrency: cfg.concurrency}
+	for _, l := range cfg.logs {
+		place := b.Place()
+		place.Prefix = cfg.folder(l)
+		streams.Collectors = append(streams.Collectors, &collect.Collector{
+			Duo: client, Store: s, Bucket: b.At(place), Logger: log, Config: cfg.of(l),
+			At: func(p writer.Place) collect.Bucket { return b.At(p) },
+		})
 	}
+	return streams
 }
 
 func newDuo(cfg config, log *slog.Logger) *duo.Client {

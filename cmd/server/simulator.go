@@ -5,38 +5,57 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
+	"strings"
 	"time"
 
 	"duo-telephony-collector/internal/duo/duosim"
 )
 
-// simulator is a small company's Duo account: a record every 90 seconds on
-// average, of which one in 40 appears four minutes late. The records depend on
-// their time alone, so a later process sees the same ones.
+// simulator is a small company's Duo account: a telephony record every 90 seconds
+// on average, of which one in 40 appears four minutes late, and so on. The records
+// depend on their time alone, so a later process sees the same ones.
 var simulator = duosim.Config{
 	IKey: "DISIMULATEDACCOUNT00", SKey: "simulated-secret-key", Host: "api-simulated.duosecurity.com",
 	Generate: duosim.Generator{Seed: 1, PerHour: 40, LateOneIn: 40, LateBy: 4 * time.Minute},
+	GenerateFor: map[string]duosim.Generator{
+		"authentication": {Seed: 1, PerHour: 60, LateOneIn: 40, LateBy: 90 * time.Minute},
+		"activity":       {Seed: 1, PerHour: 15, LateOneIn: 40, LateBy: 4 * time.Minute},
+		"trust-monitor":  {Seed: 1, PerHour: 1, LateOneIn: 10, LateBy: 2 * time.Hour},
+	},
 }
 
-// namesDuo reports whether the environment names a real application of Duo's.
-func namesDuo(lookup func(string) (string, bool)) bool {
-	_, ikey := lookup("DUO_IKEY")
-	_, host := lookup("DUO_API_HOST")
-	_, key := lookup("DUO_SKEY")
-	_, file := lookup("DUO_SKEY_FILE")
-	return ikey && host && (key || file)
-}
+// duoVariables lead to an application of Duo's; the last one has two names.
+var duoVariables = [][]string{{"DUO_IKEY"}, {"DUO_API_HOST"}, {"DUO_SKEY", "DUO_SKEY_FILE"}}
 
-// simulateDuo starts the simulator, which ends with the process, and returns
-// the environment with the variables that lead to it.
-func simulateDuo(ctx context.Context, lookup func(string) (string, bool)) (func(string) (string, bool), error) {
+// withDuo returns the environment with the variables that lead to a Duo: the real
+// one's, if all of them are set; else the simulator's, which starts and ends with
+// the process. Of that one, simulated says so, and why; it is empty for the real one.
+func withDuo(ctx context.Context, lookup func(string) (string, bool)) (withDuo func(string) (string, bool), simulated string, err error) {
+	var set, unset []string
+	for _, names := range duoVariables {
+		i := slices.IndexFunc(names, func(name string) bool { _, ok := lookup(name); return ok })
+		if i < 0 {
+			unset = append(unset, names[0])
+		} else {
+			set = append(set, names[i])
+		}
+	}
+	switch {
+	case len(unset) == 0:
+		return lookup, "", nil
+	case len(set) == 0:
+		simulated = "a simulated Duo (set DUO_IKEY, DUO_SKEY and DUO_API_HOST for the real one)"
+	default:
+		simulated = fmt.Sprintf("a simulated Duo, in spite of %s (the real one needs %s, too)", strings.Join(set, " and "), strings.Join(unset, " and "))
+	}
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
-		return nil, fmt.Errorf("starting the Duo simulator: %w", err)
+		return nil, "", fmt.Errorf("starting the Duo simulator: %w", err)
 	}
 	go serve(context.WithoutCancel(ctx), listener, duosim.New(simulator), slog.Default())
 	return overlaid(lookup, map[string]string{
-		"DUO_IKEY": simulator.IKey, "DUO_SKEY": simulator.SKey, "DUO_API_HOST": simulator.Host,
+		"DUO_IKEY": simulator.IKey, "DUO_SKEY": simulator.SKey, "DUO_SKEY_FILE": "", "DUO_API_HOST": simulator.Host,
 		"DUO_API_URL": "http://" + listener.Addr().String(),
-	}), nil
+	}), simulated, nil
 }

@@ -10,22 +10,27 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"duo-telephony-collector/internal/audit"
 	"duo-telephony-collector/internal/collect"
+	"duo-telephony-collector/internal/duo"
 	"duo-telephony-collector/internal/store"
 	"duo-telephony-collector/internal/writer"
 )
 
-// verifyCommand compares the bucket with Duo, and changes neither.
+// verifyCommand compares the bucket with Duo. It changes neither.
 type verifyCommand struct {
+	log      string
 	from, to time.Time
 	json     bool
 	dir      string
 }
 
 func (c *verifyCommand) define(flags *flag.FlagSet) {
+	flags.StringVar(&c.log, "log", "", "compare this `LOG` of those in DUO_LOGS; with one there it may be left out")
 	flags.Func("from", "compare records from this RFC 3339 `TIME` on", instant(&c.from))
 	flags.Func("to", "compare records before this RFC 3339 `TIME`", instant(&c.to))
 	flags.BoolVar(&c.json, "json", false, "print the report as JSON")
@@ -36,6 +41,8 @@ func (c *verifyCommand) accept(args []string) error {
 	switch {
 	case len(args) > 0:
 		return unexpected(args)
+	case c.log != "" && !slices.ContainsFunc(duo.Logs, func(l duo.Log) bool { return l.Name == c.log }):
+		return fmt.Errorf("-log %q is no log of those that can be collected: DUO_LOGS names some", c.log)
 	case c.from.IsZero() || c.to.IsZero():
 		return errors.New("-from and -to are required, such as -from 2026-01-02T00:00:00Z -to 2026-01-03T00:00:00Z")
 	case !c.from.Before(c.to):
@@ -46,7 +53,7 @@ func (c *verifyCommand) accept(args []string) error {
 
 func (c *verifyCommand) run(ctx context.Context, con console) int {
 	shown := newProgress(con.err)
-	log := slog.New(newConsoleLog(shown, slog.LevelInfo))
+	log := slog.New(newConsoleLog(shown, slog.LevelInfo, dull))
 	collector, err := c.collector(ctx, con, log)
 	if err != nil {
 		return reportFaults(ctx, log, err)
@@ -54,7 +61,7 @@ func (c *verifyCommand) run(ctx context.Context, con console) int {
 	report, err := audit.Run(ctx, collector, c.from, c.to, shown.show)
 	shown.end()
 	if err != nil {
-		fmt.Fprintf(con.err, "nothing is verified: %v\n", err)
+		fmt.Fprintf(con.err, "verifying failed: %v\n", err)
 		return exitFailed
 	}
 	if err := c.write(con.out, report); err != nil {
@@ -87,15 +94,18 @@ func (c *verifyCommand) environment(ctx context.Context, con console) (func(stri
 		return nil, fmt.Errorf("-dir: %w: name the directory of server local", err)
 	}
 	lookup := localEnvironment(con.lookup)
-	if namesDuo(con.lookup) {
-		return lookup, nil
+	if c.log != "" { // whatever logs the directory has
+		lookup = overlaid(lookup, map[string]string{"DUO_LOGS": c.log})
 	}
-	fmt.Fprintln(con.err, "comparing with a simulated Duo (set DUO_IKEY, DUO_SKEY and DUO_API_HOST for the real one)")
-	return simulateDuo(ctx, lookup)
+	lookup, simulated, err := withDuo(ctx, lookup)
+	if simulated != "" {
+		fmt.Fprintln(con.err, "comparing with "+simulated)
+	}
+	return lookup, err
 }
 
-// collector returns what the audit is made with. Who may call the service is
-// of no interest to it.
+// collector returns the audit's collector. It does not need the configuration of
+// the service's callers.
 func (c *verifyCommand) collector(ctx context.Context, con console, log *slog.Logger) (*collect.Collector, error) {
 	lookup, err := c.environment(ctx, con)
 	if err != nil {
@@ -104,20 +114,36 @@ func (c *verifyCommand) collector(ctx context.Context, con console, log *slog.Lo
 	var cfg config
 	e := &env{lookup: lookup}
 	e.readDuo(&cfg)
+	e.readLogs(&cfg)
 	e.readStorage(&cfg)
 	e.readFirestore(&cfg)
 	e.readCollect(&cfg)
 	if err := e.err(); err != nil {
 		return nil, err
 	}
+	streams, err := c.streams(ctx, cfg, log)
+	if err != nil {
+		return nil, err
+	}
+	if c.log == "" && len(cfg.logs) == 1 {
+		return streams.Collectors[0], nil
+	}
+	if only := streams.Only(c.log); only != nil {
+		return only.Collectors[0], nil
+	}
+	return nil, fmt.Errorf("-log must name one of DUO_LOGS: %s", strings.Join(cfg.logNames(), ", "))
+}
+
+// streams are what wrote to the bucket.
+func (c *verifyCommand) streams(ctx context.Context, cfg config, log *slog.Logger) (*collect.Streams, error) {
 	if c.dir != "" {
-		return newCollector(cfg, store.NewBolt(filepath.Join(c.dir, "state.db"), nil), writer.NewDir(c.dir, cfg.prefix), log), nil
+		return newStreams(cfg, store.NewBolt(filepath.Join(c.dir, "state.db"), nil), writer.NewDir(c.dir, ""), log), nil
 	}
 	bucket, err := openBucket(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}
-	return newCollector(cfg, newStore(cfg), bucket, log), nil
+	return newStreams(cfg, newStore(cfg), bucket, log), nil
 }
 
 // write prints the report, as text or as one line of JSON.
@@ -133,7 +159,7 @@ func (c *verifyCommand) write(out io.Writer, r audit.Report) error {
 	}{r.Exact(), r, c.call(r)})
 }
 
-// call is how to have the service collect what is missing, "" if nothing is.
+// call is the command that collects what is missing, "" if nothing is.
 func (c *verifyCommand) call(r audit.Report) string {
 	if r.Backfill == nil {
 		return ""
@@ -142,6 +168,10 @@ func (c *verifyCommand) call(r audit.Report) string {
 	if c.dir != "" {
 		to = "http://127.0.0.1:8080/run"
 	}
-	return fmt.Sprintf(`curl -X POST %s -d '{"from":"%s","to":"%s"}'`, to,
+	log := ""
+	if c.log != "" {
+		log = fmt.Sprintf(`"log":"%s",`, c.log)
+	}
+	return fmt.Sprintf(`curl -X POST %s -d '{%s"from":"%s","to":"%s"}'`, to, log,
 		r.Backfill.From.Format(time.RFC3339Nano), r.Backfill.To.Format(time.RFC3339Nano))
 }

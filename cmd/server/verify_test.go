@@ -191,7 +191,7 @@ func TestVerifyFails(t *testing.T) {
 	if p.hasLogged("simulated") {
 		t.Errorf("a simulator is started beside a Duo that is set:\n%s", p.log)
 	}
-	if !p.hasLogged("nothing is verified: reading Duo's log: ") || !p.hasLogged("check DUO_IKEY") || p.out.String() != "" {
+	if !p.hasLogged("verifying failed: reading Duo's log: ") || !p.hasLogged("check DUO_IKEY") || p.out.String() != "" {
 		t.Errorf("it says\n%s%s", p.log, p.out)
 	}
 	simulated := t.TempDir()
@@ -229,6 +229,7 @@ func TestVerifyCommandLine(t *testing.T) {
 		"verify -from 2026-01-02T00:00:00Z": "-from and -to are required",
 		"verify -from yesterday -to 2026-01-03T00:00:00Z":                 `invalid value "yesterday" for flag -from: no RFC 3339 time`,
 		"verify -from 2026-01-03T00:00:00Z -to 2026-01-03T01:00:00+01:00": "-from must be before -to",
+		span + " -log sms":  `-log "sms" is no log`,
 		span + " extra":     `unexpected argument "extra"`,
 		span + " -x":        "flag provided but not defined: -x",
 		span + " -dir none": "name the directory of server local",
@@ -241,7 +242,7 @@ func TestVerifyCommandLine(t *testing.T) {
 	}
 	var out, errs bytes.Buffer
 	code := run(t.Context(), []string{"verify", "-h"}, console{lookup: lookupIn(nil), out: &out, err: &errs})
-	if code != exitOK || strings.Count(errs.String(), "\n  -") != 4 {
+	if code != exitOK || strings.Count(errs.String(), "\n  -") != 5 {
 		t.Errorf("exit code %d:\n%s", code, &errs)
 	}
 }
@@ -265,14 +266,14 @@ func TestAuditText(t *testing.T) {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 678_000_000, time.UTC)
 	copies := []audit.Copy{{Object: "gs://b/one", Line: 7}, {Object: "gs://b/two", Line: 1}}
 	a := audit.Report{
-		From: at.Truncate(time.Hour), To: at.Truncate(time.Hour).Add(time.Hour), Cut: []string{"to is T: because"}, Duo: 9, Bucket: 8, Objects: 2,
+		Log: stream, From: at.Truncate(time.Hour), To: at.Truncate(time.Hour).Add(time.Hour), Cut: []string{"to is T: because"}, Duo: 9, Bucket: 8, Objects: 2,
 		Missing:  audit.Faults{Count: 31, Records: make([]audit.Fault, 31)},
 		Doubled:  audit.Faults{Count: 1, Records: []audit.Fault{{ID: "d0d0", TS: &at, Copies: copies}}},
 		Altered:  audit.Faults{Count: 1, Records: []audit.Fault{{ID: "a b\x1b[1m", TS: &at, Copies: copies[:1]}}},
 		Foreign:  audit.Faults{Count: 1, Records: []audit.Fault{{ID: "f0f0", TS: &at, Copies: copies[1:]}}},
 		Backfill: &store.Span{From: at, To: at.Add(time.Millisecond)},
 	}
-	want := `compared     2026-01-02T03:00:00Z to 2026-01-02T04:00:00Z
+	want := `compared     telephony, 2026-01-02T03:00:00Z to 2026-01-02T04:00:00Z
              to is T: because
 at Duo       9 records
 in bucket    8 records, 2 objects read
@@ -295,15 +296,15 @@ foreign      1: in an object that has lost its metadata
   f0f0  2026-01-02T03:04:05.678Z
     gs://b/two line 1
 
-An object loses its metadata where it is downloaded and uploaded again. A
-backfill that meets it fails: docs/operations.md, "Is everything there?".
+An object loses its metadata if it is downloaded and uploaded again. A backfill
+that finds it fails: docs/operations.md, "Is everything there?".
 
 This collects what is missing, and nothing that is there:
 
   curl -X POST "$URL/run" -H "Authorization: Bearer $TOKEN" -d '{"from":"2026-01-02T03:04:05.678Z","to":"2026-01-02T03:04:05.679Z"}'
 
-Where the feed deletes objects after transfer, verify cannot tell a record that
-was transferred from one that is missing: collected again, it is there twice.
+If the feed deletes objects after transfer, verify can't tell a transferred record
+from a missing one. Collected again, a transferred one is there twice.
 `
 	if diff := cmp.Diff(want, auditText(a, (&verifyCommand{}).call(a))); diff != "" {
 		t.Errorf("report (-want +got):\n%s", diff)

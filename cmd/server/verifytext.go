@@ -9,14 +9,14 @@ import (
 	"duo-telephony-collector/internal/audit"
 )
 
-// maxShown is how many faults of a kind the text names, and copies of each.
+// maxShown is how many faults of each kind the text names, and how many copies of
+// each fault.
 const maxShown = 20
 
-// auditText is the report for people. It tells ids and places, and nothing
-// else of what a record says.
+// auditText is the report for people. It has nothing of a record but id and time.
 func auditText(r audit.Report, call string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "compared     %s to %s\n", r.From.Format(time.RFC3339Nano), r.To.Format(time.RFC3339Nano))
+	fmt.Fprintf(&b, "compared     %s, %s to %s\n", r.Log, r.From.Format(time.RFC3339Nano), r.To.Format(time.RFC3339Nano))
 	for _, cut := range r.Cut {
 		fmt.Fprintf(&b, "             %s\n", cut)
 	}
@@ -48,13 +48,13 @@ func auditText(r audit.Report, call string) string {
 }
 
 const foreignNote = `
-An object loses its metadata where it is downloaded and uploaded again. A
-backfill that meets it fails: docs/operations.md, "Is everything there?".
+An object loses its metadata if it is downloaded and uploaded again. A backfill
+that finds it fails: docs/operations.md, "Is everything there?".
 `
 
 const missingNote = `
-Where the feed deletes objects after transfer, verify cannot tell a record that
-was transferred from one that is missing: collected again, it is there twice.
+If the feed deletes objects after transfer, verify can't tell a transferred record
+from a missing one. Collected again, a transferred one is there twice.
 `
 
 func writeFaults(b *strings.Builder, f audit.Faults) {
@@ -80,7 +80,7 @@ func writeFaults(b *strings.Builder, f audit.Faults) {
 	}
 }
 
-// shownID keeps what an id can do to a terminal, or to the eye, to itself.
+// shownID quotes an id that could confuse a terminal or a reader.
 func shownID(id string) string {
 	if id == "" {
 		return "(no id)"

@@ -1,16 +1,25 @@
 # Each policy says what is wrong, the one next step, and where to read on. Where
 # a metric of metrics.tf is asked it is in PromQL: a threshold on a metric that
 # is minutes old is refused, and silence since the beginning would not count.
+# What concerns a stream fires for each stream by itself, and names it.
 
 locals {
   user_metric = "logging_googleapis_com:user_${local.prefix}"
-  silence     = 3 * var.interval_minutes
-  channels    = [for c in google_monitoring_notification_channel.email : c.id]
+  # At least 5 minutes: a metric can be that far behind its log.
+  interval = max(var.interval_minutes, 5)
+  # A stream without a complete run has no series, like one that never ran, and
+  # would be left out: it counts as 0.
+  complete_runs = join(" or ", concat(
+    ["sum by (stream) (increase(${local.user_metric}_runs{monitored_resource=\"cloud_run_revision\",outcome=\"complete\",stream=~\"${local.streams}\"}[${2 * local.interval}m]))"],
+    [for log in local.logs : "label_replace(vector(0), \"stream\", \"${log}\", \"\", \"\")"],
+  ))
+  channels = [for c in google_monitoring_notification_channel.email : c.id]
 }
 
 resource "google_monitoring_notification_channel" "email" {
   for_each = var.alert_emails
 
+  project      = var.project
   display_name = each.value
   type         = "email"
   labels       = { email_address = each.value }
@@ -19,29 +28,33 @@ resource "google_monitoring_notification_channel" "email" {
 }
 
 resource "google_monitoring_alert_policy" "no_complete_run" {
+  project               = var.project
   display_name          = "${local.service}: no complete run"
   severity              = "CRITICAL"
   combiner              = "OR"
   notification_channels = local.channels
 
   conditions {
-    display_name = "No complete run for ${local.silence} minutes"
+    display_name = "No complete run of a stream for ${3 * local.interval} minutes"
     condition_prometheus_query_language {
-      query                     = "(sum(increase(${local.user_metric}_runs{monitored_resource=\"cloud_run_revision\",outcome=\"complete\"}[${local.silence}m])) or vector(0)) < 0.5"
-      duration                  = "300s"
+      query = "(${local.complete_runs}) < 0.5"
+      # Two intervals back and one of waiting make three. The waiting gives a new
+      # stream, and a new metric, time for the first tick.
+      duration                  = "${60 * local.interval}s"
       evaluation_interval       = "60s"
       disable_metric_validation = true
     }
   }
 
   documentation {
-    content = "No run has caught up for three intervals. Next: read the outcome and reason of the last runs in the service's log. ${var.runbook_url}#no-complete-run"
+    content = "No run of the stream $${metric_or_resource.label.stream} has caught up for three intervals. Next: read the outcome and reason of its last runs in the service's log. ${var.runbook_url}#no-complete-run"
   }
 
   depends_on = [google_logging_metric.runs]
 }
 
 resource "google_monitoring_alert_policy" "lag" {
+  project               = var.project
   display_name          = "${local.service}: lag"
   severity              = "WARNING"
   combiner              = "OR"
@@ -50,7 +63,8 @@ resource "google_monitoring_alert_policy" "lag" {
   conditions {
     display_name = "A run ended more than ${var.lag_alert_seconds} s behind"
     condition_matched_log {
-      filter = "${local.run_line} AND jsonPayload.lag_seconds>${var.lag_alert_seconds}"
+      filter           = "${local.run_line} AND jsonPayload.lag_seconds>${var.lag_alert_seconds}"
+      label_extractors = local.stream_label
     }
   }
   alert_strategy {
@@ -61,13 +75,14 @@ resource "google_monitoring_alert_policy" "lag" {
   }
 
   documentation {
-    content = "Records reach the bucket late. Next: see in the last runs' reason whether the budget or Duo's rate limit ends them. ${var.runbook_url}#lag"
+    content = "Records of the stream $${log.extracted_label.stream} reach the bucket late. Next: see in its last runs' reason whether the budget or Duo's rate limit ends them. ${var.runbook_url}#lag"
   }
 
   depends_on = [google_project_service.this]
 }
 
 resource "google_monitoring_alert_policy" "act" {
+  project               = var.project
   display_name          = "${local.service}: a person must act"
   severity              = "CRITICAL"
   combiner              = "OR"
@@ -77,7 +92,8 @@ resource "google_monitoring_alert_policy" "act" {
     display_name = "An ERROR of the service"
     condition_matched_log {
       # A gap has an alert of its own.
-      filter = "${local.log} AND severity>=ERROR AND NOT jsonPayload.message=~\"^records lost:\""
+      filter           = "${local.log} AND severity>=ERROR AND NOT jsonPayload.message=~\"^records lost:\""
+      label_extractors = local.stream_label # empty where the ERROR is not a run's
     }
   }
   alert_strategy {
@@ -88,13 +104,14 @@ resource "google_monitoring_alert_policy" "act" {
   }
 
   documentation {
-    content = "No run can succeed until somebody does what the line asks for. Next: read its reason, it names the credential, permission or setting. ${var.runbook_url}#a-person-must-act"
+    content = "No run of the stream $${log.extracted_label.stream} can succeed until somebody does what the line asks for. Next: read its reason, it names the credential, permission or setting. ${var.runbook_url}#a-person-must-act"
   }
 
   depends_on = [google_project_service.this]
 }
 
 resource "google_monitoring_alert_policy" "gap" {
+  project               = var.project
   display_name          = "${local.service}: gap"
   severity              = "CRITICAL"
   combiner              = "OR"
@@ -103,7 +120,8 @@ resource "google_monitoring_alert_policy" "gap" {
   conditions {
     display_name = "Duo did not show records that it has, or had"
     condition_matched_log {
-      filter = "${local.run_line} AND jsonPayload.gap_from:*"
+      filter           = "${local.run_line} AND jsonPayload.gap_from:*"
+      label_extractors = local.stream_label
     }
   }
   alert_strategy {
@@ -114,13 +132,14 @@ resource "google_monitoring_alert_policy" "gap" {
   }
 
   documentation {
-    content = "Records between gap_from and gap_to are missing. With gap_missing 0 nothing ran for 179 days, and Duo has deleted them; with another number Duo counted so many more than it showed. Next: note the range; then find out why nobody saw the other alerts, or collect the range again a day later. ${var.runbook_url}#gap"
+    content = "Records of the stream $${log.extracted_label.stream} between gap_from and gap_to are missing. With gap_missing 0 nothing ran for 179 days, and Duo has deleted them; with another number Duo counted so many more than it showed. Next: note the range; then find out why nobody saw the other alerts, or collect the range again a day later. ${var.runbook_url}#gap"
   }
 
   depends_on = [google_project_service.this]
 }
 
 resource "google_monitoring_alert_policy" "dead_letters" {
+  project               = var.project
   display_name          = "${local.service}: dead letters"
   severity              = "WARNING"
   combiner              = "OR"
@@ -146,6 +165,7 @@ resource "google_monitoring_alert_policy" "dead_letters" {
 }
 
 resource "google_monitoring_alert_policy" "refused" {
+  project               = var.project
   display_name          = "${local.service}: refused callers"
   severity              = "WARNING"
   combiner              = "OR"

@@ -1,6 +1,7 @@
 # What cloudbuild.yaml runs as, where its source and its images go.
 
 resource "google_service_account" "build" {
+  project      = var.project
   account_id   = "${var.name}-build"
   display_name = "Builds and deploys ${local.service}"
 
@@ -8,6 +9,7 @@ resource "google_service_account" "build" {
 }
 
 resource "google_artifact_registry_repository" "images" {
+  project       = var.project
   repository_id = var.name
   location      = var.region
   format        = "DOCKER"
@@ -32,10 +34,12 @@ resource "google_artifact_registry_repository" "images" {
 }
 
 resource "google_storage_bucket" "source" {
+  project                     = var.project
   name                        = "${var.project}-${var.name}-build"
   location                    = var.region
   uniform_bucket_level_access = true
   public_access_prevention    = "enforced"
+  force_destroy               = true # copies of the repository
 
   lifecycle_rule {
     action {
@@ -56,6 +60,7 @@ resource "google_storage_bucket_iam_member" "build" {
 }
 
 resource "google_artifact_registry_repository_iam_member" "build" {
+  project    = var.project
   repository = google_artifact_registry_repository.images.name
   location   = var.region
   role       = "roles/artifactregistry.writer"
@@ -64,6 +69,7 @@ resource "google_artifact_registry_repository_iam_member" "build" {
 
 # On this service alone; developer could not set the invoker check.
 resource "google_cloud_run_v2_service_iam_member" "build" {
+  project  = var.project
   name     = google_cloud_run_v2_service.this.name
   location = var.region
   role     = "roles/run.admin"

@@ -3,7 +3,8 @@ resource "google_firestore_database" "this" {
   name                    = local.database
   location_id             = coalesce(var.firestore_location, var.region)
   type                    = "FIRESTORE_NATIVE"
-  delete_protection_state = "DELETE_PROTECTION_ENABLED"
+  delete_protection_state = var.allow_destroy ? "DELETE_PROTECTION_DISABLED" : "DELETE_PROTECTION_ENABLED"
+  deletion_policy         = var.allow_destroy ? "DELETE" : "ABANDON"
 
   depends_on = [google_project_service.this]
 }

@@ -7,6 +7,16 @@ locals {
   database   = coalesce(var.firestore_database, var.name)
   collection = "duo-telephony-collector"
 
+  # Every log that Duo has, with SecOps' type for it.
+  log_types = {
+    activity       = "DUO_ACTIVITY"
+    authentication = "DUO_AUTH"
+    telephony      = "DUO_TELEPHONY"
+    trust-monitor  = "DUO_TRUST_MONITOR"
+  }
+  logs    = contains(var.logs, "all") ? keys(local.log_types) : sort(var.logs)
+  folders = { for log in local.logs : log => replace(var.gcs_prefix, "{log}", log) }
+
   # The one of the service's two addresses that is known before it exists. It is
   # the audience too, so that Cloud Run's own check accepts the same id tokens.
   url      = "https://${local.service}-${data.google_project.this.number}.${var.region}.run.app"

@@ -4,6 +4,7 @@
 resource "google_compute_network" "egress" {
   count = var.static_egress ? 1 : 0
 
+  project                 = var.project
   name                    = var.name
   auto_create_subnetworks = false
 
@@ -13,6 +14,7 @@ resource "google_compute_network" "egress" {
 resource "google_compute_subnetwork" "egress" {
   count = var.static_egress ? 1 : 0
 
+  project                  = var.project
   name                     = var.name
   region                   = var.region
   network                  = google_compute_network.egress[0].id
@@ -23,8 +25,9 @@ resource "google_compute_subnetwork" "egress" {
 resource "google_compute_address" "egress" {
   count = var.static_egress ? 1 : 0
 
-  name   = var.name
-  region = var.region
+  project = var.project
+  name    = var.name
+  region  = var.region
 
   depends_on = [google_project_service.this]
 }
@@ -32,6 +35,7 @@ resource "google_compute_address" "egress" {
 resource "google_compute_router" "egress" {
   count = var.static_egress ? 1 : 0
 
+  project = var.project
   name    = var.name
   region  = var.region
   network = google_compute_network.egress[0].id
@@ -40,6 +44,7 @@ resource "google_compute_router" "egress" {
 resource "google_compute_router_nat" "egress" {
   count = var.static_egress ? 1 : 0
 
+  project                            = var.project
   name                               = var.name
   region                             = var.region
   router                             = google_compute_router.egress[0].name

@@ -3,9 +3,14 @@ output "url" {
   value       = local.url
 }
 
+output "feeds" {
+  description = "What each log's SecOps feed reads: the URI, with the closing slash that it needs, and the log type. Its form asks for them, where secops is not set."
+  value       = local.feeds
+}
+
 output "feed_uri" {
-  description = "What the SecOps feed's form asks for, with the closing slash that it needs."
-  value       = "gs://${google_storage_bucket.objects.name}/${var.gcs_prefix == "" ? "" : "${var.gcs_prefix}/"}"
+  description = "The URI of the only feed; null with several."
+  value       = length(local.logs) == 1 ? local.feeds[local.logs[0]].uri : null
 }
 
 output "curl" {

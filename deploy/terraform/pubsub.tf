@@ -3,6 +3,7 @@ locals {
 }
 
 resource "google_service_account" "push" {
+  project      = var.project
   account_id   = "${var.name}-push"
   display_name = "Pub/Sub's pushes to ${local.service}"
 
@@ -19,12 +20,14 @@ resource "google_service_account_iam_member" "push_token" {
 }
 
 resource "google_pubsub_topic" "tick" {
-  name = "${var.name}-tick"
+  project = var.project
+  name    = "${var.name}-tick"
 
   depends_on = [google_project_service.this]
 }
 
 resource "google_cloud_scheduler_job" "tick" {
+  project     = var.project
   name        = "${var.name}-tick"
   region      = var.region
   schedule    = var.schedule
@@ -38,6 +41,7 @@ resource "google_cloud_scheduler_job" "tick" {
 }
 
 resource "google_pubsub_subscription" "push" {
+  project              = var.project
   name                 = "${var.name}-push"
   topic                = google_pubsub_topic.tick.id
   ack_deadline_seconds = local.timeout_seconds
@@ -71,13 +75,15 @@ resource "google_pubsub_subscription" "push" {
 }
 
 resource "google_pubsub_topic" "dead" {
-  name = "${var.name}-dead"
+  project = var.project
+  name    = "${var.name}-dead"
 
   depends_on = [google_project_service.this]
 }
 
 # Without a subscription what goes to the topic is gone.
 resource "google_pubsub_subscription" "dead" {
+  project                    = var.project
   name                       = "${var.name}-dead"
   topic                      = google_pubsub_topic.dead.id
   message_retention_duration = "604800s"
@@ -88,12 +94,14 @@ resource "google_pubsub_subscription" "dead" {
 }
 
 resource "google_pubsub_topic_iam_member" "dead" {
-  topic  = google_pubsub_topic.dead.id
-  role   = "roles/pubsub.publisher"
-  member = local.pubsub_agent
+  project = var.project
+  topic   = google_pubsub_topic.dead.id
+  role    = "roles/pubsub.publisher"
+  member  = local.pubsub_agent
 }
 
 resource "google_pubsub_subscription_iam_member" "dead" {
+  project      = var.project
   subscription = google_pubsub_subscription.push.id
   role         = "roles/pubsub.subscriber"
   member       = local.pubsub_agent

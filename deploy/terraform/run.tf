@@ -1,19 +1,29 @@
 locals {
+  # The image that comes first answers 200 to whatever it gets: no push may reach it.
+  built = google_cloud_run_v2_service.this.template[0].containers[0].image != var.image
+
   # In cloudrun-iam Cloud Run lets these through. In verify nobody needs a role.
-  invokers = var.auth_mode == "verify" ? {} : merge({
+  invokers = { for key, member in merge({
     push    = google_service_account.push.member
     invoker = google_service_account.invoker.member
     build   = google_service_account.build.member # its smoke request
-  }, { for c in var.callers : c => "serviceAccount:${c}" })
+  }, { for c in var.callers : c => "serviceAccount:${c}" }) : key => member if var.auth_mode == "cloudrun-iam" && (local.built || key != "push") }
 
   callers = concat([google_service_account.push.email, google_service_account.invoker.email], sort(var.callers))
 
+  # A telephony run needs 40 MiB (docs/performance.md). Several logs run side by
+  # side, and an authentication is ten times as long as a call.
+  memory_mib = length(local.logs) == 1 ? 256 : 512
+
   environment = merge(var.settings, {
-    DUO_IKEY             = var.duo_ikey
-    DUO_API_HOST         = var.duo_api_host
-    DUO_SKEY_FILE        = "/secrets/duo/skey"
-    GCS_BUCKET           = google_storage_bucket.objects.name
-    GCS_PREFIX           = var.gcs_prefix
+    DUO_LOGS      = join(",", local.logs)
+    DUO_IKEY      = var.duo_ikey
+    DUO_API_HOST  = var.duo_api_host
+    DUO_SKEY_FILE = "/secrets/duo/skey"
+    GCS_BUCKET    = google_storage_bucket.objects.name
+    # With one log there is no {log} left: an image older than DUO_LOGS would take
+    # it for a folder's name.
+    GCS_PREFIX           = length(local.logs) == 1 ? local.folders[local.logs[0]] : var.gcs_prefix
     FIRESTORE_PROJECT    = var.project
     FIRESTORE_DATABASE   = google_firestore_database.this.name
     FIRESTORE_COLLECTION = local.collection
@@ -22,10 +32,12 @@ locals {
     ALLOWED_CALLERS      = join(",", local.callers)
     RUN_BUDGET           = "${var.run_budget_seconds}s"
     INITIAL_LOOKBACK     = "${var.initial_lookback_hours}h"
+    GOMEMLIMIT           = "${floor(0.8 * local.memory_mib)}MiB" # leaves room for what is not on Go's heap
   })
 }
 
 resource "google_service_account" "run" {
+  project      = var.project
   account_id   = "${var.name}-run"
   display_name = "The service: ${local.service}"
 
@@ -34,6 +46,7 @@ resource "google_service_account" "run" {
 
 # People impersonate it to trigger by hand.
 resource "google_service_account" "invoker" {
+  project      = var.project
   account_id   = "${var.name}-invoker"
   display_name = "Manual calls of ${local.service}"
 
@@ -49,18 +62,19 @@ resource "google_service_account_iam_member" "operator" {
 }
 
 resource "google_cloud_run_v2_service" "this" {
-  name                 = local.service
-  location             = var.region
-  ingress              = var.ingress == "internal" ? "INGRESS_TRAFFIC_INTERNAL_ONLY" : "INGRESS_TRAFFIC_ALL"
-  invoker_iam_disabled = var.auth_mode == "verify" # once, see lifecycle
-  deletion_protection  = false                     # it keeps nothing
+  project             = var.project
+  name                = local.service
+  location            = var.region
+  ingress             = var.ingress == "internal" ? "INGRESS_TRAFFIC_INTERNAL_ONLY" : "INGRESS_TRAFFIC_ALL"
+  deletion_protection = false # it keeps nothing
 
   template {
     service_account = google_service_account.run.email
     timeout         = "${local.timeout_seconds}s"
 
     # More than one request, so that the service itself can answer "busy"; else
-    # Cloud Run would refuse with 429, which Pub/Sub counts as a failure.
+    # Cloud Run would refuse with 429, which Pub/Sub counts as a failure. Further
+    # logs need no more requests: one push runs them all.
     max_instance_request_concurrency = 8
     scaling {
       max_instance_count = 2
@@ -78,7 +92,7 @@ resource "google_cloud_run_v2_service" "this" {
       }
 
       resources {
-        limits   = { cpu = "1", memory = "256Mi" }
+        limits   = { cpu = "1", memory = "${local.memory_mib}Mi" }
         cpu_idle = true # no work is done between requests
       }
 
@@ -105,7 +119,8 @@ resource "google_cloud_run_v2_service" "this" {
   lifecycle {
     # What Cloud Build's deployments set: the image, and the secret key's mount,
     # which Cloud Run refuses while the secret has no version. The invoker check
-    # too: only who sees which revisions can be reached may switch it off.
+    # too: only who sees which revisions can be reached may switch it off. Until
+    # the first build does, nobody without a role gets through.
     ignore_changes = [
       client, client_version, traffic, invoker_iam_disabled,
       template[0].annotations, template[0].labels, template[0].volumes,
@@ -114,7 +129,7 @@ resource "google_cloud_run_v2_service" "this" {
 
     # The plan knows how the check is: nothing here changes it.
     postcondition {
-      condition     = var.auth_mode == "verify" || !self.invoker_iam_disabled
+      condition     = var.auth_mode == "verify" || !coalesce(self.invoker_iam_disabled, false)
       error_message = "With auth_mode = cloudrun-iam everybody would get in: Cloud Run's invoker check is off. Switch it on first: gcloud run services update ${local.service} --region=${var.region} --project=${var.project} --invoker-iam-check"
     }
   }
@@ -130,6 +145,7 @@ resource "google_cloud_run_v2_service" "this" {
 resource "google_cloud_run_v2_service_iam_member" "invoker" {
   for_each = local.invokers
 
+  project  = var.project
   name     = google_cloud_run_v2_service.this.name
   location = var.region
   role     = "roles/run.invoker"

@@ -4,6 +4,7 @@
 #   gcloud secrets versions add NAME-skey --data-file=-
 
 resource "google_secret_manager_secret" "skey" {
+  project   = var.project
   secret_id = "${var.name}-skey"
 
   replication {
@@ -14,6 +15,7 @@ resource "google_secret_manager_secret" "skey" {
 }
 
 resource "google_secret_manager_secret_iam_member" "run" {
+  project   = var.project
   secret_id = google_secret_manager_secret.skey.id
   role      = "roles/secretmanager.secretAccessor"
   member    = google_service_account.run.member

@@ -1,9 +1,10 @@
 resource "google_storage_bucket" "objects" {
+  project                     = var.project
   name                        = local.bucket
   location                    = coalesce(var.bucket_location, var.region)
   uniform_bucket_level_access = true
   public_access_prevention    = "enforced"
-  force_destroy               = false
+  force_destroy               = var.allow_destroy
 
   versioning {
     enabled = false
@@ -36,7 +37,10 @@ resource "google_storage_bucket_iam_member" "run" {
 
 # The feed looks at the bucket itself too.
 resource "google_storage_bucket_iam_member" "feed" {
-  for_each = var.feed_account == null ? toset([]) : toset(["roles/storage.objectViewer", "roles/storage.legacyBucketReader"])
+  for_each = toset(var.feed_account == null ? [] : [
+    "roles/storage.objectViewer",
+    local.feed_deletion == "NEVER" ? "roles/storage.legacyBucketReader" : "roles/storage.legacyBucketWriter",
+  ])
 
   bucket = google_storage_bucket.objects.name
   role   = each.value

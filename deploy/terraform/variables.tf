@@ -27,6 +27,16 @@ variable "duo_api_host" {
   }
 }
 
+variable "logs" {
+  description = "Duo's logs to collect, each with a feed of its own: telephony, authentication, activity, trust-monitor, or all."
+  type        = set(string)
+  default     = ["telephony"]
+  validation {
+    condition     = length(var.logs) > 0 && length(setsubtract(var.logs, concat(keys(local.log_types), ["all"]))) == 0
+    error_message = "At least one of ${join(", ", keys(local.log_types))}, or all."
+  }
+}
+
 variable "region" {
   description = "Region of the service, the schedule, the images and, unless they say otherwise, bucket and database."
   type        = string
@@ -65,12 +75,20 @@ variable "bucket_location" {
 }
 
 variable "gcs_prefix" {
-  description = "Folder of the objects; empty is the bucket's root."
+  description = "Folder of the objects, {log} being replaced by the log's name; empty is the bucket's root."
   type        = string
-  default     = "duo-telephony"
+  default     = "duo-{log}"
   validation {
     condition     = var.gcs_prefix == trim(var.gcs_prefix, "/") && !strcontains(var.gcs_prefix, "//")
     error_message = "No slash at either end and no empty folder name: SecOps feeds can't read one."
+  }
+  validation {
+    condition     = !can(regex("[{}]", replace(var.gcs_prefix, "{log}", "")))
+    error_message = "{log} is the only placeholder."
+  }
+  validation {
+    condition     = length(local.logs) == 1 || strcontains(var.gcs_prefix, "{log}")
+    error_message = "With several logs it must hold {log}: a feed takes all that is in a folder for one log type."
   }
 }
 
@@ -100,6 +118,12 @@ variable "firestore_location" {
   default     = null
 }
 
+variable "allow_destroy" {
+  description = "Let terraform destroy delete the bucket with all its objects, and the database with the cursors. Apply it before you destroy."
+  type        = bool
+  default     = false
+}
+
 variable "schedule" {
   description = "When to collect, in cron's form."
   type        = string
@@ -121,11 +145,12 @@ variable "time_zone" {
 }
 
 variable "interval_minutes" {
-  description = "Longest time between two ticks of the schedule. Three of them without a complete run raise an alert."
+  description = "Longest time between two ticks of the schedule. Three of them without a complete run of a log raise an alert."
   type        = number
   default     = 15
   validation {
-    # Three intervals must fit into what an alert can look back, a day.
+    # The alert looks back two of them and waits one more; it can do so for a
+    # day and an hour.
     condition     = var.interval_minutes >= 1 && var.interval_minutes <= 480 && var.interval_minutes == floor(var.interval_minutes)
     error_message = "From 1 to 480 minutes."
   }
@@ -161,14 +186,15 @@ variable "settings" {
   default     = {}
   validation {
     condition = length(setsubtract(keys(var.settings), [
-      "COMPRESSION", "ENRICH", "INGEST_DELAY", "LOG_LEVEL", "MAX_ITERATIONS", "MAX_WINDOW", "OVERLAP", "PAGE_INTERVAL", "STATE_KEY",
+      "COMPRESSION", "CONCURRENCY", "ENRICH", "INGEST_DELAY", "LOG_LEVEL", "MAX_ITERATIONS", "MAX_WINDOW", "OVERLAP", "OVERLAP_ACTIVITY",
+      "OVERLAP_AUTHENTICATION", "OVERLAP_TELEPHONY", "OVERLAP_TRUST_MONITOR", "PAGE_INTERVAL", "STATE_KEY",
     ])) == 0
-    error_message = "COMPRESSION, ENRICH, INGEST_DELAY, LOG_LEVEL, MAX_ITERATIONS, MAX_WINDOW, OVERLAP, PAGE_INTERVAL and STATE_KEY. The others follow from other variables."
+    error_message = "COMPRESSION, CONCURRENCY, ENRICH, INGEST_DELAY, LOG_LEVEL, MAX_ITERATIONS, MAX_WINDOW, OVERLAP, OVERLAP_<LOG>, PAGE_INTERVAL and STATE_KEY. The others follow from other variables."
   }
 }
 
 variable "auth_mode" {
-  description = "AUTH_MODE: verify checks id tokens in the service, made without Cloud Run's invoker check; cloudrun-iam relies on that check. To change it later see docs/operations.md, \"Who checks id tokens\"."
+  description = "AUTH_MODE: verify checks id tokens in the service, made without Cloud Run's invoker check; cloudrun-iam relies on that check, and needs a second apply after the first build. To change it later see docs/operations.md, \"Who checks id tokens\"."
   type        = string
   default     = "verify"
   validation {
@@ -213,8 +239,32 @@ variable "callers" {
   }
 }
 
+variable "secops" {
+  description = <<-EOT
+    The SecOps instance that gets a feed for each log: its project, location and instance (the customer's id); null is no feed.
+    event_driven: the bucket tells SecOps of each new object, within seconds; false has it look every so often. delete_after_transfer
+    weakens promise 2: a record can be delivered twice, where an object is deleted before its commit or a range is collected again.
+  EOT
+  type = object({
+    project               = string
+    location              = string
+    instance              = string
+    event_driven          = optional(bool, true)
+    delete_after_transfer = optional(bool, false)
+  })
+  default = null
+  validation {
+    condition     = var.secops == null || can(regex("^[a-z][a-z0-9-]{4,28}[a-z0-9] [a-z][a-z0-9-]+ [0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$", "${var.secops.project} ${var.secops.location} ${var.secops.instance}"))
+    error_message = "The project's id, a location such as us or europe-west2, and the instance's id, which is a UUID."
+  }
+  validation {
+    condition     = var.secops == null || var.feed_account != null
+    error_message = "Set feed_account too, which may read the bucket before the feed is made: README.md (\"The feed\") has the line that asks SecOps for it."
+  }
+}
+
 variable "feed_account" {
-  description = "E-mail address of the service account that the form of the SecOps feed shows; null until there is one."
+  description = "E-mail address of the service account that SecOps reads the bucket as; null until there is a feed."
   type        = string
   default     = null
   validation {
@@ -255,7 +305,7 @@ variable "runbook_url" {
 }
 
 variable "image" {
-  description = "Image of the service until Cloud Build deploys the first one."
+  description = "Image of the service until Cloud Build deploys the first one. Later Terraform leaves the image alone."
   type        = string
   default     = "us-docker.pkg.dev/cloudrun/container/hello"
 }

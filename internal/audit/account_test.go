@@ -11,7 +11,7 @@ import (
 	"sync"
 )
 
-// account is a Duo that answers as a test wants. It checks no signature.
+// account is a Duo account that answers as a test wants, and checks no signature.
 type account struct {
 	limit int                      // most records in a page
 	habit func(q asked, p *answer) // changes an answer
@@ -28,8 +28,7 @@ type asked struct {
 	n        int // it is the nth
 }
 
-// answer is a page. Of an ordinary one the offset is its last record's, and the
-// total exact.
+// answer is a page. By default its offset is the last record's and its total exact.
 type answer struct {
 	items  []string
 	next   string // JSON
@@ -84,7 +83,7 @@ func parse(q url.Values) asked {
 	return a
 }
 
-// page is the ordinary answer. An offset is how many records it leads past.
+// page is the default answer. An offset is the number of records before it.
 func (a *account) page(q asked) answer {
 	from, _ := slices.BinarySearchFunc(a.log, q.min, func(e event, ms int64) int { return int(e.at.UnixMilli() - ms) })
 	to, _ := slices.BinarySearchFunc(a.log, q.max+1, func(e event, ms int64) int { return int(e.at.UnixMilli() - ms) })
@@ -108,14 +107,14 @@ func (a *account) page(q asked) answer {
 	return p
 }
 
-// requests returns how many there were so far.
+// requests returns the number of requests so far.
 func (a *account) requests() []asked {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return slices.Clone(a.asked)
 }
 
-// quote is a text as JSON.
+// quote returns a text as JSON.
 func quote(s string) string {
 	b, err := json.Marshal(s)
 	if err != nil {

@@ -19,7 +19,7 @@ import (
 	"duo-telephony-collector/internal/writer"
 )
 
-// simulated returns a world whose Duo is the simulator, at this time.
+// simulated returns a world with the simulator as Duo, at the current time.
 func simulated(t *testing.T, cfg duosim.Config) (*world, *duosim.Sim) {
 	t.Helper()
 	w := newWorld(t, time.Now().UTC().Truncate(time.Second), nil)
@@ -36,8 +36,8 @@ func add(sim *duosim.Sim, events ...event) {
 	}
 }
 
-// tampered is a bucket whose objects are not quite what was put there: each
-// line, counted from 1, becomes those that change returns.
+// tampered is a bucket that replaces each line, numbered from 1, by what change
+// returns.
 type tampered struct {
 	collect.Bucket
 	change func(n int, line string) []string
@@ -56,8 +56,7 @@ func (b *tampered) Put(ctx context.Context, o writer.Object) (*writer.Object, er
 	return b.Bucket.Put(ctx, o)
 }
 
-// TestAudit finds one record of each kind of fault among many that a run has
-// delivered.
+// TestAudit finds one fault of each kind among many delivered records.
 func TestAudit(t *testing.T) {
 	t.Parallel()
 	const n = 20_000
@@ -100,7 +99,7 @@ func TestAudit(t *testing.T) {
 	}
 }
 
-// odd are records with and without what an audit goes by.
+// odd are records with and without id and time.
 func odd() []event {
 	events := spread(8, afternoon.Add(-3*time.Hour), time.Minute)
 	for i, raw := range []string{
@@ -118,7 +117,7 @@ func odd() []event {
 	return events
 }
 
-// TestPlanted plants one fault among few records, odd ones among them.
+// TestPlanted plants one fault among a few records, some of them odd.
 func TestPlanted(t *testing.T) {
 	t.Parallel()
 	one := func(n int, lines ...string) map[int][]string { return map[int][]string{n: lines} }
@@ -194,8 +193,8 @@ func TestPlanted(t *testing.T) {
 	}
 }
 
-// TestIdentity compares records of which a run that goes by the id alone, or by
-// the enriched line, takes two for one.
+// TestIdentity compares records that identity by the id alone, or by the enriched
+// line, would confuse.
 func TestIdentity(t *testing.T) {
 	t.Parallel()
 	at := afternoon.Add(-2 * time.Hour)
@@ -231,7 +230,7 @@ func TestIdentity(t *testing.T) {
 	wantFaults(t, w.audit(24*time.Hour, time.Hour), nil)
 }
 
-// TestEnriched has the setting of ENRICH change over time: that is no fault.
+// TestEnriched: changing ENRICH over time is no fault.
 func TestEnriched(t *testing.T) {
 	t.Parallel()
 	events := append(odd(), event{afternoon.Add(-time.Hour), `{"telephony_id":"both 1","eventtype":"telephony","host":"` + host + `"}`})
@@ -246,8 +245,8 @@ func TestEnriched(t *testing.T) {
 	wantFaults(t, w.audit(24*time.Hour, 0), nil)
 }
 
-// TestForeign compares objects that were downloaded and uploaded again, which
-// takes their metadata.
+// TestForeign compares objects that lost their metadata because they were
+// downloaded and uploaded again.
 func TestForeign(t *testing.T) {
 	t.Parallel()
 	for name, plant := range map[string]func(w *world, n writer.Name, data string){
@@ -289,7 +288,7 @@ func TestForeign(t *testing.T) {
 	}
 }
 
-// TestExact is not content with a fault of any kind.
+// TestExact: no kind of fault is exact.
 func TestExact(t *testing.T) {
 	one := audit.Faults{Count: 1}
 	for _, r := range []audit.Report{{Missing: one}, {Doubled: one}, {Altered: one}, {Unknown: one}, {Foreign: one}} {
@@ -299,8 +298,8 @@ func TestExact(t *testing.T) {
 	}
 }
 
-// TestStreams reads the objects of the live stream and of its backfills, and no
-// others.
+// TestStreams: the audit reads the objects of the live stream and its backfills,
+// and no others.
 func TestStreams(t *testing.T) {
 	t.Parallel()
 	events := spread(4, afternoon.Add(-2*time.Hour), time.Minute)
@@ -313,8 +312,8 @@ func TestStreams(t *testing.T) {
 	wantFaults(t, w.audit(3*time.Hour, time.Hour), nil)
 }
 
-// TestMoved compares what is at each place that the settings have named, and
-// leaves out what is another account's.
+// TestMoved: the audit reads all places that the settings ever named, without
+// another account's objects.
 func TestMoved(t *testing.T) {
 	t.Parallel()
 	account := newAccount(spread(500, afternoon.Add(-20*time.Hour), time.Minute)...)
@@ -336,8 +335,8 @@ func TestMoved(t *testing.T) {
 	}
 }
 
-// TestMends has an audit find what is missing, and a backfill of the range that
-// it names bring exactly that back.
+// TestMends: a backfill of the range that the audit names brings back exactly what
+// is missing.
 func TestMends(t *testing.T) {
 	t.Parallel()
 	w, sim := simulated(t, duosim.Config{})
@@ -366,8 +365,8 @@ func TestMends(t *testing.T) {
 	}
 }
 
-// TestBackfillRange names the millisecond of a missing record, and the whole
-// range where the record's own time does not tell when Duo has it.
+// TestBackfillRange: the audit names the millisecond of the missing record, or the
+// whole range if the record's own time is no guide.
 func TestBackfillRange(t *testing.T) {
 	t.Parallel()
 	for i, e := range odd() {
@@ -399,8 +398,8 @@ func TestBackfillRange(t *testing.T) {
 	}
 }
 
-// TestLate has records that appear late. Those within the overlap are not
-// judged before they are delivered; one that came later than it is missing.
+// TestLate: records appear late. Those within the overlap are not compared before
+// they are delivered; one that came even later is missing.
 func TestLate(t *testing.T) {
 	t.Parallel()
 	w, sim := simulated(t, duosim.Config{})
@@ -423,7 +422,7 @@ func TestLate(t *testing.T) {
 	}
 }
 
-// TestRange compares no more than can be judged, and says so.
+// TestRange: the audit cuts the range to what it can compare, and says so.
 func TestRange(t *testing.T) {
 	t.Parallel()
 	w, sim := simulated(t, duosim.Config{})
@@ -460,9 +459,8 @@ func TestRange(t *testing.T) {
 	}
 }
 
-// TestBorders has records without a time at the borders of the range and of
-// windows, in either window's object: whatever side of a border they are on,
-// they are no fault.
+// TestBorders: records without a time at a border of the range or of windows are no
+// fault, whichever window's object has them.
 func TestBorders(t *testing.T) {
 	t.Parallel()
 	var events []event
@@ -503,7 +501,7 @@ func TestBorders(t *testing.T) {
 	}
 }
 
-// TestWide finds an object whose window is as wide as Duo shows anything.
+// TestWide finds an object with the widest possible window.
 func TestWide(t *testing.T) {
 	t.Parallel()
 	events := spread(3, afternoon.Add(-2*time.Hour), time.Minute)
@@ -512,7 +510,7 @@ func TestWide(t *testing.T) {
 	wantFaults(t, w.audit(3*time.Hour, time.Hour), nil)
 }
 
-// TestFails returns what is wrong at Duo, the bucket and the store.
+// TestFails: an audit returns the errors of Duo, the bucket and the store.
 func TestFails(t *testing.T) {
 	t.Parallel()
 	w, sim := simulated(t, duosim.Config{})
@@ -538,7 +536,7 @@ func TestFails(t *testing.T) {
 	}
 }
 
-// TestProgress is told of every page, backwards.
+// TestProgress: progress is called for every page, backwards.
 func TestProgress(t *testing.T) {
 	t.Parallel()
 	account := newAccount(spread(2500, afternoon.Add(-20*time.Hour), time.Second)...)

@@ -19,7 +19,7 @@ type auditor struct {
 	session  *duo.Session
 	from, to int64 // of the report, in milliseconds
 	reached  int64 // how far back the walk has come
-	largest  int   // most records that Duo gave in a page
+	largest  int   // the most records that Duo gave in a page
 	seed     maphash.Seed
 	buckets  []collect.Bucket
 	objects  []object
@@ -29,35 +29,35 @@ type auditor struct {
 // key is a record's identity.
 type key = [16]byte
 
-// trail is what is kept of a record, whatever its size.
+// trail is what is kept of each record.
 type trail struct {
-	at      int64  // its time in milliseconds, 0 where it is unreadable
+	at      int64  // its time in milliseconds, 0 if unreadable
 	name    string // its id, for people
 	sent    uint64 // hash of what Duo showed last, see sum
 	copies  uint32 // in the bucket
 	first   place
-	duo     word
-	odd     bool // Duo showed it where its own time does not belong
-	altered bool // at least one of the copies is
-	foreign bool // likewise
+	shown   shown
+	odd     bool // its own time is outside the span in which Duo showed it
+	altered bool // at least one copy is
+	foreign bool // at least one copy is
 }
 
-// word is what Duo says of a record.
-type word uint8
+// shown is where Duo shows a record.
+type shown uint8
 
 const (
-	none   word = iota // does not show it
-	beside             // shows it, but not for sure within the range
-	within             // shows it within the range
+	nowhere shown = iota
+	beside        // not certainly within the range
+	within        // within the range
 )
 
-// object is one of those that can hold a record of the range.
+// object can hold a record of the range.
 type object struct {
 	writer.Name
 	bucket collect.Bucket
 }
 
-// place is a line of an object, which is the number of one of those listed.
+// place is a line, from 1, of an object, given by its index in objects.
 type place struct{ object, line uint32 }
 
 func newAuditor(c *collect.Collector, r Report, s collect.Settled, progress func(collect.Progress)) *auditor {
@@ -71,14 +71,13 @@ func newAuditor(c *collect.Collector, r Report, s collect.Settled, progress func
 	}
 }
 
-// sum hashes a line without what a run adds where ENRICH is set, so that lines
-// with and without that are equal. The line is a record as Duo sent it, without
-// white space between its tokens, or as an object holds it.
+// sum hashes a line without what ENRICH adds, so that lines with and without it are
+// equal. The line is a compacted record from Duo, or from an object.
 func (a *auditor) sum(line []byte) uint64 {
 	return maphash.Bytes(a.seed, record.Undo(line, a.Log, a.Host))
 }
 
-// instant is a record's time, nil where that is unreadable.
+// instant returns a record's time, nil if it is unreadable.
 func instant(at int64) *time.Time {
 	if at == 0 {
 		return nil
@@ -87,10 +86,10 @@ func instant(at int64) *time.Time {
 	return &t
 }
 
-// lose notes what Duo shows and the search did not find.
-func (a *auditor) lose() {
+// addMissing reports what Duo shows and the bucket lacks.
+func (a *auditor) addMissing() {
 	for k, t := range a.trails {
-		if t.duo != within || t.copies > 0 {
+		if t.shown != within || t.copies > 0 {
 			continue
 		}
 		a.report.Missing.add(k, Fault{ID: t.name, TS: instant(t.at), Copies: []Copy{}})
@@ -98,8 +97,8 @@ func (a *auditor) lose() {
 	}
 }
 
-// widened returns the range that a backfill has to cover to bring this one back
-// too: all of it where the record's own time does not tell.
+// widened returns the range for a backfill that collects this record too: the
+// whole range if the record's own time is no guide.
 func (a *auditor) widened(s *store.Span, t trail) *store.Span {
 	if t.odd {
 		return &store.Span{From: a.report.From, To: a.report.To}

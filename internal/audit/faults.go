@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// maxFaults is how many faults of a kind a report names; it counts all.
+// maxFaults is how many faults of each kind a report names. It counts all.
 const maxFaults = 10_000
 
 // Faults are all records with one kind of fault.
@@ -15,24 +15,23 @@ type Faults struct {
 	Count   int     `json:"count"`
 	Records []Fault `json:"records"` // at most 10,000 of them, by time
 
-	named map[key]int // places in Records
+	named map[key]int // indices in Records
 }
 
-// Fault is a record that is not as it should be. It tells the record's id and
-// place, nothing of what it says.
+// Fault is a record with a fault. It has nothing of the record but id and time.
 type Fault struct {
-	ID     string     `json:"id"`     // "" where the record has none
-	TS     *time.Time `json:"ts"`     // nil where the record has no readable one
-	Copies []Copy     `json:"copies"` // where the bucket holds it; of an altered or foreign one those copies
+	ID     string     `json:"id"`     // "" if the record has none
+	TS     *time.Time `json:"ts"`     // nil if the record has no readable time
+	Copies []Copy     `json:"copies"` // in the bucket; only the faulty ones if altered or foreign
 }
 
 // Copy is a line of an object.
 type Copy struct {
-	Object string `json:"object"` // its URI
-	Line   int    `json:"line"`   // the first is 1
+	Object string `json:"object"` // a URI
+	Line   int    `json:"line"`   // from 1
 }
 
-// add counts a record and names it unless too many are named.
+// add counts a record, and names it unless maxFaults are named.
 func (f *Faults) add(k key, fault Fault) {
 	f.Count++
 	if len(f.Records) == maxFaults {
@@ -45,14 +44,14 @@ func (f *Faults) add(k key, fault Fault) {
 	f.Records = append(f.Records, fault)
 }
 
-// extend names another copy of a record.
+// extend adds another copy of a record, if it is named.
 func (f *Faults) extend(k key, c Copy) {
 	if i, ok := f.named[k]; ok {
 		f.Records[i].Copies = append(f.Records[i].Copies, c)
 	}
 }
 
-// sorted puts the records in order, those without a time first.
+// sorted sorts the records by time, those without one first.
 func (r Report) sorted() Report {
 	at := func(f Fault) (t time.Time) {
 		if f.TS != nil {

@@ -13,28 +13,28 @@ import (
 
 const (
 	day = 24 * time.Hour
-	// overlap is how much of its neighbours a day is read with.
+	// overlap is how much of its neighbours is read with each day.
 	overlap = 5 * time.Minute
-	// maxStale is how many pages in a row may bring nothing new. A day begins
-	// with what its neighbour showed, and Duo may give empty pages in between.
+	// maxStale is how many pages in a row may show nothing new. A day begins with
+	// records of its neighbour, and Duo may send empty pages in between.
 	maxStale = 20
 )
 
-// span is a range of times in milliseconds, both included, that Duo is asked
-// for. Duo takes no span of one millisecond.
+// span is a range of milliseconds, inclusive at both ends, to ask Duo for. Duo
+// refuses a span of a single one.
 type span struct {
 	min, max int64
-	inside   bool // the range that is compared
+	inside   bool // the range being compared
 }
 
 func (s span) String() string {
 	return time.UnixMilli(s.min).UTC().Format(time.RFC3339Nano) + " to " + time.UnixMilli(s.max).UTC().Format(time.RFC3339Nano)
 }
 
-// spans returns what Duo is asked for: the UTC days of the range, the newest
-// first, each with some of its neighbours. The borders of the range come once
-// more, from a millisecond outside, as a run may have got a record from there
-// whose own time says nothing.
+// spans returns what to ask Duo for: the UTC days of the range, newest first, each
+// with some of its neighbours. Then the borders of the range once more, including
+// a millisecond outside: a run may have got a record without a readable time from
+// there.
 func (a *auditor) spans() []span {
 	const day, overlap = int64(day / time.Millisecond), int64(overlap / time.Millisecond)
 	last := max(a.to-1, a.from+1)
@@ -45,30 +45,30 @@ func (a *auditor) spans() []span {
 	return append(all, span{last, last + 1, false}, span{a.from - 1, a.from, false})
 }
 
-// read reads Duo's side.
+// read reads Duo.
 func (a *auditor) read(ctx context.Context) error {
 	for _, s := range a.spans() {
 		if err := a.settle(ctx, s); err != nil {
 			return err
 		}
-		a.reach(s.min)
+		a.passed(s.min)
 	}
 	return nil
 }
 
-// reach notes that the walk has come back to a time.
-func (a *auditor) reach(at int64) { a.reached = max(a.from, min(a.reached, at)) }
+// passed notes how far back the walk has come.
+func (a *auditor) passed(at int64) { a.reached = max(a.from, min(a.reached, at)) }
 
-// settle reads a span, and its halves again as long as there is a doubt whether
-// Duo has shown all. Halves need neither offsets nor the records' own times, so
-// they help whatever is wrong with those.
+// settle reads a span. While it is in doubt whether Duo has shown everything, it
+// reads the halves. Those need neither offsets nor the records' own times, so they
+// help whatever is wrong with either.
 func (a *auditor) settle(ctx context.Context, s span) error {
 	doubt, err := a.walk(ctx, s)
 	if err != nil || doubt == "" {
 		return err
 	}
 	if s.max-s.min == 1 {
-		return fmt.Errorf("whether Duo has shown all records from %v is not known: %s; try again later, and if it stays ask Duo Support about paging of the log", s, doubt)
+		return fmt.Errorf("it is unknown whether Duo has shown all records from %v: %s; try again later, and if this lasts ask Duo Support about paging of the log", s, doubt)
 	}
 	middle := s.min + (s.max-s.min)/2
 	if err := a.settle(ctx, span{middle, s.max, s.inside}); err != nil {
@@ -77,8 +77,8 @@ func (a *auditor) settle(ctx context.Context, s span) error {
 	return a.settle(ctx, span{s.min, middle, s.inside})
 }
 
-// walk reads a span's pages up to the last one, the newest first. It returns
-// what leaves a doubt whether there are more records, "" if nothing does.
+// walk reads the pages of a span, newest first. It returns why there may be more
+// records, "" if there are certainly none.
 func (a *auditor) walk(ctx context.Context, s span) (doubt string, err error) {
 	w := walk{total: -1}
 	for {
@@ -101,7 +101,7 @@ func (a *auditor) walk(ctx context.Context, s span) (doubt string, err error) {
 	}
 }
 
-// take notes what Duo shows in a page. It returns how many records are new.
+// take notes the records of a page, and returns how many are new.
 func (a *auditor) take(page duo.Page, s span) (fresh int) {
 	for _, shown := range page.Records {
 		r := record.Read(shown, a.Log, "")
@@ -115,29 +115,29 @@ func (a *auditor) take(page duo.Page, s span) (fresh int) {
 		if odd && s.inside || !odd && a.from <= r.At && r.At < a.to {
 			here = within
 		}
-		if here == within && t.duo != within {
+		if here == within && t.shown != within {
 			a.report.Duo++
 		}
-		a.trails[r.ID] = trail{at: r.At, name: t.name, sent: a.sum(r.Line), duo: max(t.duo, here), odd: odd || t.odd}
+		a.trails[r.ID] = trail{at: r.At, name: t.name, sent: a.sum(r.Line), shown: max(t.shown, here), odd: odd || t.odd}
 		if !odd {
-			a.reach(r.At)
+			a.passed(r.At)
 		}
 	}
 	return fresh
 }
 
-// walk is one through the pages of a span.
+// walk is a walk through the pages of a span.
 type walk struct {
 	offset string // of the next page
 	shown  int    // records so far
-	total  int    // most that Duo counted, -1 if it did not
-	stale  int    // pages in a row that brought nothing new
+	total  int    // the most that Duo counted, -1 if it did not
+	stale  int    // pages in a row with nothing new
 	again  bool   // an empty page was asked for twice
-	last   string // the last record of the last page
+	last   string // the last record of the last page that had any
 }
 
-// count notes a page. Some Duos begin a page with the last record of the one
-// before: that is no more than one record.
+// count counts a page's records. If the page begins with the last record of the
+// one before, that counts once.
 func (w *walk) count(page duo.Page, fresh int) {
 	w.total = max(w.total, page.Total)
 	w.shown += len(page.Records)
@@ -154,23 +154,22 @@ func (w *walk) count(page duo.Page, fresh int) {
 	w.last = string(page.Records[len(page.Records)-1])
 }
 
-// goOn reports whether another page is to be asked for, and if not, what leaves
-// a doubt whether this was the last one. An offset is always followed. That a
-// page has none says that it is the last one, unless a limit on its size, which is
-// no less than few, may have cut it off, or Duo has counted more. What Duo counts can tell that there is
-// more, never that there is not.
+// goOn reports whether to ask for another page, and if not, why this may not have
+// been the last one. An offset is always followed. A page without one is the last,
+// unless a limit on its size, which is at least few, may have cut it off or Duo has
+// counted more. Duo's count can prove that there is more, never that there is not.
 func (w *walk) goOn(page duo.Page, few, largest int) (more bool, doubt string) {
 	next := page.Next
 	switch {
 	case next != "" && next == w.offset && len(page.Records) == 0 && !w.again:
-		w.again = true // it says nothing: ask once more
+		w.again = true // this proves nothing: ask once more
 		return true, ""
 	case next != "" && next == w.offset && len(page.Records) == 0:
-		next = "" // twice nothing, and nowhere to go
+		next = "" // empty twice: this is the end
 	case next != "" && next == w.offset:
 		return false, "its offset leads nowhere"
 	case next != "" && w.stale > maxStale:
-		return false, "its offsets lead on and on, to nothing new"
+		return false, "its offsets go on without showing anything new"
 	}
 	if next != "" {
 		w.offset, w.again = next, false

@@ -13,11 +13,11 @@ import (
 	"duo-telephony-collector/internal/audit"
 )
 
-// afternoon is a start whose last day has a midnight in it.
+// afternoon is a start with a midnight in the day before it.
 var afternoon = time.Date(2026, 3, 10, 15, 0, 0, 0, time.UTC)
 
-// TestPaging reads 2300 records of a day from Duos that page in every way that
-// one may, without a hint where the last page is or with wrong ones.
+// TestPaging reads 2300 records of a day from Duos that page in every possible
+// way, with no hint or wrong hints where the last page is.
 func TestPaging(t *testing.T) {
 	t.Parallel()
 	none := func(_ asked, p *answer) { p.next = "null" }
@@ -68,28 +68,28 @@ func TestPaging(t *testing.T) {
 	}
 }
 
-// atEnd is the habit to give no offset with the last page.
+// atEnd sends no offset with the last page.
 func atEnd(p *answer) {
 	if !p.more {
 		p.next = "null"
 	}
 }
 
-// between gives an empty page after each.
+// between sends an empty page after each.
 func between(q asked, p *answer) {
 	if q.offset != "" && !strings.HasSuffix(q.offset, " ") {
 		p.items, p.next = nil, quote(q.offset+" ")
 	}
 }
 
-// stay gives an empty page at the end, with the offset that was asked with.
+// stay sends an empty page at the end, with the offset of the request.
 func stay(q asked, p *answer) {
 	if len(p.items) == 0 && q.offset != "" {
 		p.next = quote(q.offset)
 	}
 }
 
-// hiccup gives an empty page in the place of the second one, once.
+// hiccup sends an empty page instead of the second one, once.
 func hiccup(q asked, p *answer) {
 	p.total = ""
 	if q.n == 2 {
@@ -97,7 +97,7 @@ func hiccup(q asked, p *answer) {
 	}
 }
 
-// second cuts off what is not the first page, and counts no more.
+// second cuts off all pages but the first, and counts no more than it shows.
 func second(q asked, p *answer) {
 	if q.offset != "" {
 		p.items, p.next, p.total = p.items[:min(300, len(p.items))], "null", ""
@@ -128,7 +128,7 @@ func more(q asked, p *answer) {
 	}
 }
 
-// TestDoubt ends with an error where Duo never gets beyond a doubt.
+// TestDoubt: if a doubt remains, the audit ends with an error.
 func TestDoubt(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -138,7 +138,7 @@ func TestDoubt(t *testing.T) {
 	}{
 		"all offsets are refused":         {time.Second, refuse, "it refuses the offset"},
 		"an offset leads to itself":       {time.Second, func(_ asked, p *answer) { p.next = `"1,x"` }, "its offset leads nowhere"},
-		"offsets lead on and on":          {time.Second, func(q asked, p *answer) { p.items, p.next = nil, quote(fmt.Sprint(q.n)) }, "to nothing new"},
+		"offsets go on and on":            {time.Second, func(q asked, p *answer) { p.items, p.next = nil, quote(fmt.Sprint(q.n)) }, "without showing anything new"},
 		"a total that is too large":       {time.Second, func(_ asked, p *answer) { p.total = "9999" }, "it counts 9999 records and shows"},
 		"a page of one millisecond":       {0, func(_ asked, p *answer) { p.next = "null" }, "a page of 1000 records is as long as any"},
 		"a page of one millisecond, 40%":  {0, func(_ asked, p *answer) { p.items, p.next = p.items[:min(400, len(p.items))], "null" }, "a page of 400 records"},
@@ -160,8 +160,8 @@ func TestDoubt(t *testing.T) {
 	}
 }
 
-// TestAppears has a record appear while the walk has passed its place: what Duo
-// counts tells of it.
+// TestAppears: a record appears after the walk has passed its place. Duo's count
+// gives it away.
 func TestAppears(t *testing.T) {
 	t.Parallel()
 	events := spread(2300, afternoon.Add(-22*time.Hour), 25*time.Second)
@@ -176,7 +176,8 @@ func TestAppears(t *testing.T) {
 	wantFaults(t, w.audit(24*time.Hour, time.Hour), map[string][]string{"missing": {"late 1×0"}})
 }
 
-// TestDense has Duo cut pages off, without an offset, that are all of one second.
+// TestDense: all records are of one second, and Duo cuts pages off without an
+// offset.
 func TestDense(t *testing.T) {
 	t.Parallel()
 	events := spread(5000, afternoon.Add(-10*time.Hour), 200*time.Microsecond)
@@ -189,8 +190,8 @@ func TestDense(t *testing.T) {
 	}
 }
 
-// TestSpans asks for UTC days with some minutes more on either side, the newest
-// first, and for the borders again.
+// TestSpans: the audit asks for UTC days with some minutes more on either side,
+// newest first, and then for the borders.
 func TestSpans(t *testing.T) {
 	t.Parallel()
 	account := newAccount()
@@ -209,8 +210,8 @@ func TestSpans(t *testing.T) {
 	}
 }
 
-// TestHabits draws what a Duo does with each answer. An audit may end with an
-// error; if it does not, it has seen every record.
+// TestHabits draws at random what Duo does with each answer. Unless the audit ends
+// with an error, it has seen every record.
 func TestHabits(t *testing.T) {
 	t.Parallel()
 	seed := uint64(time.Now().UnixNano())
@@ -231,7 +232,7 @@ func TestHabits(t *testing.T) {
 		w := newWorld(t, afternoon, account)
 		report, err := audit.Run(t.Context(), w.collector, afternoon.Add(-24*time.Hour), afternoon.Add(-time.Hour), nil)
 		if err != nil {
-			if !strings.Contains(err.Error(), "is not known") {
+			if !strings.Contains(err.Error(), "is unknown whether") {
 				t.Fatalf("AUDIT_SEED=%d: %v", seed+i, err)
 			}
 			errs++
@@ -241,7 +242,7 @@ func TestHabits(t *testing.T) {
 			t.Fatalf("AUDIT_SEED=%d: %d records seen of %d, in %d requests", seed+i, report.Duo, len(events), len(account.requests()))
 		}
 	}
-	if errs > times/2 && !testing.Short() { // few tell nothing
+	if errs > times/2 && !testing.Short() { // with -short there are too few
 		t.Errorf("%d of %d ended with an error", errs, times)
 	}
 }

@@ -13,12 +13,12 @@ import (
 	"duo-telephony-collector/internal/writer"
 )
 
-// widest is how wide the window of an object can be: Duo shows no more.
+// widest is the widest possible window of an object: Duo shows 180 days.
 const widest = 180 * day
 
-// list finds the objects that can hold a record of the range. One without a
-// readable time can be off by the millisecond by which the range was asked for
-// wider, and by that of its own window.
+// list finds the objects that can hold a record of the range. The window of a
+// record without a readable time can be two milliseconds off: one by which the
+// audit asks Duo for more than the range, and one by which the run did.
 func (a *auditor) list(ctx context.Context) error {
 	const around = 2 * time.Millisecond
 	for _, b := range a.buckets {
@@ -34,8 +34,8 @@ func (a *auditor) list(ctx context.Context) error {
 	return nil
 }
 
-// ours reports whether an object is of the stream or its backfills, and not for
-// sure another account's.
+// ours reports whether an object is of the stream or its backfills, and not
+// certainly another account's.
 func (a *auditor) ours(o writer.Info) bool {
 	if o.Meta.Account != "" && !strings.EqualFold(o.Meta.Account, a.Host) {
 		return false
@@ -43,12 +43,12 @@ func (a *auditor) ours(o writer.Info) bool {
 	return o.Name.Stream == a.Live().String() || o.Name.Stream == a.Backfill().String()
 }
 
-// search reads the bucket's side, object by object.
+// search reads the bucket, object by object.
 func (a *auditor) search(ctx context.Context) error {
 	for i, object := range a.objects {
 		o, err := object.bucket.Get(ctx, object.Name)
 		if errors.Is(err, fs.ErrNotExist) {
-			continue // a feed deleted it since it was listed
+			continue // deleted by a feed after it was listed
 		}
 		foreign := errors.Is(err, writer.ErrForeign)
 		if err != nil && !foreign {
@@ -64,11 +64,11 @@ func (a *auditor) search(ctx context.Context) error {
 	return nil
 }
 
-// find notes a line of an object, which may be foreign.
+// find compares a line of an object.
 func (a *auditor) find(line []byte, here place, foreign bool) {
 	r := record.Read(line, a.Log, "")
 	t, known := a.trails[r.ID]
-	if t.duo == beside || !known && !a.belongs(r, a.objects[here.object].Name) {
+	if t.shown == beside || !known && !a.belongs(r, a.objects[here.object].Name) {
 		return
 	}
 	a.report.Bucket++
@@ -76,7 +76,7 @@ func (a *auditor) find(line []byte, here place, foreign bool) {
 	if t.copies == 1 {
 		t.first = here
 	}
-	if t.duo == none {
+	if t.shown == nowhere {
 		a.note(&a.report.Unknown, t.copies == 1, r, here)
 	} else if a.sum(line) != t.sent && !a.Log.Mutable {
 		a.note(&a.report.Altered, !t.altered, r, here)
@@ -95,9 +95,9 @@ func (a *auditor) find(line []byte, here place, foreign bool) {
 	a.trails[r.ID] = t
 }
 
-// belongs reports whether a record that Duo does not show would be shown if it
-// were real. Where its own time does not belong to its object's window, all of
-// that must lie in the range: only Duo knows when the record was.
+// belongs reports whether Duo would show this record if it had it. If the record's
+// own time is outside its object's window, only Duo knows its time, so the whole
+// window must lie in the range.
 func (a *auditor) belongs(r record.Record, n writer.Name) bool {
 	from, to := n.From.UnixMilli(), n.To.UnixMilli()
 	if r.At == 0 || r.At < from-1 || r.At > to {
@@ -106,8 +106,8 @@ func (a *auditor) belongs(r record.Record, n writer.Name) bool {
 	return a.from <= r.At && r.At < a.to
 }
 
-// note adds a copy to the faults of a kind, to those of its record unless it is
-// the first.
+// note reports a faulty copy: as a new fault if it is the record's first, else as
+// another copy.
 func (a *auditor) note(f *Faults, first bool, r record.Record, here place) {
 	object := a.objects[here.object]
 	c := Copy{Object: object.bucket.URI(object.Name), Line: int(here.line)}

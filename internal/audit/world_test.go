@@ -80,7 +80,7 @@ func (w *world) pass(d time.Duration) {
 	w.now = w.now.Add(d)
 }
 
-// useGCS makes fake-gcs-server the bucket, with the real client.
+// useGCS replaces the bucket by fake-gcs-server, with the real client.
 func (w *world) useGCS() *fakestorage.Server {
 	w.t.Helper()
 	fake, err := fakestorage.NewServerWithOptions(fakestorage.Options{Scheme: "http", Host: "127.0.0.1"})
@@ -109,7 +109,7 @@ func (w *world) run(job collect.Job) collect.Report {
 	return r
 }
 
-// audit compares a range of hours before the start.
+// audit compares a range, in hours before the start.
 func (w *world) audit(from, to time.Duration) audit.Report {
 	w.t.Helper()
 	r, err := audit.Run(w.t.Context(), w.collector, w.start.Add(-from), w.start.Add(-to), nil)
@@ -119,7 +119,7 @@ func (w *world) audit(from, to time.Duration) audit.Report {
 	return r
 }
 
-// put writes lines as a page of the window of so many hours before the start.
+// put writes lines as a page of a window, in hours before the start.
 func (w *world) put(from, to time.Duration, page int, lines ...string) writer.Name {
 	w.t.Helper()
 	n := writer.Name{Stream: stream, From: w.start.Add(-from), To: w.start.Add(-to), Page: page}
@@ -135,8 +135,8 @@ func (w *world) putAs(n writer.Name, lines ...string) {
 	}
 }
 
-// wantFaults wants these records missing, doubled, altered, unknown and foreign,
-// each by its id and how many copies are named, such as "id×2".
+// wantFaults compares the missing, doubled, altered, unknown and foreign records,
+// each as its id and the number of copies named, such as "id×2".
 func wantFaults(t *testing.T, r audit.Report, want map[string][]string) {
 	t.Helper()
 	got := map[string][]string{}
@@ -164,13 +164,13 @@ func kinds(r audit.Report) map[string]audit.Faults {
 	return map[string]audit.Faults{"missing": r.Missing, "doubled": r.Doubled, "altered": r.Altered, "unknown": r.Unknown, "foreign": r.Foreign}
 }
 
-// event is a record and when Duo's index has it.
+// event is a record and its time in Duo's index.
 type event struct {
 	at  time.Time
 	raw string
 }
 
-// line is the record as a run writes it.
+// line returns the record as a run writes it.
 func (e event) line() string {
 	if !strings.HasPrefix(e.raw, "{") {
 		return e.raw
@@ -178,7 +178,7 @@ func (e event) line() string {
 	return strings.Replace(strings.TrimSuffix(e.raw, "}")+`,"eventtype":"telephony","host":"`+host+`"}`, "{,", "{", 1)
 }
 
-// plain is a record with no more than id and time.
+// plain is a record with only an id and a time.
 func plain(id string, at time.Time) event {
 	return event{at, fmt.Sprintf(`{"telephony_id":%q,"ts":%q}`, id, at.Format("2006-01-02T15:04:05.000000-07:00"))}
 }

@@ -14,9 +14,9 @@ const (
 	apiHost  = "api-12345678.duosecurity.com"
 )
 
-// account is the log of a Duo account, record i at Start + i × Step. It pages
-// as Duo does and checks nothing, so that it costs next to nothing: duosim is
-// what the client is tested against.
+// account is a Duo account. Each of its logs has record i at Start + i × Step. It
+// pages as Duo does but checks nothing, so it costs next to nothing. The client is
+// tested against duosim.
 type account struct {
 	Start   time.Time     // whole milliseconds
 	Step    time.Duration // whole milliseconds
@@ -25,15 +25,44 @@ type account struct {
 	Keep    bool          // render a page once and keep it
 	Delay   time.Duration // before every answer
 
-	pages sync.Map // rendered, by span
+	pages sync.Map // rendered, by request
 }
 
-// span is what is answered to a request: the records from first to before end,
-// of all that the request's bounds select.
-type span struct{ first, end, total int }
+// request is what a log is asked for.
+type request struct {
+	*shape
+	span
+}
 
-// backlog is an account with so many records, a second apart, the last of them
-// an hour old.
+// shape is how a log answers. Trust monitor's offsets are positions.
+type shape struct {
+	list, offset string
+	limit        int
+	record       func(id, ts string, i int, at time.Time) string
+}
+
+// shapes are the logs by path. The records of authentication have 3 kB.
+var shapes = map[string]*shape{
+	"/admin/v2/logs/telephony": {"items", "next_offset", pageSize, func(id, ts string, i int, _ time.Time) string {
+		return fmt.Sprintf(`{"context":"authentication","credits":%d,"phone":"+120255501%02d","telephony_id":"%s","ts":"%s","txid":"%s","type":"sms"}`, i%4, i%100, id, ts, uuid(-1-i))
+	}},
+	"/admin/v2/logs/authentication": {"authlogs", "next_offset", pageSize, func(id, ts string, _ int, at time.Time) string {
+		return fmt.Sprintf(`{"event_type":"authentication","isotimestamp":"%s","timestamp":%d,"txid":"%s","user":{"groups":["%s"],"name":"mleroy"}}`, ts, at.Unix(), id, strings.Repeat("g", 2850))
+	}},
+	"/admin/v2/logs/activity": {"items", "next_offset", pageSize, func(id, ts string, _ int, _ time.Time) string {
+		return fmt.Sprintf(`{"action":{"details":null,"name":"bypass_create"},"activity_id":"%s","target":{"details":"%s"},"ts":"%s"}`, id, strings.Repeat("d", 400), ts)
+	}},
+	"/admin/v1/trust_monitor/events": {"events", "offset", 200, func(id, _ string, _ int, at time.Time) string {
+		return fmt.Sprintf(`{"sekey":"%s","state":"new","surfaced_timestamp":%d,"type":"auth"}`, id, at.UnixMilli())
+	}},
+}
+
+// span is the answer to a request: the records from first to before end, of all
+// within the request's bounds.
+type span struct{ lowest, first, end, total int }
+
+// backlog is an account with that many records, a second apart, the last an hour
+// old.
 func backlog(records int) *account { return dense(records, time.Second) }
 
 func dense(records int, step time.Duration) *account {
@@ -41,33 +70,41 @@ func dense(records int, step time.Duration) *account {
 	return &account{Start: last.Add(-time.Duration(records) * step), Step: step, Records: records}
 }
 
-// fullPages is how many records fill n pages, the last of them but for one: a
-// page that is full leads to another request.
+// fullPages is how many records fill n pages but for the last record: a full page
+// would lead to another request.
 func fullPages(n int) int { return n*pageSize - 1 }
 
 func (a *account) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	s := a.asked(r)
+	q := request{shape: shapes[r.URL.Path]}
+	if q.shape == nil {
+		http.NotFound(w, r)
+		return
+	}
+	q.span = a.asked(r, q.shape)
 	time.Sleep(a.Delay)
 	w.Header().Set("Content-Type", "application/json")
-	w.Write(a.page(s))
+	w.Write(a.page(q))
 }
 
-func (a *account) asked(r *http.Request) span {
+func (a *account) asked(r *http.Request, log *shape) span {
 	query := r.URL.Query()
 	lowest := a.from(query.Get("mintime"))
-	s := span{first: lowest, end: a.from(query.Get("maxtime"))}
+	s := span{lowest: lowest, first: lowest, end: a.from(query.Get("maxtime"))}
 	if a.at(s.end).UnixMilli() == millis(query.Get("maxtime")) && s.end < a.Records {
 		s.end++ // Duo's bounds are inclusive
 	}
 	s.total = s.end - lowest
-	if ms, _, ok := strings.Cut(query.Get("next_offset"), ","); ok {
+	at := query.Get(log.offset)
+	if ms, _, ok := strings.Cut(at, ","); ok {
 		s.first = a.from(ms) + 1
+	} else if at != "" {
+		s.first += int(millis(at))
 	}
-	s.end = max(s.first, min(s.end, s.first+pageSize))
+	s.end = max(s.first, min(s.end, s.first+log.limit))
 	return s
 }
 
-// from is the first record at a time in milliseconds or after it.
+// from is the first record at or after a time in milliseconds.
 func (a *account) from(ms string) int {
 	d := time.UnixMilli(millis(ms)).Sub(a.Start)
 	return min(max(0, int((d+a.Step-1)/a.Step)), a.Records)
@@ -80,44 +117,49 @@ func millis(s string) int64 {
 
 func (a *account) at(i int) time.Time { return a.Start.Add(time.Duration(i) * a.Step) }
 
-func (a *account) page(s span) []byte {
-	if body, ok := a.pages.Load(s); ok {
+func (a *account) page(q request) []byte {
+	if body, ok := a.pages.Load(q); ok {
 		return body.([]byte)
 	}
-	body := a.render(s)
+	body := a.render(q)
 	if a.Keep {
-		a.pages.Store(s, body)
+		a.pages.Store(q, body)
 	}
 	return body
 }
 
-func (a *account) render(s span) []byte {
-	b := append(make([]byte, 0, 256*pageSize), `{"stat":"OK","response":{"items":[`...)
-	for i := s.first; i < s.end; i++ {
-		if i > s.first {
+func (a *account) render(q request) []byte {
+	b := append(make([]byte, 0, 256*pageSize), `{"stat":"OK","response":{"`+q.list+`":[`...)
+	for i := q.first; i < q.end; i++ {
+		if i > q.first {
 			b = append(b, ',')
 		}
-		b = a.appendRecord(b, i)
+		b = append(b, a.record(q.shape, i)...)
 	}
 	b = append(b, `],"metadata":{`...)
-	if s.end > s.first {
-		b = fmt.Appendf(b, `"next_offset":"%d,%s",`, a.at(s.end-1).UnixMilli(), uuid(s.end-1))
+	switch {
+	case q.end == q.first:
+	case q.offset == "offset" && q.end-q.first == q.limit:
+		return fmt.Appendf(b, `"next_offset":%d}}}`, q.end-q.lowest)
+	case q.offset == "offset":
+		return append(b, "}}}"...)
+	default:
+		b = fmt.Appendf(b, `"next_offset":"%d,%s",`, a.at(q.end-1).UnixMilli(), uuid(q.end-1))
 	}
-	return fmt.Appendf(b, `"total_objects":%d}}}`, s.total)
+	return fmt.Appendf(b, `"total_objects":%d}}}`, q.total)
 }
 
-// appendRecord writes a record as Duo's documentation shows them: 216 bytes,
-// 280 in the object.
-func (a *account) appendRecord(b []byte, i int) []byte {
+// record is one as Duo's documentation shows them, of telephony 216 bytes, 280 in
+// the object.
+func (a *account) record(log *shape, i int) string {
 	ts := a.at(i).UTC().Format("2006-01-02T15:04:05.000000-07:00")
 	if a.Short {
-		return fmt.Appendf(b, `{"telephony_id":"%s","ts":"%s"}`, uuid(i), ts)
+		return fmt.Sprintf(`{"telephony_id":"%s","ts":"%s"}`, uuid(i), ts)
 	}
-	return fmt.Appendf(b, `{"context":"authentication","credits":%d,"phone":"+120255501%02d","telephony_id":"%s","ts":"%s","txid":"%s","type":"sms"}`,
-		i%4, i%100, uuid(i), ts, uuid(-1-i))
+	return log.record(uuid(i), ts, i, a.at(i))
 }
 
-// uuid is the id of record i, spread over all of them as random ones are.
+// uuid is the id of record i. Ids are spread as if they were random.
 func uuid(i int) string {
 	mix := func(x uint64) uint64 { // splitmix64's finish
 		x = (x ^ x>>30) * 0xbf58476d1ce4e5b9

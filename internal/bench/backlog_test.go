@@ -22,8 +22,8 @@ import (
 	"duo-telephony-collector/internal/writer"
 )
 
-// limited is an account that answers so many requests in any minute and refuses
-// the others. Its clock is the client's, when the client sends a request.
+// limited is an account that answers that many requests in any minute and refuses
+// the others. Its clock is the client's at the time of sending.
 type limited struct {
 	*account
 	perMinute int
@@ -54,9 +54,9 @@ func (l *limited) admit() bool {
 	return true
 }
 
-// clocked returns a context in which every request sets the account's clock.
-// It would have no other way to know the time in a bubble, which it is not in:
-// a connection that is waited for keeps a bubble's time from passing.
+// clocked returns a context in which every request sets the account's clock. The
+// account is outside the bubble, because waiting for a connection would stop the
+// bubble's time, and can't know that time otherwise.
 func (l *limited) clocked(ctx context.Context) context.Context {
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GetConn: func(string) {
 		l.mu.Lock()
@@ -65,9 +65,8 @@ func (l *limited) clocked(ctx context.Context) context.Context {
 	}})
 }
 
-// TestBacklog collects a backlog as fast as Duo's limit lets it, by runs one
-// after the other, each with the usual budget. In its bubble waiting takes no
-// time.
+// TestBacklog collects a backlog as fast as Duo's limit allows, by one run after
+// another, each with the usual budget. In its bubble, waiting takes no time.
 func TestBacklog(t *testing.T) {
 	if testing.Short() {
 		t.Skip("-short: it reads hundreds of pages")
@@ -78,7 +77,7 @@ func TestBacklog(t *testing.T) {
 		refusals         int     // at most
 	}{
 		"2-a-minute": {2, 100, 0.95, 1},
-		// To learn the limit takes a minute, which weighs less in a longer backlog.
+		// Learning the limit takes a minute, which weighs less in a longer backlog.
 		"50-a-minute": {50, pagesFromEnv(t, 500), 0.9, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -97,7 +96,7 @@ func TestBacklog(t *testing.T) {
 	}
 }
 
-// pagesFromEnv is how many pages the test is to take that makes bench long.
+// pagesFromEnv is how many pages make bench asks for.
 func pagesFromEnv(t *testing.T, usual int) int {
 	t.Helper()
 	text := cmp.Or(os.Getenv("BACKLOG_PAGES"), strconv.Itoa(usual))
@@ -108,7 +107,7 @@ func pagesFromEnv(t *testing.T, usual int) int {
 	return n
 }
 
-// deliver triggers runs until one is complete, and returns how many it took.
+// deliver triggers runs until one is complete, and returns how many.
 func (l *limited) deliver(t *testing.T) (runs int) {
 	server := httptest.NewUnstartedServer(l)
 	server.Config.SetKeepAlivesEnabled(false) // one that is kept is waited for, too
@@ -130,7 +129,7 @@ func (l *limited) deliver(t *testing.T) (runs int) {
 	return runs
 }
 
-// memoryDir is in memory where that is possible: what disks do is not measured.
+// memoryDir is in memory if possible, because disks are not measured.
 func memoryDir(t testing.TB) string {
 	t.Helper()
 	root := "/dev/shm"

@@ -27,8 +27,7 @@ import (
 
 const stream = "telephony"
 
-// cloud is the real clients, connected to the servers and to Firestore's
-// emulator.
+// cloud has the real clients, connected to the servers and to Firestore's emulator.
 type cloud struct {
 	duo       *duo.Client
 	objects   *storage.Client
@@ -55,8 +54,8 @@ func connect(b testing.TB, at addresses, wait time.Duration) *cloud {
 	return &cloud{duo: newDuo(at.Duo), objects: objects, documents: documents}
 }
 
-// warmUp asks for one of each: on a busy machine an emulator that has just
-// started takes longer for its first answers than the store waits.
+// warmUp sends one request of each kind: on a busy machine the first answers of a
+// new emulator take longer than the store waits.
 func warmUp(b testing.TB, documents *firestore.Client) {
 	b.Helper()
 	at := documents.Collection(strings.ToLower(rand.Text()))
@@ -108,7 +107,7 @@ func (p place) collector() *collect.Collector {
 	return newCollector(p.duo, store.NewFirestore(p.made, p.stream.Parent.ID), writer.NewGCS(p.objects, p.bucket, "duo"))
 }
 
-// newCollector collects all that an account has in one window.
+// newCollector collects everything that an account has in one window.
 func newCollector(d *duo.Client, s collect.Store, w collect.Bucket) *collect.Collector {
 	const wide = 170 * 24 * time.Hour
 	return &collect.Collector{Duo: d, Store: s, Bucket: w, Logger: slog.New(slog.DiscardHandler), Config: collect.Config{
@@ -117,7 +116,7 @@ func newCollector(d *duo.Client, s collect.Store, w collect.Bucket) *collect.Col
 	}}
 }
 
-// runPages has a run deliver exactly so many pages.
+// runPages makes a run deliver exactly that many pages.
 func runPages(b testing.TB, c *collect.Collector, pages int) {
 	b.Helper()
 	c.MaxPages = pages
@@ -133,7 +132,7 @@ type sample struct {
 	document map[string]any
 }
 
-// part is the identities of a page.
+// part is the part of Seen with a page's identities.
 func (s sample) part() any {
 	for _, packed := range s.document["seen"].(map[string]any) {
 		return packed
@@ -141,11 +140,13 @@ func (s sample) part() any {
 	return nil
 }
 
-// sample takes it from a run of three pages, which stops with a window in
+// sample takes a sample from a run that stops after three pages, with a window in
 // progress.
-func (p place) sample(b testing.TB) sample {
+func (p place) sample(b testing.TB) sample { return p.sampleBy(b, p.collector()) }
+
+func (p place) sampleBy(b testing.TB, c *collect.Collector) sample {
 	b.Helper()
-	runPages(b, p.collector(), 3)
+	runPages(b, c, 3)
 	snap, err := p.stream.Get(b.Context())
 	if err != nil {
 		b.Fatal(err)
@@ -166,7 +167,7 @@ func (p place) sample(b testing.TB) sample {
 	return sample{data: data, metadata: attrs.Metadata, document: snap.Data()}
 }
 
-// upload is the one request that makes an object durable, with the writer's
+// upload sends the one request that makes an object durable, with the writer's
 // settings.
 func (p place) upload(b testing.TB, s sample, name string) {
 	w := p.objects.Bucket(p.bucket).Object(name).If(storage.Conditions{DoesNotExist: true}).NewWriter(b.Context())
@@ -191,8 +192,8 @@ func (p place) begin(b testing.TB, s sample) time.Time {
 	return res.UpdateTime
 }
 
-// commit is the one conditional write that moves a cursor of the same size: a
-// page's identities come, the last one's go. It returns the version for the
+// commit is the one conditional write that moves a cursor of the same size: it adds
+// a page's identities and deletes the last page's. It returns the version for the
 // next one.
 func (p place) commit(b testing.TB, s sample, seq int, version time.Time) time.Time {
 	part := func(n int) firestore.FieldPath { return firestore.FieldPath{"seen", fmt.Sprint(n)} }

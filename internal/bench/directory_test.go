@@ -17,13 +17,13 @@ import (
 	"duo-telephony-collector/internal/writer"
 )
 
-// directory is an empty bucket and an empty store of one machine.
+// directory is an empty bucket and an empty store on this machine.
 type directory struct {
 	dir    string
 	bucket *writer.Dir
 }
 
-// newDirectory makes one on the disk, whose syncs are part of the work.
+// newDirectory makes one on disk, because syncs are part of the work.
 func newDirectory(b testing.TB) directory {
 	b.Helper()
 	dir, err := os.MkdirTemp(b.TempDir(), "")
@@ -39,9 +39,8 @@ func (d directory) collector(c *duo.Client) *collect.Collector {
 	return newCollector(c, store.NewBolt(d.state(), nil), d.bucket)
 }
 
-// directoryContest has as its floor the same files, and transactions of the
-// same bytes in a database that is opened for each, which is what lets two
-// processes share it.
+// directoryContest has as its floor the same files, and transactions of the same
+// bytes in a database that is opened for each, so that processes can share it.
 func directoryContest(b *testing.B, c *duo.Client, pages int) contest {
 	d := newDirectory(b)
 	runPages(b, d.collector(c), 3)
@@ -63,7 +62,7 @@ func directoryContest(b *testing.B, c *duo.Client, pages int) contest {
 	}
 }
 
-// sample is the first object, the state and a part of what was seen.
+// sample is the first object, the state and a part of Seen.
 func (d directory) sample(b testing.TB) (o writer.Object, state, part []byte) {
 	b.Helper()
 	for info, err := range d.bucket.List(b.Context(), time.Now().Add(-179*24*time.Hour), time.Now(), 0) {
@@ -86,7 +85,7 @@ func (d directory) sample(b testing.TB) (o writer.Object, state, part []byte) {
 	return o, state, part
 }
 
-// replace is a commit: a page's identities come, the last one's go.
+// replace is a commit: it adds a page's identities and deletes the last page's.
 func (d directory) replace(b testing.TB, n int, state, part []byte) {
 	d.transact(b, func(bucket, seen *bbolt.Bucket) error {
 		return errors.Join(bucket.Put([]byte("state"), state), seen.Put(fmt.Append(nil, n), part), seen.Delete(fmt.Append(nil, n-1)))

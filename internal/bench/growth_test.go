@@ -16,10 +16,10 @@ import (
 	"duo-telephony-collector/internal/store"
 )
 
-// BenchmarkGrowth is what a page costs where something is a hundred times as
-// much: the time, the time on a core of this process and the allocated bytes, as
-// multiples of those where it is little. 1 is flat. What a run costs once, up to
-// its first commit, is not a page's and stands beside it.
+// BenchmarkGrowth is what a page costs with a hundred times as much of something:
+// time, time on a core of this process, and allocated bytes, as multiples of the
+// cost with little of it. 1 is flat. What a run costs once, up to its first commit,
+// is reported separately.
 func BenchmarkGrowth(b *testing.B) {
 	const pages = 20
 	sparse := backlog(fullPages(300))
@@ -44,21 +44,21 @@ func BenchmarkGrowth(b *testing.B) {
 	})
 }
 
-// load is a run of so many pages in a place that is prepared, after a run of
-// others that does not count.
+// load is a run of that many pages in a prepared place, after a run of other pages
+// that does not count.
 type load struct {
 	*cloud
 	prepare     func(testing.TB, place)
 	warm, pages int
 }
 
-// cost is what something takes.
+// cost is what something costs.
 type cost struct {
 	time, core time.Duration
 	bytes      int64 // allocated
 }
 
-// spent is what this process has cost so far.
+// spent is the cost of this process so far.
 func spent(b testing.TB) cost {
 	var usage syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
@@ -71,7 +71,7 @@ func spent(b testing.TB) cost {
 
 var began = time.Now()
 
-// since is a share of what was spent from before to c.
+// since is a share of the cost from before to c.
 func (c cost) since(before cost, share int) cost {
 	n := time.Duration(share)
 	return cost{(c.time - before.time) / n, (c.core - before.core) / n, (c.bytes - before.bytes) / int64(share)}
@@ -85,8 +85,8 @@ func (l load) place(b testing.TB) place {
 	return p
 }
 
-// measure returns what the run costs up to its first commit, and what each page
-// costs from then on.
+// measure returns the cost of the run up to its first commit, and of each page
+// after that.
 func (l load) measure(b testing.TB) (once, page cost) {
 	c := l.place(b).collector()
 	if l.warm > 0 {
@@ -103,7 +103,7 @@ func (l load) measure(b testing.TB) (once, page cost) {
 	return first.since(start, 1), spent(b).since(first, l.pages-1)
 }
 
-// upload is the time of an upload by itself, with as much in the bucket.
+// upload is the time of a bare upload, with as much in the bucket.
 func (l load) upload(b testing.TB) time.Duration {
 	p := l.place(b)
 	var all []time.Duration
@@ -143,7 +143,7 @@ func middle(all []cost, figure func(cost) float64) float64 {
 	return median(figures)
 }
 
-// objects puts so many into the bucket, beside the run's own.
+// objects puts that many into the bucket, besides the run's own.
 func objects(n int) func(testing.TB, place) {
 	return func(b testing.TB, p place) {
 		folder := time.Now().Add(-170 * 24 * time.Hour).UTC().Format("2006/01/02")
@@ -153,7 +153,7 @@ func objects(n int) func(testing.TB, place) {
 	}
 }
 
-// history puts so many finished runs into the history.
+// history puts that many finished runs into the history.
 func history(n int) func(testing.TB, place) {
 	return func(b testing.TB, p place) {
 		err := p.documents.RunTransaction(b.Context(), func(_ context.Context, tx *firestore.Transaction) error {

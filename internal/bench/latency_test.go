@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// BenchmarkLatency is a run of 50 pages with the waiting of a real one, against
-// the bound that Duo alone sets: its answers one after the other, and then the
-// last page's object and commit.
+// BenchmarkLatency is a run of 50 pages with the latencies of a real one, compared
+// with the bound that Duo alone sets: its answers one after the other, and then
+// the last page's object and commit.
 func BenchmarkLatency(b *testing.B) {
 	const (
 		pages = 50

@@ -1,10 +1,10 @@
-// Package bench_test measures the whole service against the least that its task
-// demands: README.md has the targets and the figures, `make bench`
-// takes them. Every figure is a ratio of two times that one process took in
-// turns on the same servers, or a size.
+// Package bench_test compares the whole service with the least that its task
+// demands. README.md has the targets and figures, and `make bench` takes them. A
+// figure is a size, or a ratio of two times that one process measured in turns on
+// the same servers.
 //
-// It is a package of its own because it takes everything together, as the
-// program does, and nothing by the back door.
+// It is a separate package because it uses everything together, as the program
+// does.
 package bench_test
 
 import (
@@ -15,8 +15,8 @@ import (
 	"time"
 )
 
-// roleVar makes the test binary, run again, the servers that a measurement
-// talks to: what they cost must not count, their garbage least of all.
+// roleVar makes the test binary run the servers that a measurement talks to, so that
+// their cost does not count, least of all their garbage.
 const roleVar = "BENCH_SERVERS"
 
 func TestMain(m *testing.M) {
@@ -26,14 +26,14 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// timed is how long f took.
+// timed returns how long f takes.
 func timed(f func()) time.Duration {
 	start := time.Now()
 	f()
 	return time.Since(start)
 }
 
-// median is the middle one, or the later of the two in the middle.
+// median is the middle value, or the upper of the two in the middle.
 func median[T int64 | float64 | time.Duration](all []T) T {
 	return slices.Sorted(slices.Values(all))[len(all)/2]
 }

@@ -10,8 +10,8 @@ import (
 	"duo-telephony-collector/internal/handler/handlertest"
 )
 
-// BenchmarkMemory is the most memory that the service ever has when one
-// backfill collects so many records: a process for each, the median of three.
+// BenchmarkMemory is the service's peak memory when a backfill collects that many
+// records: the median of three processes.
 func BenchmarkMemory(b *testing.B) {
 	exe := build(b)
 	issuer := handlertest.NewIssuer(b)
@@ -32,8 +32,8 @@ func BenchmarkMemory(b *testing.B) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// backfill has a service collect all records of an account that are older than
-// its live stream, and returns its peak memory in MiB.
+// backfill makes a service collect all records of an account from before its live
+// stream, and returns its peak memory in MiB.
 func backfill(b *testing.B, exe string, issuer *handlertest.Issuer, records int) (peak float64, took time.Duration) {
 	b.Helper()
 	all := backlog(records)

@@ -15,13 +15,13 @@ import (
 	"github.com/fsouza/fake-gcs-server/fakestorage"
 )
 
-// servers is Duo and Cloud Storage, served by a process of their own.
+// servers are Duo and Cloud Storage, served by a separate process.
 type servers struct {
 	Duo     *account
 	Storage time.Duration // before every answer of Cloud Storage
 }
 
-// addresses is where they listen, host:port.
+// addresses are where they listen, host:port.
 type addresses struct{ Duo, Storage string }
 
 // start runs the servers until the benchmark ends.
@@ -57,7 +57,7 @@ func (s servers) start(b testing.TB) addresses {
 	return at
 }
 
-// serve is the process of the servers: it lives until its standard input ends.
+// serve runs the servers until standard input ends.
 func serve(role string) {
 	s := servers{Duo: &account{}}
 	if err := json.Unmarshal([]byte(role), &s); err != nil {

@@ -25,7 +25,7 @@ import (
 // patience is how long a service may take to start.
 const patience = 30 * time.Second
 
-// build makes the program as its image has it.
+// build builds the program as the image does.
 func build(b testing.TB) (exe string) {
 	b.Helper()
 	exe = filepath.Join(b.TempDir(), "server")
@@ -37,7 +37,7 @@ func build(b testing.TB) (exe string) {
 	return exe
 }
 
-// environment is a service's, with these servers.
+// environment is a service's environment, with these servers.
 func environment(b testing.TB, at addresses, issuer *handlertest.Issuer) map[string]string {
 	return map[string]string{
 		"DUO_IKEY": "DIWJ8X6AEYOR5OMC6TQ1", "DUO_SKEY": "Zh5eGmUq9zpfQnyUIu5OL9iWoMMv5ZNmk3zLJ4Ep", "DUO_API_HOST": apiHost,
@@ -74,7 +74,7 @@ func launch(b testing.TB, exe string, env map[string]string) service {
 	return s
 }
 
-// awaitHealth asks without a pause to speak of: the answer's time is what is
+// awaitHealth polls almost without a pause, because the time of the answer is
 // measured.
 func (s service) awaitHealth() {
 	ctx, cancel := context.WithTimeout(s.b.Context(), patience)
@@ -98,7 +98,7 @@ func (s service) awaitHealth() {
 	}
 }
 
-// post triggers a run and returns the answer, which is a report.
+// post triggers a run and returns its report.
 func (s service) post(path, body, token string) []byte {
 	s.b.Helper()
 	req, err := http.NewRequestWithContext(s.b.Context(), http.MethodPost, s.url+path, strings.NewReader(body))
@@ -118,8 +118,8 @@ func (s service) post(path, body, token string) []byte {
 	return report
 }
 
-// resident returns a line of /proc/PID/status in MiB: VmRSS, what is in memory
-// now, or VmHWM, the most that ever was.
+// resident returns a line of /proc/PID/status in MiB: VmRSS, the memory in use now,
+// or VmHWM, its peak.
 func (s service) resident(line string) float64 {
 	s.b.Helper()
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid))

@@ -8,8 +8,8 @@ import (
 	"duo-telephony-collector/internal/handler/handlertest"
 )
 
-// BenchmarkStart is what an instance costs before it has done anything. That it
-// connects to nothing is TestNoConnectionBeforeTrigger's, in cmd/server.
+// BenchmarkStart is what an instance costs before it has done anything.
+// TestNoConnectionBeforeTrigger in cmd/server checks that it connects to nothing.
 func BenchmarkStart(b *testing.B) {
 	const starts = 21
 	exe := build(b)

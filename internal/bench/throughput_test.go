@@ -11,19 +11,19 @@ import (
 	"duo-telephony-collector/internal/duo"
 )
 
-// repetitions is how often what is compared takes turns.
+// repetitions is how many turns the compared sides take.
 const repetitions = 5
 
-// contest is a run and the least that it can take, both from nothing. The floor
-// calls beside for each page, which is to go on while the page is written.
+// contest is a run and its floor, the least that it can take, both from nothing. The
+// floor calls beside for each page, to run while the page is written.
 type contest struct {
 	floor func(beside func())
 	run   func()
 }
 
 // compare lets the floor, the floor with something beside it, and the run take
-// turns. A ratio is the median of those of single turns: a machine's speed drifts
-// by more than they differ.
+// turns. A ratio is the median of the turns' ratios, because a machine's speed
+// drifts by more than the sides differ.
 func (c contest) compare(b *testing.B, beside func(), pages int) {
 	var floors, runs []time.Duration
 	var ofFloor, ofBeside []float64
@@ -40,10 +40,10 @@ func (c contest) compare(b *testing.B, beside func(), pages int) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// BenchmarkThroughput is a run of 200 pages that waits for nothing but work,
-// against the writes alone that the protocol demands: an object and a commit a
-// page, one after the other. How much can hide behind them on this machine is
-// shown by the same writes while the same pages are fetched and read beside them.
+// BenchmarkThroughput is a run of 200 pages without latency, compared with only the
+// writes that the protocol demands: an object and a commit per page, one after the
+// other. The same writes while the same pages are fetched and read beside them show
+// how much can overlap on this machine.
 func BenchmarkThroughput(b *testing.B) {
 	const pages = 200
 	all := backlog(fullPages(pages))
@@ -54,7 +54,8 @@ func BenchmarkThroughput(b *testing.B) {
 	b.Run("directory", func(b *testing.B) { directoryContest(b, d, pages).compare(b, reader(b, d, all), pages) })
 }
 
-// reader returns what fetches and reads a page, over and over the same ones.
+// reader returns a function that fetches and reads a page, the same ones again and
+// again.
 func reader(b *testing.B, d *duo.Client, all *account) func() {
 	next, stop := iter.Pull2(func(yield func(duo.Page, error) bool) {
 		for {
@@ -103,7 +104,7 @@ func cloudContest(b *testing.B, c *cloud, pages int) contest {
 	}
 }
 
-// complete wants a run to deliver all there is, in so many pages.
+// complete checks that a run delivers everything, in that many pages.
 func complete(b testing.TB, c *collect.Collector, pages int) {
 	if r := c.Run(b.Context(), collect.Job{}); r.Outcome != collect.Complete || r.Pages != pages || r.Records != fullPages(pages) {
 		b.Fatalf("the run is %s after %d pages with %d records: %s", r.Outcome, r.Pages, r.Records, r.Reason)

@@ -1,4 +1,4 @@
-// Package check looks for what would keep the service from working. It changes
+// Package check finds out what would keep the service from working. It changes
 // nothing: it writes no object and no document, and takes no lease.
 package check
 
@@ -18,30 +18,29 @@ import (
 	"duo-telephony-collector/internal/writer"
 )
 
-// timeout bounds each check. All of them run at the same time.
+// timeout bounds each check. They run at the same time.
 const timeout = 15 * time.Second
 
 // Statuses of a finding.
 const (
 	OK   = "ok"
-	Warn = "warn" // the service works, or nothing is known to be wrong
+	Warn = "warn" // the service may work all the same
 	Fail = "fail"
 )
 
-// Finding is what a check found out: one line for a person.
+// Finding is a result of a check: one line for a person.
 type Finding struct {
 	Name   string `json:"name"`
 	Status string `json:"status"`
 	Detail string `json:"detail"`
-	Action string `json:"action"` // what to do about it, empty with OK
+	Action string `json:"action"` // what to do about it; empty if OK
 }
 
 func good(name, detail string) Finding         { return Finding{name, OK, detail, ""} }
 func warn(name, detail, action string) Finding { return Finding{name, Warn, detail, action} }
 func fail(name, detail, action string) Finding { return Finding{name, Fail, detail, action} }
 
-// failOf is a failure whose error may know what to do; action is for one that
-// does not.
+// failOf takes the action from the error if that has a hint, else action.
 func failOf(name string, err error, action string) Finding {
 	if e, found := errors.AsType[*duo.Error](err); found {
 		return fail(name, e.Reason(), e.Hint)
@@ -58,11 +57,11 @@ func failOf(name string, err error, action string) Finding {
 	return fail(name, err.Error(), action)
 }
 
-// Check asks one question, or several that one answer settles. It ends with
-// its context.
+// Check answers one question, or several that take one request. It ends with its
+// context.
 type Check func(context.Context) []Finding
 
-// Run runs the checks side by side and returns what they found, in order.
+// Run runs the checks concurrently and returns their findings in order.
 func Run(ctx context.Context, checks []Check) []Finding {
 	found := make([][]Finding, len(checks))
 	var all sync.WaitGroup
@@ -82,7 +81,7 @@ func Failed(findings []Finding) bool {
 	return slices.ContainsFunc(findings, func(f Finding) bool { return f.Status == Fail })
 }
 
-// WriteText writes a line for each finding, whatever the texts hold.
+// WriteText writes one line per finding, even if its texts have line breaks.
 func WriteText(out io.Writer, findings []Finding) error {
 	for _, f := range findings {
 		text := f.Detail

@@ -13,47 +13,61 @@ import (
 	"duo-telephony-collector/internal/writer"
 )
 
-const hintGoogle = "try again; if it lasts, check the way to Google's port 443"
+const hintGoogle = "try again; if this lasts, check the connection to Google's port 443"
 
-// Bucket lists the objects of today, reads one of any day, and asks what else
-// is allowed. It writes nothing: nobody here could delete it again, and the feed
-// would take it.
+// Bucket lists the objects of today in each folder, reads one of any day, and
+// asks what else is allowed. It writes nothing: nobody here could delete it again,
+// and the feed would take it.
 type Bucket struct {
-	Open         func(context.Context) (*writer.GCS, error)
-	Name, Prefix string
+	Open     func(context.Context) (*writer.GCS, error) // at whatever prefix
+	Name     string
+	Prefixes []string // one a log
 }
 
 // Check is a [Check].
 func (b Bucket) Check(ctx context.Context) []Finding {
-	const name = "bucket"
 	bucket, err := b.Open(ctx)
 	if err != nil {
-		return []Finding{failOf(name, err, hintGoogle)}
+		return []Finding{failOf(bucketName, err, hintGoogle)}
 	}
+	var found []Finding
+	for _, prefix := range b.Prefixes {
+		f := look(ctx, bucket.At(writer.Place{Bucket: b.Name, Prefix: prefix}), b.uri(prefix))
+		found = append(found, f)
+		if f.Status == Fail { // the other folders would fail of the same, mostly
+			return found
+		}
+	}
+	return append(found, b.permissions(ctx, bucket))
+}
+
+const bucketName = "bucket"
+
+func look(ctx context.Context, bucket *writer.GCS, uri string) Finding {
 	now := time.Now()
 	for _, err := range bucket.List(ctx, now, now, 0) {
 		if errors.Is(err, writer.ErrForeign) {
-			return []Finding{fail(name, err.Error(), "every run that meets it fails")}
+			return fail(bucketName, err.Error(), "every run that meets it fails")
 		}
 		if err != nil {
-			return []Finding{failOf(name, notInTime(err), hintGoogle)}
+			return failOf(bucketName, notInTime(err), hintGoogle)
 		}
 	}
-	read := "; nothing is there to be read"
-	uri, err := bucket.ReadOne(ctx)
+	read := "; there is nothing to read"
+	one, err := bucket.ReadOne(ctx)
 	switch {
-	case errors.Is(err, fs.ErrNotExist): // deleted since it was listed
+	case errors.Is(err, fs.ErrNotExist): // deleted after it was listed
 	case err != nil:
-		return []Finding{failOf(name, notInTime(err), hintGoogle)}
-	case uri != "":
+		return failOf(bucketName, notInTime(err), hintGoogle)
+	case one != "":
 		read = " and read"
 	}
-	return []Finding{good(name, b.uri()+" can be listed"+read+"; this is the URI for the feed"), b.permissions(ctx, bucket)}
+	return good(bucketName, uri+" can be listed"+read+"; this is the URI for the feed")
 }
 
-// uri is where the feed finds the objects.
-func (b Bucket) uri() string {
-	return "gs://" + strings.TrimSuffix(b.Name+"/"+b.Prefix, "/") + "/"
+// uri is where a feed finds the objects below a prefix.
+func (b Bucket) uri(prefix string) string {
+	return "gs://" + strings.TrimSuffix(b.Name+"/"+prefix, "/") + "/"
 }
 
 func (b Bucket) permissions(ctx context.Context, bucket *writer.GCS) Finding {
@@ -61,8 +75,8 @@ func (b Bucket) permissions(ctx context.Context, bucket *writer.GCS) Finding {
 	needed := []string{"storage.objects.create", "storage.objects.get", "storage.objects.list"}
 	granted, err := bucket.Permissions(ctx, append(needed, deletes)...)
 	if err != nil {
-		return warn(name, "whether objects can be created is not known, and nothing is written to find out: "+err.Error(),
-			"see that the service account has roles/storage.objectCreator on the bucket; a run tells for certain")
+		return warn(name, "it is unknown whether objects can be created, because nothing is written to find out: "+err.Error(),
+			"make sure that the service account has roles/storage.objectCreator on the bucket; a run shows it for certain")
 	}
 	missing := slices.DeleteFunc(slices.Clone(needed), func(p string) bool { return slices.Contains(granted, p) })
 	switch {
@@ -70,79 +84,95 @@ func (b Bucket) permissions(ctx context.Context, bucket *writer.GCS) Finding {
 		return fail(name, "not granted on the bucket: "+strings.Join(missing, ", "),
 			"grant the service account roles/storage.objectCreator and roles/storage.objectViewer on bucket "+b.Name)
 	case slices.Contains(granted, deletes):
-		return warn(name, "objects can be created and read, but also deleted, which nothing here needs",
-			"leave the service account no more than roles/storage.objectCreator and roles/storage.objectViewer, and run this as that account")
+		return warn(name, "objects can be created and read, but also deleted, which the service does not need",
+			"give the service account only roles/storage.objectCreator and roles/storage.objectViewer, and run this as that account")
 	}
 	return good(name, "objects can be created and read, and not deleted; nothing was written to find out")
 }
 
-// Firestore reads the stream's document, and asks for a write that its own
+// Firestore reads the document of each stream, and asks for a write that its own
 // condition refuses.
 type Firestore struct {
 	Store             *store.Store
 	Project, Database string
-	Stream            string
-	Account           string // Duo's API host, which the document has to be of
+	Streams           []string
+	Account           string // Duo's API host, which the documents have to be of
 }
 
 // Check is a [Check].
 func (f Firestore) Check(ctx context.Context) []Finding {
-	const name = "firestore"
-	state, err := f.probe(ctx)
-	if err != nil {
-		return []Finding{failOf(name, err, hintGoogle)}
+	var found []Finding
+	for _, stream := range f.Streams {
+		one := f.document(ctx, stream)
+		if len(f.Streams) > 1 {
+			one.Detail = stream + ": " + one.Detail
+		}
+		found = append(found, one)
+		if one.Status == Fail { // the others would fail of the same, mostly
+			break
+		}
 	}
-	if of := state.Cursor.Account.Host; of != "" && of != f.Account && !state.StartOpen() {
-		return []Finding{fail(name, "the document is that of account "+of+", and DUO_API_HOST is "+f.Account+": every run is refused",
-			"correct DUO_API_HOST, or give this account a FIRESTORE_COLLECTION of its own")}
-	}
-	return []Finding{good(name, fmt.Sprintf("database %s of project %s can be read and written: %s", f.Database, f.Project, standing(state)))}
+	return found
 }
 
-func (f Firestore) probe(ctx context.Context) (store.State, error) {
-	state, err := f.Store.Probe(ctx, f.Stream)
+func (f Firestore) document(ctx context.Context, stream string) Finding {
+	const name = "firestore"
+	state, err := f.probe(ctx, stream)
+	if err != nil {
+		return failOf(name, err, hintGoogle)
+	}
+	if of := state.Cursor.Account.Host; of != "" && of != f.Account && !state.StartOpen() {
+		return fail(name, "the document belongs to account "+of+", but DUO_API_HOST is "+f.Account+": every run is refused",
+			"correct DUO_API_HOST, or give this account its own FIRESTORE_COLLECTION")
+	}
+	return good(name, fmt.Sprintf("database %s of project %s can be read and written: %s", f.Database, f.Project, standing(state)))
+}
+
+func (f Firestore) probe(ctx context.Context, stream string) (store.State, error) {
+	state, err := f.Store.Probe(ctx, stream)
 	return state, notInTime(err)
 }
 
-// standing is where the stream stands, in words.
+// standing says where the stream stands.
 func standing(s store.State) string {
 	text := "there is no cursor yet"
 	if mark := s.Cursor.Watermark; !mark.IsZero() {
 		text = "the watermark is " + mark.UTC().Format(time.RFC3339)
 	}
 	if s.Lease.Holder != "" {
-		text += ", and a run has the lease until " + s.Lease.ExpiresAt().UTC().Format(time.RFC3339)
+		text += ", and a run holds the lease until " + s.Lease.ExpiresAt().UTC().Format(time.RFC3339)
 	}
 	return text
 }
 
-// StateKey looks at the older function's state, which is read by the first run
-// and never again.
+// StateKey checks the Python function's state, which only the first run reads.
 type StateKey struct {
 	Key       string
 	Bucket    Bucket
 	Firestore Firestore
-	FirstMark func(context.Context) (time.Time, error) // where the first window starts by that state
+	Stream    string                                   // that goes on from that state
+	FirstMark func(context.Context) (time.Time, error) // where its first window starts by that state
 }
 
 // Check is a [Check].
 func (k StateKey) Check(ctx context.Context) []Finding {
 	const name = "state key"
 	where := "gs://" + k.Bucket.Name + "/" + k.Key
-	below := k.Bucket.Prefix == "" || strings.HasPrefix(k.Key, k.Bucket.Prefix+"/")
-	state, err := k.Firestore.probe(ctx)
+	i := slices.IndexFunc(k.Bucket.Prefixes, func(prefix string) bool { return prefix == "" || strings.HasPrefix(k.Key, prefix+"/") })
+	below := i >= 0
+	state, err := k.Firestore.probe(ctx, k.Stream)
 	switch started := err == nil && !state.Cursor.Watermark.IsZero() && !state.StartOpen(); {
 	case started && below:
-		return []Finding{warn(name, where+" lies below the prefix, where the feed takes it for records", "delete it and unset STATE_KEY: there is a cursor, so it is not read any more")}
+		return []Finding{warn(name, where+" lies below the prefix, where the feed takes it for records", "delete it and unset STATE_KEY: there is a cursor, so it is no longer read")}
 	case started:
-		return []Finding{good(name, "there is a cursor, so "+where+" is not read any more")}
+		return []Finding{good(name, "there is a cursor, so "+where+" is no longer read")}
 	case below:
 		return []Finding{fail(name, where+" lies below the prefix: the feed takes it for records, and deletes it if it deletes what it took",
-			"move it out of "+k.Bucket.uri()+" and correct STATE_KEY; with an empty GCS_PREFIX give the objects a folder of their own")}
+			"move it out of "+k.Bucket.uri(k.Bucket.Prefixes[i])+" and correct STATE_KEY; with an empty GCS_PREFIX give the objects a folder of their own")}
 	}
 	mark, err := k.FirstMark(ctx)
 	if err != nil {
-		return []Finding{failOf(name, notInTime(err), "every run fails until that is put right")}
+		return []Finding{failOf(name, notInTime(err), "every run fails until this is fixed")}
 	}
-	return []Finding{good(name, "the first window starts at "+mark.Format(time.RFC3339)+", where the older function stopped")}
+	return []Finding{good(name, "the first window starts at "+mark.Format(time.RFC3339)+", where the Python function stopped")}
 }

@@ -4,51 +4,85 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"sync"
 	"time"
 
 	"duo-telephony-collector/internal/duo"
 )
 
-// clockTolerance is how far this clock may be from Duo's unremarked. Duo's is
-// known in whole seconds, and is some time on its way.
+// clockTolerance is how far this machine's clock may differ from Duo's. Duo's is
+// known in whole seconds, and its answer takes a while.
 const clockTolerance = 10 * time.Second
 
-// Duo makes one request, which tells of the way to Duo, of this machine's
-// clock, of the credentials and of the permission.
+// Duo makes one request for each log, which tells of the way to Duo, of this
+// machine's clock, of the credentials and of the log's permission.
 type Duo struct {
 	Client *duo.Client
-	Log    duo.Log
+	Logs   []duo.Log
 	Host   string
-	Secret func() (string, error) // the secret key, as the client has it
+	Secret func() (string, error) // the secret key that the client uses
+}
+
+// answered is how Duo answered for a log.
+type answered struct {
+	date time.Time
+	err  error
 }
 
 // Check is a [Check].
 func (d Duo) Check(ctx context.Context) []Finding {
-	date, err := d.Client.Probe(ctx, d.Log)
-	found := []Finding{d.answer(err)}
-	if err != nil {
+	answers := make([]answered, len(d.Logs))
+	var all sync.WaitGroup
+	for i, log := range d.Logs {
+		all.Go(func() { answers[i].date, answers[i].err = d.Client.Probe(ctx, log) })
+	}
+	all.Wait()
+	found := d.findings(answers)
+	if slices.ContainsFunc(answers, func(a answered) bool { return a.err != nil }) {
 		found = append(found, d.secretKey()...)
 	}
-	if date.IsZero() {
-		return found
+	for _, a := range answers {
+		if !a.date.IsZero() {
+			return append(found, clock(time.Until(a.date).Round(time.Second)))
+		}
 	}
-	return append(found, clock(time.Until(date).Round(time.Second)))
+	return found
 }
 
-func (d Duo) answer(err error) Finding {
-	const name = "duo"
-	if err == nil {
-		return good(name, d.Host+" accepts the credentials and lets them read the log")
+// findings has a line for each log, or one where all fail of the same.
+func (d Duo) findings(answers []answered) []Finding {
+	var found []Finding
+	for i, a := range answers {
+		found = append(found, d.answer(d.Logs[i], a.err))
 	}
+	if len(found) == 1 || found[0].Status != OK && len(slices.Compact(slices.Clone(found))) == 1 {
+		return found[:1]
+	}
+	for i, log := range d.Logs {
+		found[i].Detail = log.Name + ": " + found[i].Detail
+	}
+	return found
+}
+
+func (d Duo) answer(log duo.Log, err error) Finding {
+	const name = "duo"
 	if e, found := errors.AsType[*duo.Error](err); found && e.RateLimited() {
-		return warn(name, e.Reason()+", so whether the credentials are right is not known",
+		return warn(name, e.Reason()+", so it is unknown whether the credentials are right",
 			"run this again in a minute; Duo allows one or two requests a minute, for all programs that read this log together")
 	}
-	return failOf(name, notInTime(err), "check DUO_API_HOST and the way to its port 443")
+	if err != nil {
+		return failOf(name, notInTime(err), "check DUO_API_HOST and the way to its port 443")
+	}
+	text := d.Host + " accepts the credentials and lets them read the log"
+	if log.Native {
+		text += "; see that SecOps has no API feed of its own for " + log.Label + ", which would take every record in twice"
+	}
+	return good(name, text)
 }
 
-// secretKey looks at the key's form where Duo has not accepted it. It says
-// nothing of one that can't be read: Duo's answer was about that.
+// secretKey checks the form of a key that Duo has not accepted. It ignores one
+// that can't be read: the client's error was about that.
 func (d Duo) secretKey() []Finding {
 	key, err := d.Secret()
 	if err != nil {
@@ -60,7 +94,7 @@ func (d Duo) secretKey() []Finding {
 	return nil
 }
 
-// clock takes how far Duo's clock is ahead of this machine's.
+// clock judges how far Duo's clock is ahead of this machine's.
 func clock(ahead time.Duration) Finding {
 	const name = "clock"
 	if ahead.Abs() <= clockTolerance {
@@ -71,10 +105,10 @@ func clock(ahead time.Duration) Finding {
 		way = "ahead of"
 	}
 	return warn(name, fmt.Sprintf("this machine's clock is %v %s Duo's", ahead.Abs(), way),
-		fmt.Sprintf("set it to within %v: Duo refuses requests whose date is too far off", clockTolerance))
+		fmt.Sprintf("set it right to within %v: Duo refuses requests whose date is too far off", clockTolerance))
 }
 
-// notInTime says it in figures where a check's own time-out ended it.
+// notInTime adds the figure if the check's own time-out ended it.
 func notInTime(err error) error {
 	if errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Errorf("no success within %v: %w", timeout, err)

@@ -1,4 +1,4 @@
 package check
 
-// Clock is tested by itself: over a connection its bounds are a second wide.
+// Clock is exported because over a connection its bounds are a second wide.
 var Clock = clock

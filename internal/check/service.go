@@ -11,32 +11,32 @@ import (
 )
 
 const (
-	// pushDeadline is what Pub/Sub and Cloud Run give a run at most.
+	// pushDeadline is the most that Pub/Sub and Cloud Run wait for a run.
 	pushDeadline = 600 * time.Second
-	// runMargin is what a run may take after its budget, to commit and to
+	// runMargin is the most that a run takes after its budget, to commit and to
 	// release the lease.
 	runMargin = 30 * time.Second
-	// gcloudAudience is in the id tokens of everybody who uses gcloud.
+	// gcloudAudience is the audience of every gcloud user's id tokens.
 	gcloudAudience = "32555940559.apps.googleusercontent.com"
 )
 
-// Configuration has a line for each fault of the environment.
+// Configuration has one finding per fault of the environment.
 func Configuration(faults []error) Check {
 	const name = "configuration"
 	return func(context.Context) []Finding {
 		var found []Finding
 		for _, fault := range faults {
-			found = append(found, fail(name, fault.Error(), "the service does not start before that is put right"))
+			found = append(found, fail(name, fault.Error(), "the service does not start until this is fixed"))
 		}
 		if found == nil {
-			return []Finding{good(name, "every variable that is read has a form that it can have")}
+			return []Finding{good(name, "all variables have valid values")}
 		}
 		return found
 	}
 }
 
-// Auth looks at who may call. Whether the tokens of the subscription fit shows
-// only when it pushes.
+// Auth checks who may call. Only a push shows whether the subscription's tokens
+// fit.
 type Auth struct {
 	CloudRunIAM        bool // Cloud Run checks the signatures, not the service
 	Audiences, Callers []string
@@ -62,11 +62,11 @@ func (a Auth) audiences() []Finding {
 		u, err := url.Parse(audience)
 		switch isURL := strings.Contains(audience, "://"); {
 		case audience == gcloudAudience:
-			found = append(found, fail(name, audience+" is gcloud's own, which is in the tokens of everybody who uses it",
+			found = append(found, fail(name, audience+" is gcloud's own, which every gcloud user's tokens have",
 				"set PUSH_AUDIENCE to the service's https:// URL or to a name of your own, and the push subscription's audience to the same"))
 		case isURL && (err != nil || u.Scheme != "https" || u.Host == ""):
 			found = append(found, warn(name, fmt.Sprintf("%q is neither an https:// URL nor a name", audience),
-				"set PUSH_AUDIENCE to exactly what the push subscription has as its audience"))
+				"set PUSH_AUDIENCE to exactly the push subscription's audience"))
 		default:
 			found = append(found, good(name, audience+": the push subscription must have exactly this one"))
 		}
@@ -80,12 +80,12 @@ func (a Auth) callers() []Finding {
 	for _, caller := range a.Callers {
 		address, err := mail.ParseAddress(caller)
 		if err != nil || address.Address != caller || strings.ToLower(caller) != caller {
-			found = append(found, fail(name, fmt.Sprintf("%q is no e-mail address in lower case, as Google writes them, so nobody is let in by it", caller),
+			found = append(found, fail(name, fmt.Sprintf("%q is no e-mail address in lower case, as Google writes them, so it lets nobody in", caller),
 				"correct it in ALLOWED_CALLERS"))
 		}
 	}
 	if !slices.ContainsFunc(a.Callers, func(caller string) bool { return strings.HasSuffix(caller, ".gserviceaccount.com") }) {
-		found = append(found, warn(name, "none of them is a service account, and Pub/Sub calls as one",
+		found = append(found, warn(name, "none of them is a service account, but Pub/Sub calls as one",
 			"add the push subscription's service account to ALLOWED_CALLERS"))
 	}
 	if found == nil {
@@ -94,13 +94,13 @@ func (a Auth) callers() []Finding {
 	return found
 }
 
-// Budget compares what a run may take with what its caller waits for.
+// Budget compares how long a run may take with how long its caller waits.
 func Budget(budget time.Duration) Check {
 	const name = "budget"
 	return func(context.Context) []Finding {
 		end := budget + runMargin
 		if end > pushDeadline {
-			return []Finding{warn(name, fmt.Sprintf("a run may take RUN_BUDGET and %v, together %v, and its caller waits %v", runMargin, end, pushDeadline),
+			return []Finding{warn(name, fmt.Sprintf("a run may take RUN_BUDGET and %v, together %v, but its caller waits only %v", runMargin, end, pushDeadline),
 				fmt.Sprintf("set RUN_BUDGET to %v or less", pushDeadline-runMargin))}
 		}
 		return []Finding{good(name, fmt.Sprintf("a run ends within RUN_BUDGET and %v, together %v; give it an ack deadline and a request time-out of %v", runMargin, end, pushDeadline))}

@@ -11,7 +11,7 @@ import (
 
 const person, pushCaller = "ada@example.com", "duo-telephony-push@project.iam.gserviceaccount.com"
 
-// auth is what a check of who may call finds under a name.
+// auth returns the findings of that name.
 func auth(t *testing.T, a check.Auth, name string) []check.Finding {
 	t.Helper()
 	return slices.DeleteFunc(a.Check(t.Context()), func(f check.Finding) bool { return f.Name != name })
@@ -64,7 +64,7 @@ func TestBudget(t *testing.T) {
 	for budget, want := range map[time.Duration]string{
 		9 * time.Minute:   "ok a run ends within RUN_BUDGET and 30s, together 9m30s; give it an ack deadline and a request time-out of 10m0s",
 		570 * time.Second: "ok a run ends within RUN_BUDGET and 30s, together 10m0s; give it an ack deadline and a request time-out of 10m0s",
-		571 * time.Second: "warn a run may take RUN_BUDGET and 30s, together 10m1s, and its caller waits 10m0s",
+		571 * time.Second: "warn a run may take RUN_BUDGET and 30s, together 10m1s, but its caller waits only 10m0s",
 	} {
 		if found := check.Budget(budget)(t.Context()); found[0].Status+" "+found[0].Detail != want {
 			t.Errorf("%v: %+v, want %s", budget, found, want)

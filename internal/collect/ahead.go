@@ -20,9 +20,9 @@ type page struct {
 	panic   any             // likewise
 }
 
-// ahead has one page in hand and asks for the next one while that is written
-// and committed. It never looks further, so no more than two pages are in
-// memory, and one request at most is in vain.
+// ahead holds one page and fetches the next one while the first is written and
+// committed. It never fetches further ahead, so at most two pages are in memory
+// and at most one request is wasted.
 type ahead struct {
 	session *duo.Session
 	log     duo.Log
@@ -39,7 +39,7 @@ func newAhead(session *duo.Session, c Config) *ahead {
 	return &ahead{session: session, log: c.Log, host: c.addedHost(), memory: [2]*record.Page{{}, {}}}
 }
 
-// ask asks for the page that the window is at, unless that is under way.
+// ask starts fetching the page that the window is at, unless that is under way.
 func (a *ahead) ask(ctx context.Context, w store.Window) {
 	q := queryOf(a.log, w)
 	if a.answer != nil && a.asked.Offset == q.Offset && a.asked.Limit == q.Limit && a.asked.Min.Equal(q.Min) && a.asked.Max.Equal(q.Max) {
@@ -51,7 +51,7 @@ func (a *ahead) ask(ctx context.Context, w store.Window) {
 	a.asked, a.answer = q, answer
 	go func() {
 		defer func() {
-			if p := recover(); p != nil { // the run's to fail of, not the process's
+			if p := recover(); p != nil { // fail the run, not the process
 				answer <- page{panic: fmt.Sprintf("%v\n%s", p, debug.Stack())}
 			}
 		}()
@@ -60,12 +60,13 @@ func (a *ahead) ask(ctx context.Context, w store.Window) {
 	}()
 }
 
-// queryOf asks a millisecond wider than the window, which drop makes up for.
+// queryOf asks for a millisecond more than the window at its start: Duo may or
+// may not include the bounds. choose drops what belongs to other windows.
 func queryOf(log duo.Log, w store.Window) duo.Query {
 	return duo.Query{Min: lower(w).Add(-time.Millisecond), Max: w.To, Offset: w.Offset, Limit: limit(log, w)}
 }
 
-// take returns the page that was asked for.
+// take waits for the page that was asked for.
 func (a *ahead) take() (page, error) {
 	p := <-a.answer
 	a.cancel()
@@ -80,7 +81,7 @@ func (a *ahead) take() (page, error) {
 	return p, p.err
 }
 
-// end gives up what is asked for. When it returns nothing of it is left running.
+// end cancels the fetch under way and waits until it has returned.
 func (a *ahead) end() {
 	if a.answer == nil {
 		return
@@ -90,7 +91,7 @@ func (a *ahead) end() {
 	a.answer = nil
 }
 
-// addedHost is the host that records get, "" if nothing is added to them.
+// addedHost is the host to add to records, "" if nothing is added.
 func (c Config) addedHost() string {
 	if !c.Enrich {
 		return ""

@@ -44,15 +44,15 @@ func (b *batch) add(r record.Record, c *store.Cursor) {
 	b.records++
 }
 
-// in reports whether a record time lies in the window. One that is unreadable or
-// lies elsewhere counts at the window's end: Duo showed the record for it, and
-// may know another time of it than it tells.
+// in reports whether a record time lies in the window. A record without a readable
+// time, or with one that lies elsewhere, counts at the window's end: Duo showed it
+// for this window, and may index it under another time than it tells.
 func in(w store.Window, at int64) bool {
 	return at != 0 && w.From.UnixMilli() <= at && at < w.To.UnixMilli()
 }
 
-// borders reports whether a record belongs to another window: what is asked for
-// is wider than the window by the milliseconds at its borders.
+// borders reports whether a record belongs to a neighbouring window: a query asks
+// for a millisecond more than the window at either end.
 func borders(w store.Window, at int64) bool {
 	return at != 0 && (at == w.From.UnixMilli()-1 || at == w.To.UnixMilli())
 }

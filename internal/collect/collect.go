@@ -2,13 +2,13 @@
 // window of time, page by page, writes every record to the bucket exactly once
 // and saves how far it came.
 //
-// The promise is kept by the order of the steps and by what is frozen when,
-// not by luck. A window's bounds are fixed before its first request, in the
-// write that takes the lease. A page's object is named by window and page
-// number alone and created only if that name is free. The cursor moves after
-// the object is durable, and only under the lease. So whoever repeats a page,
-// after a crash or beside a frozen twin, meets the first attempt's object and
-// adopts it. docs/design.md has the faults one by one.
+// What keeps that promise is the order of the steps, and what is frozen when. A
+// window's bounds are fixed before its first request, in the write that takes the
+// lease. A page's object is named by window and page number alone, and created
+// only if that name is free. The cursor moves after the object is durable, and
+// only under the lease. So whoever repeats a page, after a crash or beside a
+// frozen twin, finds the first attempt's object and adopts it. docs/design.md has
+// the faults one by one.
 package collect
 
 import (
@@ -42,16 +42,16 @@ type Bucket interface {
 	Place() writer.Place
 }
 
-// Collector collects one stream. It is safe for concurrent use: the lease sees
-// to it that one run at a time does anything.
+// Collector collects one log of one account. It is safe for concurrent use: the
+// lease lets one run at a time do anything.
 type Collector struct {
 	Duo    *duo.Client
 	Store  Store
 	Bucket Bucket
 	Logger *slog.Logger
-	// At returns the bucket at a place where earlier settings had the objects go.
+	// At returns the bucket at a place where earlier settings put the objects.
 	At func(writer.Place) Bucket
-	// Progress, unless it is nil, is told of each committed page.
+	// Progress, unless it is nil, is called after each committed page.
 	Progress func(Progress)
 	Config
 }
@@ -78,9 +78,9 @@ type Job struct {
 	Backfill *store.Backfill
 }
 
-// Run carries out one run and returns when nothing of it is left running.
-// When ctx ends it starts no further page, commits the one in hand and gives
-// the lease back, within ten seconds.
+// Run does one run and returns when none of it is left running. When ctx ends, it
+// starts no further page, commits the page in hand and releases the lease, within
+// ten seconds.
 //
 // The order of the steps is the protocol. Below each is what a crash right after
 // it leaves, and what the next run does about it. That run waits for the lease to

@@ -9,18 +9,18 @@ import (
 	"duo-telephony-collector/internal/duo"
 )
 
-// maxPause is how long a run waits for the time from when on Duo may be asked: as
-// long as Duo's limits by the minute can need. A longer pause ends it, instead of
-// holding the request of who has called it.
+// maxPause is how long a run waits until it may ask Duo: as long as Duo's limits
+// per minute can require. A longer pause ends the run instead of keeping its
+// caller waiting.
 const maxPause = 65 * time.Second
 
-// askEndedAfter is when a log is asked for again that Duo has ended: so often the
-// run fails, and between that no run asks.
+// askEndedAfter is how long a log that Duo has ended is left alone: one run a day
+// asks for it and fails.
 const askEndedAfter = 24 * time.Hour
 
-// fetch returns the page that the window is at: the one in hand where an object
-// has delivered a part of it, else the one that Duo is asked for. An offset that
-// Duo refuses is done without.
+// fetch returns the page that the window is at: the page in hand if an adopted
+// object held only a part of it, otherwise Duo's. If Duo refuses the offset, fetch
+// continues without one.
 func (r *run) fetch(ctx context.Context) (page, error) {
 	if r.cache.replay {
 		return r.ahead.hand, nil
@@ -46,15 +46,15 @@ func (r *run) fetch(ctx context.Context) (page, error) {
 	}
 }
 
-// fetchAhead asks for the page that follows a batch, unless the run ends before
-// it: a page that is fetched in vain counts at Duo.
+// fetchAhead starts fetching the page after a batch, unless the run will end
+// before it: a wasted request counts against Duo's limit.
 func (r *run) fetchAhead(ctx context.Context, b batch) {
 	if b.window.Open() && b.failure == nil && r.stopping(ctx, r.report.Pages+1) == nil {
 		r.ahead.ask(ctx, b.window)
 	}
 }
 
-// coolDown waits until Duo may be asked again. A forced run asks at once.
+// coolDown waits until Duo may be asked again. A forced run does not wait.
 func (r *run) coolDown(ctx context.Context) error {
 	wait := r.committed.NotBefore.Sub(r.lease.Now())
 	if wait <= 0 || r.job.Force {
@@ -80,8 +80,8 @@ func (r *run) pause() error {
 	return rateLimited(until)
 }
 
-// fetchError tells what a failed fetch means for the run. Whatever it is, the
-// next run asks no sooner than Duo and the pace allow.
+// fetchError returns what a failed fetch means for the run, and leaves it to the
+// next one to ask no sooner than Duo and the pace allow.
 func (r *run) fetchError(err error) error {
 	next := r.paused(r.cursor())
 	if r.session.Stats().Pace > 0 {

@@ -11,22 +11,22 @@ import (
 // recordTimeout bounds the lease's acquisition in Record.
 const recordTimeout = 5 * time.Second
 
-// unplanned is an error of something else than the store, met before the lease.
+// unplanned is an error before the lease that is not the store's.
 type unplanned struct{ error }
 
 func (u unplanned) Unwrap() error { return u.error }
 
-// recordable reports whether a run failed before the lease of something else
-// than the store. What the store has just refused is not asked for once more.
+// recordable reports whether a run failed before it had the lease, and not
+// because of the store: a store that has just refused is not asked again.
 func recordable(err error) bool {
 	_, ok := errors.AsType[unplanned](err)
 	return ok || errors.Is(err, errFuture) || errors.Is(err, errNoLive)
 }
 
-// Record puts a run that failed before it had the lease into the history, and
-// returns what it put there. It takes the lease for that moment and leaves the
-// cursor as it is. It returns an error where that can't be: the store is what
-// failed, another run holds the lease, the document is another account's.
+// Record adds a run that failed before it had the lease to the history, and
+// returns what it added. It takes the lease for a moment and leaves the cursor
+// alone. It fails if the store is what failed, if another run holds the lease, or
+// if the document is another account's.
 func (c *Collector) Record(ctx context.Context, failed Report) (Report, error) {
 	if !recordable(failed.Err) {
 		return failed, failed.Err
@@ -45,7 +45,7 @@ func (c *Collector) Record(ctx context.Context, failed Report) (Report, error) {
 		return failed, err
 	}
 	failed.Token, failed.StartedAt, failed.Gap = lease.Token, lease.Now(), cursor.Gap
-	if mark := cursor.Watermark; !mark.IsZero() { // of which a deleted document is made anew
+	if mark := cursor.Watermark; !mark.IsZero() { // from which a deleted document is rebuilt
 		failed.Watermark, failed.LagSeconds = &mark, int64(max(0, lease.Now().Sub(mark)).Seconds())
 	}
 	late, cancelLate := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)

@@ -6,11 +6,11 @@ import (
 	"duo-telephony-collector/internal/store"
 )
 
-// paceFor is how long a learned pace is kept: another program may have taken
-// the rest of the limit, and to learn it again costs one refused request.
+// paceFor is how long a learned pace is kept. The limit may have been shared
+// with another program, and learning it again costs one refused request.
 const paceFor = 24 * time.Hour
 
-// learned is the pace to begin a run with.
+// learned returns the pace to start a run with.
 func learned(p store.Pace, now time.Time) time.Duration {
 	if now.Sub(p.LearnedAt) >= paceFor {
 		return 0
@@ -18,7 +18,7 @@ func learned(p store.Pace, now time.Time) time.Duration {
 	return time.Duration(p.IntervalMS) * time.Millisecond
 }
 
-// paced returns the cursor with the pace that the session knows.
+// paced returns the cursor with the pace that the session has learned.
 func (r *run) paced(c store.Cursor) store.Cursor {
 	switch ms := r.session.Stats().Pace.Milliseconds(); {
 	case ms == 0:
@@ -29,8 +29,8 @@ func (r *run) paced(c store.Cursor) store.Cursor {
 	return c
 }
 
-// paused returns the cursor with which the next run asks as if it were this one:
-// at its pace, and no sooner than it would.
+// paused returns the cursor with which the next run keeps this run's pace: it
+// asks no sooner than this run would have.
 func (r *run) paused(c store.Cursor) store.Cursor {
 	s := r.session.Stats()
 	if wait := time.Until(s.Next); s.Pace > 0 && wait > 0 {

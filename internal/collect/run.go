@@ -15,10 +15,9 @@ const (
 	// leaseMargin is how much longer than the budget a lease lasts: time for a
 	// commit that begins as the budget ends (20 s at most) and the release.
 	leaseMargin = 30 * time.Second
-	// After a shut-down signal the process has ten seconds: these are for the
-	// page in hand and, should that fail, for giving the lease back. Each may
-	// take a second more, for the roll-back of a transaction that its end has
-	// cut off.
+	// After a shutdown signal the process has ten seconds: lingerFor to commit
+	// the page in hand and, if that fails, releaseTimeout to release the lease.
+	// Each may take a second more to roll back a transaction that was cut off.
 	lingerFor      = 4 * time.Second
 	releaseTimeout = 3 * time.Second
 	// maxListed is how many objects a report names.
@@ -49,7 +48,7 @@ type run struct {
 type plan struct {
 	planner
 	live store.Cursor // the live stream's, in a backfill
-	rest string       // what of the range a backfill leaves out, and until when
+	rest string       // what part of the range a backfill leaves out, and until when
 }
 
 func (c *Collector) begin(job Job) *run {
@@ -68,9 +67,9 @@ func (c *Collector) begin(job Job) *run {
 	return r
 }
 
-// bounds returns the two contexts of a run. In the first one pages are asked
-// for: it ends with ctx and a little before the budget. In the second one they
-// are delivered: it ends with the budget and outlives ctx by lingerFor. Both
+// bounds returns the two contexts of a run. asking is for fetching pages: it ends
+// with ctx, and a little before the budget. delivering is for writing and
+// committing them: it ends with the budget, and outlives ctx by lingerFor. Both
 // end before the lease.
 func (r *run) bounds(ctx context.Context) (asking, delivering context.Context, cancel func()) {
 	deadline := r.started.Add(r.Budget)
@@ -86,8 +85,8 @@ func (r *run) bounds(ctx context.Context) (asking, delivering context.Context, c
 	}
 }
 
-// acquire takes the lease and the cursor, with a window in it unless there is
-// nothing to ask for.
+// acquire takes the lease, and the cursor with the window to collect. If there is
+// nothing to collect, it closes the run.
 func (r *run) acquire(ctx context.Context) error {
 	if err := r.choosePlan(ctx); err != nil {
 		return err
@@ -108,7 +107,7 @@ func (r *run) acquire(ctx context.Context) error {
 	r.session = r.Duo.Session(r.Log, learned(cursor.Pace, lease.Now()))
 	r.session.MaxWait = maxPause
 	r.ahead = newAhead(r.session, r.Config)
-	r.started = time.Now() // a report covers the time that the lease was held
+	r.started = time.Now() // the report covers the time that the lease is held
 	r.report.Token, r.report.StartedAt = lease.Token, lease.Now()
 	if g := cursor.Gap; g != nil && g.RunID == r.report.ID {
 		r.Logger.ErrorContext(ctx, "records lost: Duo no longer has them", "from", g.From, "to", g.To, "stream", r.report.Stream)
@@ -140,7 +139,7 @@ func (r *run) choosePlan(ctx context.Context) error {
 	return nil
 }
 
-// planBackfill cuts the range to what the live stream will not touch again.
+// planBackfill cuts the range to what the live stream will not collect again.
 func (r *run) planBackfill(ctx context.Context, want store.Backfill) error {
 	s, err := r.Store.Load(ctx, r.Live().String())
 	if err != nil {
@@ -172,7 +171,7 @@ func (c *Collector) owner() owner {
 	return owner{account: store.Account{Host: c.Host}, log: c.Log.Name, place: store.Place(c.Bucket.Place())}
 }
 
-// bucket is where the objects of the window in progress go: where it began,
+// bucket is where the window's objects go: to the place where the window began,
 // whatever the settings say now.
 func (r *run) bucket() Bucket { return r.at(writer.Place(r.window.Place)) }
 
@@ -184,7 +183,7 @@ func (c *Collector) at(p writer.Place) Bucket {
 	return c.At(p)
 }
 
-// settled is what the live stream will not touch again: all before that time.
+// settled is the time before which the live stream collects nothing any more.
 func (c Config) settled(live store.Cursor) time.Time {
 	limit := earliest(live.Watermark.Add(-c.Overlap), live.SeenFrom)
 	if live.Window.Open() {

@@ -7,11 +7,12 @@ import (
 	"time"
 
 	"duo-telephony-collector/internal/collect"
+	"duo-telephony-collector/internal/duo/duosim"
 	"duo-telephony-collector/internal/store"
 )
 
-// silent is a store whose writes get no answer from the time when stop is
-// called. Each ends a second after its context, as a roll-back does.
+// silent is a store that does not answer writes. The first one calls stop; each
+// ends a second after its context, as a roll-back does.
 type silent struct {
 	collect.Store
 	stop func()
@@ -34,34 +35,32 @@ func (s silent) Finish(ctx context.Context, _ *store.Lease, _ store.Cursor, _ st
 
 func (s silent) Release(ctx context.Context, _ *store.Lease, _ store.Run) error { return s.wait(ctx) }
 
-// TestShutdownSilent is told to stop in the commit of a page, or in the last
-// one, while the store does not answer. It ends before the process is killed.
+// TestShutdownSilent stops a run in the commit of a page, or in the last one,
+// while the store does not answer. The run ends before the process is killed.
 func TestShutdownSilent(t *testing.T) {
-	if testing.Short() {
-		t.Skip("waits for seconds")
-	}
 	t.Parallel()
 	for name, records := range map[string]int{"a page": 1500, "the last page": 10} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := embedded(t)
-			w.sim.Add(w.spread(records, w.start.Add(-2*time.Hour), time.Second)...)
-			ctx, cancel := context.WithCancel(t.Context())
-			defer cancel()
-			var stopped time.Time
-			c := w.collector()
-			c.Store = silent{w.store, func() {
-				if stopped.IsZero() {
-					stopped = time.Now()
+			bubble(t, duosim.Config{}, func(w *world) {
+				w.sim.Add(w.spread(records, w.start.Add(-2*time.Hour), time.Second)...)
+				ctx, cancel := context.WithCancel(w.t.Context())
+				defer cancel()
+				var stopped time.Time
+				c := w.collector()
+				c.Store = silent{w.store, func() {
+					if stopped.IsZero() {
+						stopped = time.Now()
+					}
+					cancel()
+				}}
+				if r := c.Run(ctx, collect.Job{}); !errors.Is(r.Err, errSilent) {
+					w.t.Errorf("%s: %v", r.Outcome, r.Err)
 				}
-				cancel()
-			}}
-			if r := c.Run(ctx, collect.Job{}); !errors.Is(r.Err, errSilent) {
-				t.Errorf("%s: %v", r.Outcome, r.Err)
-			}
-			if took := time.Since(stopped); took > 9500*time.Millisecond {
-				t.Errorf("it took %v, and the process has ten seconds", took)
-			}
+				if took := time.Since(stopped); stopped.IsZero() || took > 9500*time.Millisecond {
+					w.t.Errorf("it took %v, and the process has ten seconds", took)
+				}
+			})
 		})
 	}
 }

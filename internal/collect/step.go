@@ -20,16 +20,16 @@ var (
 	errUnproven = errors.New("paging can't go on: asked again from the time of delivered records, Duo shows none of them, so some could be passed by; the next run tries again; if it stays, ask Duo Support about next_offset")
 )
 
-// walk is what the run knows of the pages between a window's bounds. A window is
-// walked from its start, from an anchor when an offset leads nowhere, and
-// perhaps once more from its start: each is a walk.
+// walk is one pass through the pages of a window. It starts at the window's start,
+// at an anchor where an offset led nowhere, or at the start once more where Duo
+// counted more records than it showed.
 type walk struct {
 	page    int // number of the latest page, in the run
 	first   int // that of the walk's first one
 	anchor  time.Time
 	to      time.Time
 	again   bool
-	whole   bool             // this run has seen it from its first page on
+	whole   bool             // this run has seen all of it so far
 	largest int              // most records in a page before the latest one
 	borders map[store.ID]int // shown in which page, but another window's
 	last    store.ID         // last record of the page before the latest one
@@ -70,11 +70,9 @@ func (k *walk) note(p page) {
 	}
 }
 
-// step returns where the window goes on after a page, a closed window if that
-// was the last one. It is the only place that concludes from an answer that
-// there is no more; docs/design.md has its reasons as a table.
-//
-// The window has the page counted already.
+// step returns the window after a page, closed if that page was the last one. No
+// other code concludes from an answer that there is no more; docs/design.md has
+// the reasons as a table. The window given has the page counted already.
 func step(log duo.Log, w store.Window, k walk, p page) (store.Window, error) {
 	var (
 		n       = len(p.records)
@@ -82,6 +80,8 @@ func step(log duo.Log, w store.Window, k walk, p page) (store.Window, error) {
 		full    = n >= most || n >= log.Few && n >= k.largest
 		settled = k.whole && p.total == w.Shown && p.total >= n
 		more    = k.whole && p.total > w.Shown
+		// Without an order no later part of the window can be asked for by itself:
+		// the same again is all that a second look at a page can show.
 		nothing = !w.Anchor.IsZero() && w.Fresh == 0 && (!full || !log.Ordered && n < most)
 		same    = p.next != "" && p.next == w.Offset
 		repeats = n == 1 && p.records[0].ID == k.last // where an offset leads to its own record
@@ -110,9 +110,9 @@ func limit(log duo.Log, w store.Window) int {
 	return log.Limit
 }
 
-// leads reports whether an offset leads further than the one before. Duo's are
-// "milliseconds,id" of a record; of one in another form only a repetition can be
-// told.
+// leads reports whether an offset leads further than the one before. Duo's offsets
+// are "milliseconds,id" of a record. In any other form only a repetition can be
+// recognized.
 func leads(w store.Window, next string) bool {
 	if next == w.Offset || next == w.Refused {
 		return false
@@ -128,13 +128,13 @@ func offsetTime(offset string) (time.Time, bool) {
 	return time.UnixMilli(n).UTC(), ok && err == nil
 }
 
-// reanchor has the walk go on without an offset, because refused is one that
-// leads nowhere or there was none. It goes on from a time that the walk has
-// reached; what is shown again is in Seen.
+// reanchor continues the walk without an offset: there was none, or refused is one
+// that leads nowhere. The walk continues from a time that it has reached; records
+// that this shows again are in Seen.
 //
-// In a log without an order that is the start. Such a walk gets on as long as it
-// shows something new. Where its last page was full, it is asked for with one
-// record less a page: what was full by chance is not full then.
+// In a log without an order that time is the start. Such a walk advances as long
+// as it shows something new. If its last page was full, the window is walked with
+// one record less a page: a page that was full by chance is not full then.
 func reanchor(log duo.Log, w store.Window, refused string, full bool) (store.Window, error) {
 	at := latest(lower(w), w.Last)
 	less := !log.Ordered && full && !w.Less
@@ -183,8 +183,8 @@ func anchorAfter(times []int64, anchor time.Time) int64 {
 	return times[max(beyond, len(times)-1-len(times)/10)]
 }
 
-// recount has the window walked once more where Duo counted more records than
-// it showed. What the second walk lacks, too, is a gap.
+// recount has the window walked once more if Duo counted more records than it
+// showed. What the second walk does not show either is a gap.
 func recount(w store.Window, reach time.Time) (again store.Window, missing int) {
 	missing = w.Total - w.Shown
 	if missing <= 0 {
@@ -198,8 +198,8 @@ func recount(w store.Window, reach time.Time) (again store.Window, missing int) 
 	return again, 0
 }
 
-// restart returns the window as it is to be walked from its start, or from where
-// on Seen tells what was delivered.
+// restart returns the window for a walk from its start, or from the time since
+// which Seen is complete.
 func restart(w store.Window, reach time.Time) store.Window {
 	w = store.Window{From: w.From, To: w.To, Gzip: w.Gzip, Place: w.Place, Page: w.Page, Again: w.Again}
 	if reach.After(w.From) {
@@ -208,7 +208,7 @@ func restart(w store.Window, reach time.Time) store.Window {
 	return w
 }
 
-// walked is how far a window in progress has come.
+// walked is how far the walk has come.
 func walked(w store.Window) time.Time { return latest(lower(w), w.Last) }
 
 // lower is the earliest record time that the walk asks for.

@@ -10,19 +10,24 @@ import (
 	"time"
 )
 
+// leastBudget is what a stream whose turn comes late is still begun with, or half
+// of RUN_BUDGET if that is less. With much less a run would blame RUN_BUDGET for a
+// page that it could not finish.
+const leastBudget = time.Minute
+
 // Streams are all streams of one service. Each is collected by itself: with a
 // lease, a budget and a report of its own, so one that fails stops no other.
 // Requests that run at once share the work by the leases.
 type Streams struct {
 	Collectors  []*Collector // one a log
-	Concurrency int          // most that one request runs side by side
+	Concurrency int          // most that one request runs side by side, 1 or more
 }
 
-// Named returns the collector of a log, or nil.
-func (s *Streams) Named(log string) *Collector {
-	for _, c := range s.Collectors {
+// Only returns the stream of a log alone, or nil.
+func (s *Streams) Only(log string) *Streams {
+	for i, c := range s.Collectors {
 		if c.Log.Name == log {
-			return c
+			return &Streams{s.Collectors[i : i+1], s.Concurrency}
 		}
 	}
 	return nil
@@ -34,38 +39,25 @@ func (s *Streams) Named(log string) *Collector {
 //
 // All runs together end with the budget of one. A stream whose turn does not
 // come in time is reported as partial without a run, and is among the first of
-// the next request. A panic in a run is raised again when the others have ended.
-func (s *Streams) Run(ctx context.Context, job Job, ended func(*Report)) []Report {
-	var (
-		reports  = make([]Report, len(s.Collectors))
-		started  = time.Now()
-		free     = make(chan struct{}, s.Concurrency)
-		panicked = make(chan string, len(s.Collectors))
-		running  sync.WaitGroup
-	)
-	for _, i := range s.order(ctx) {
-		free <- struct{}{}
-		c, r := *s.Collectors[i], &reports[i]
-		if c.Budget -= time.Since(started); ctx.Err() != nil || c.Budget < s.Collectors[i].Budget/2 {
-			*r = c.unbegun(ctx)
-			<-free
-			continue
+// the next request. Where a run panics the others end as usual; then that is
+// raised again, as a [*Panic].
+func (s *Streams) Run(ctx context.Context, job Job, ended func(*Collector, *Report)) []Report {
+	reports := make([]Report, len(s.Collectors))
+	order := s.order(ctx)
+	began := time.Now()
+	sideBySide(len(order), s.Concurrency, func(turn int) {
+		i := order[turn]
+		c := *s.Collectors[i]
+		if turn >= s.Concurrency { // it had to wait
+			c.Budget -= time.Since(began)
+			if ctx.Err() != nil || c.Budget < min(leastBudget, s.Collectors[i].Budget/2) {
+				reports[i] = c.unbegun(ctx)
+				return
+			}
 		}
-		running.Go(func() {
-			defer func() {
-				if p := recover(); p != nil {
-					panicked <- fmt.Sprintf("%v\n%s", p, debug.Stack())
-				}
-				<-free
-			}()
-			*r = c.Run(ctx, job)
-			ended(r)
-		})
-	}
-	running.Wait()
-	if len(panicked) > 0 {
-		panic(<-panicked)
-	}
+		reports[i] = c.Run(ctx, job)
+		ended(s.Collectors[i], &reports[i])
+	})
 	return reports
 }
 
@@ -83,28 +75,31 @@ func (c *Collector) unbegun(ctx context.Context) Report {
 // read: the runs meet that for themselves, and say it.
 func (s *Streams) order(ctx context.Context) []int {
 	order := make([]int, len(s.Collectors))
-	touched := make([]time.Time, len(s.Collectors))
-	for i, c := range s.Collectors {
+	for i := range order {
 		order[i] = i
-		if len(s.Collectors) > s.Concurrency {
-			if state, err := c.Store.Load(ctx, c.Live().String()); err == nil {
-				touched[i] = state.Lease.AcquiredAt
-			}
-		}
 	}
+	if len(order) <= s.Concurrency {
+		return order
+	}
+	touched := make([]time.Time, len(order))
+	sideBySide(len(order), len(order), func(i int) {
+		c := s.Collectors[i]
+		if state, err := c.Store.Load(ctx, c.Live().String()); err == nil {
+			touched[i] = state.Lease.AcquiredAt
+		}
+	})
 	slices.SortStableFunc(order, func(a, b int) int { return touched[a].Compare(touched[b]) })
 	return order
 }
 
 // Status reads where the logs stand, in the streams' order.
 func (s *Streams) Status(ctx context.Context) ([]LogStatus, error) {
-	var all []LogStatus
-	for _, c := range s.Collectors {
-		status, err := c.Status(ctx)
-		if err != nil {
+	all, errs := make([]LogStatus, len(s.Collectors)), make([]error, len(s.Collectors))
+	sideBySide(len(all), len(all), func(i int) { all[i], errs[i] = s.Collectors[i].Status(ctx) })
+	for _, err := range errs {
+		if err != nil { // one store: the others say the same
 			return nil, err
 		}
-		all = append(all, status)
 	}
 	return all, nil
 }
@@ -119,4 +114,42 @@ func (r Report) severity() int {
 		return len(outcomes)
 	}
 	return slices.Index(outcomes, r.Outcome)
+}
+
+// Panic is what a run panicked with, and where.
+type Panic struct{ Value, Stack string }
+
+// Error is what it panicked with.
+func (p *Panic) Error() string { return p.Value }
+
+// sideBySide calls f with the numbers below n, in order and no more than most at
+// once, and returns when all calls have. Their panics are raised together then.
+func sideBySide(n, most int, f func(int)) {
+	var (
+		free     = make(chan struct{}, most)
+		panicked = make(chan *Panic, n)
+		calls    sync.WaitGroup
+	)
+	for i := range n {
+		free <- struct{}{}
+		calls.Go(func() {
+			defer func() {
+				if p := recover(); p != nil {
+					panicked <- &Panic{fmt.Sprint(p), string(debug.Stack())}
+				}
+				<-free
+			}()
+			f(i)
+		})
+	}
+	calls.Wait()
+	close(panicked)
+	first, any := <-panicked
+	for p := range panicked {
+		first.Value += "; " + p.Value
+		first.Stack += "\n" + p.Stack
+	}
+	if any {
+		panic(first)
+	}
 }

@@ -45,6 +45,9 @@ type Log struct {
 	EventType string
 	// Label is SecOps' log type.
 	Label string
+	// Native: SecOps has a feed of its own that asks Duo's API for it. Beside this
+	// service it takes every record in a second time.
+	Native bool
 	// Kept is how long Duo shows a record.
 	Kept time.Duration
 	// Overlap is how far a window reaches back for late records by default.
@@ -72,7 +75,7 @@ var Logs = []Log{
 		Name: "authentication", Path: "/admin/v2/logs/authentication", List: "authlogs",
 		Limit: 1000, Few: 100, Ordered: true, OffsetParam: "next_offset",
 		Time: "isotimestamp", ID: "txid",
-		Label: "DUO_AUTH", Kept: 180 * day, Overlap: 3 * time.Hour,
+		Label: "DUO_AUTH", Native: true, Kept: 180 * day, Overlap: 3 * time.Hour,
 	},
 	{
 		Name: "activity", Path: "/admin/v2/logs/activity", List: "items",

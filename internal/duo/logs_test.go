@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -162,4 +164,58 @@ func TestEnded(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestLogsDocumented holds the tables of docs/logs.md to the rows.
+func TestLogsDocumented(t *testing.T) {
+	doc, err := os.ReadFile("../../docs/logs.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	documented := columns(string(doc))
+	for _, l := range duo.Logs {
+		row := documented[l.Name]
+		overlap, err := time.ParseDuration(row["overlap"])
+		if err != nil || overlap != l.Overlap {
+			t.Errorf("%s: docs/logs.md has the overlap %q, the row %v", l.Name, row["overlap"], l.Overlap)
+		}
+		for column, want := range map[string]string{
+			"path": l.Path, "list": l.List, "limit": strconv.Itoa(l.Limit), "offset": l.OffsetParam,
+			"edition": map[bool]string{true: "every paid one", false: l.Edition}[l.Edition == ""],
+			"order":   map[bool]string{true: "by time", false: "unknown"}[l.Ordered],
+			"time":    l.Time + map[time.Duration]string{0: ", RFC 3339", time.Millisecond: ", ms"}[l.TimeUnit],
+			"id":      l.ID, "one record if": map[bool]string{true: "id and time agree", false: "all bytes agree"}[l.Unique],
+			"later versions":     map[bool]string{true: "yes", false: "no"}[l.Mutable],
+			"kept":               fmt.Sprintf("%d days", l.Kept/(24*time.Hour)),
+			"log type in SecOps": l.Label, "added to records": map[bool]string{true: "eventtype, host", false: "nothing"}[l.EventType != ""],
+		} {
+			if row[column] != want {
+				t.Errorf("%s: docs/logs.md has %q as its %s, the row says %q", l.Name, row[column], column, want)
+			}
+		}
+	}
+}
+
+// columns reads a document's tables: cells by the first one of their row and the
+// name of their column, without backquotes.
+func columns(doc string) map[string]map[string]string {
+	rows := map[string]map[string]string{}
+	var names []string
+	for line := range strings.Lines(strings.ReplaceAll(doc, "`", "")) {
+		if !strings.HasPrefix(line, "|") {
+			names = nil
+			continue
+		}
+		cells := strings.Split(strings.Trim(line, "| \n"), " | ")
+		if names == nil {
+			names = cells
+		}
+		if rows[cells[0]] == nil {
+			rows[cells[0]] = map[string]string{}
+		}
+		for i := range min(len(cells), len(names)) {
+			rows[cells[0]][names[i]] = cells[i]
+		}
+	}
+	return rows
 }

@@ -57,6 +57,7 @@ func checkLog(t *testing.T, log string) {
 	type line struct {
 		Level   string
 		Msg     string
+		Log     string
 		Attempt int
 		Wait    int `json:"wait_ms"`
 		Status  int `json:"http_status"`
@@ -77,10 +78,10 @@ func checkLog(t *testing.T, log string) {
 	}
 	const msg = "duo request retried"
 	want := []line{
-		{"WARN", msg, 1, 0, 502, 0, "HTTP 502"},
-		{"WARN", msg, 2, 0, 0, 0, "net/http: HTTP/1.x transport connection broken: unexpected EOF"},
-		{"WARN", msg, 3, 0, 200, 0, "HTTP 200: unexpected EOF"},
-		{"WARN", msg, 4, 0, 200, 0, "HTTP 200: the body has no list of items"},
+		{"WARN", msg, "telephony", 1, 0, 502, 0, "HTTP 502"},
+		{"WARN", msg, "telephony", 2, 0, 0, 0, "net/http: HTTP/1.x transport connection broken: unexpected EOF"},
+		{"WARN", msg, "telephony", 3, 0, 200, 0, "HTTP 200: unexpected EOF"},
+		{"WARN", msg, "telephony", 4, 0, 200, 0, "HTTP 200: the body has no list of items"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("log (-want +got):\n%s", diff)

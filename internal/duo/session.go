@@ -111,7 +111,7 @@ func (s *Session) Page(ctx context.Context, q Query) (Page, error) {
 		if !s.hold(ctx, wait) {
 			return Page{}, failure
 		}
-		s.client.cfg.Log.WarnContext(ctx, "duo request retried",
+		s.client.cfg.Log.WarnContext(ctx, "duo request retried", "log", s.log.Name,
 			"attempt", attempt, "wait_ms", max(0, time.Until(s.Stats().Next).Milliseconds()),
 			"http_status", failure.Status, "duo_code", failure.Code, "reason", failure.Reason())
 	}

@@ -1,8 +1,8 @@
-// Package emulator starts Google's own emulators of Firestore and Pub/Sub for
-// tests, on free loopback ports.
+// Package emulator starts Google's emulators of Firestore and Pub/Sub for tests, on
+// free loopback ports.
 //
-// All tests of a test binary share one process of each. Nothing has to stop
-// it: it ends with the binary, however that ends.
+// All tests in a test binary share one process of each. It ends with the binary,
+// however that ends.
 package emulator
 
 import (
@@ -24,23 +24,22 @@ var (
 	})
 )
 
-// Firestore returns host:port of a running Firestore emulator: the one that
-// FIRESTORE_EMULATOR_HOST names, else one of the test binary's own. Where
-// there is none to start the test is skipped, or fails if CI is true. With
-// -short none is started, and the test is skipped.
+// Firestore returns the host:port of a Firestore emulator: that in
+// FIRESTORE_EMULATOR_HOST, else the test binary's own. If none is installed it
+// skips the test, or fails it if CI is true. With -short it skips the test rather
+// than start one.
 func Firestore(t testing.TB) string {
 	t.Helper()
 	return address(t, "FIRESTORE_EMULATOR_HOST", firestore)
 }
 
-// PubSub does for Pub/Sub and PUBSUB_EMULATOR_HOST what [Firestore] does.
+// PubSub is like [Firestore], for Pub/Sub and PUBSUB_EMULATOR_HOST.
 func PubSub(t testing.TB) string {
 	t.Helper()
 	return address(t, "PUBSUB_EMULATOR_HOST", pubsub)
 }
 
-// errMissing tells a machine without emulators, which is a reason to skip,
-// from an emulator that does not start, which never is.
+// errMissing is a reason to skip a test. An emulator that does not start is not.
 var errMissing = errors.New("not installed")
 
 func address(t testing.TB, hostVar string, start func() (string, error)) string {
@@ -65,8 +64,8 @@ func address(t testing.TB, hostVar string, start func() (string, error)) string 
 	return addr
 }
 
-// locate finds an emulator's script below the platform directory of an SDK.
-// Asking gcloud for that directory would take two seconds.
+// locate finds an emulator's script in the platform directory of an SDK. Asking
+// gcloud for that directory would take two seconds.
 func locate(script string) (string, error) {
 	if _, err := exec.LookPath("java"); err != nil {
 		return "", fmt.Errorf("java: %w", errMissing)

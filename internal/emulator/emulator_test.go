@@ -16,8 +16,8 @@ import (
 	"duo-telephony-collector/internal/emulator"
 )
 
-// startUser runs a process that uses an emulator and returns it with a reader
-// of what it prints and the means to let it end.
+// startUser starts a process that uses an emulator. It returns its output, and its
+// input, whose end ends it.
 func startUser(t *testing.T, env ...string) (*exec.Cmd, *bufio.Reader, io.Closer) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
@@ -41,8 +41,8 @@ func startUser(t *testing.T, env ...string) (*exec.Cmd, *bufio.Reader, io.Closer
 	return cmd, bufio.NewReader(stdout), stdin
 }
 
-// fakeSDK returns a PATH in front of which stand a Java and the gcloud of an
-// SDK whose Firestore emulator is the shell script.
+// fakeSDK returns a PATH that begins with a java and the gcloud of an SDK whose
+// Firestore emulator is the shell script.
 func fakeSDK(t *testing.T, script string) string {
 	t.Helper()
 	root, bin := t.TempDir(), t.TempDir()
@@ -73,7 +73,7 @@ func TestAnswersAndIsShared(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			addr := start(t)
-			runtime.GC() // An emulator that only a finalizer kept would end here.
+			runtime.GC() // would end an emulator whose lifeline nothing refers to
 			resp, err := http.Get("http://" + addr + "/")
 			if err != nil {
 				t.Fatal(err)
@@ -107,8 +107,8 @@ func TestEndsWithTheBinary(t *testing.T) {
 	}
 }
 
-// readAddress returns what a user prints first, once it is seen to be the
-// address of a server.
+// readAddress returns the address that a user prints first, and checks that a
+// server listens there.
 func readAddress(t *testing.T, out *bufio.Reader) string {
 	t.Helper()
 	line, err := out.ReadString('\n')

@@ -12,8 +12,8 @@ import (
 	"duo-telephony-collector/internal/emulator"
 )
 
-// roleVar makes the test binary, run again, something else: "user" starts a
-// Firestore emulator, "server" is one that only answers.
+// roleVar gives the test binary another role: "user" starts a Firestore emulator,
+// "server" pretends to be one.
 const roleVar = "EMULATOR_TEST_ROLE"
 
 func TestMain(m *testing.M) {
@@ -27,8 +27,7 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// use prints the address of its emulator and lives until its standard input
-// ends.
+// use prints the address of its emulator and waits until its standard input ends.
 func use() {
 	flag.Parse()
 	fmt.Println(emulator.Firestore(verdict{}))
@@ -41,7 +40,7 @@ func serve() {
 	fmt.Fprintln(os.Stderr, http.ListenAndServe("127.0.0.1:"+port, ok))
 }
 
-// verdict is a test that prints how it ended.
+// verdict is a test that prints how it ends.
 type verdict struct{ testing.TB }
 
 func (verdict) Helper() {}

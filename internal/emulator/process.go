@@ -13,24 +13,24 @@ import (
 	"time"
 )
 
-// startLimit bounds an attempt to start an emulator. A cold start takes four
-// seconds on an idle machine. Pub/Sub's emulator neither answers nor ends when
-// its port is taken, so there only the limit brings the next attempt.
+// startLimit bounds an attempt to start an emulator. A cold start takes four seconds
+// on an idle machine. If its port is taken, Pub/Sub's emulator neither answers nor
+// ends, so only the limit brings the next attempt.
 const startLimit = 30 * time.Second
 
-// guard runs the emulator, its arguments, in the background and kills the
-// whole process group, itself included, as soon as its standard input ends or
-// the emulator does. The test binary holds the other end of that input and the
-// kernel closes it even after a SIGKILL or a panic. A signal to the SDK's
-// script alone would leave its Java process running.
+// guard runs its arguments, the emulator, in the background. It kills its whole
+// process group as soon as its standard input ends or the emulator does. The test
+// binary holds the other end of that input, which the kernel closes even after a
+// SIGKILL or a panic. A signal to the SDK's script alone would leave its Java
+// process running.
 const guard = `
 { "$@"; kill -KILL 0; } &
 cat
 kill -KILL 0
 `
 
-// start makes several attempts: the port is free when it is picked, but
-// another test binary can take it before Java listens.
+// start makes several attempts, because another test binary can take the free port
+// before Java listens on it.
 func start(script string, args ...string) (string, error) {
 	path, err := locate(script)
 	if err != nil {
@@ -62,8 +62,8 @@ func launch(path string, args []string) (string, error) {
 		return "", fmt.Errorf("starting %s: %w", path, err)
 	}
 	exited := make(chan struct{})
-	// As long as it waits it also keeps the lifeline, which would end the
-	// emulator, from the garbage collector.
+	// While it waits, this goroutine also keeps the lifeline alive. Once garbage
+	// collected, it would end the emulator.
 	go func() {
 		defer close(exited)
 		cmd.Wait()
@@ -71,7 +71,7 @@ func launch(path string, args []string) (string, error) {
 	addr := net.JoinHostPort("127.0.0.1", port)
 	if err := ready(addr, exited); err != nil {
 		lifeline.Close()
-		<-exited // Only now the output is complete.
+		<-exited // until then the output is incomplete
 		return "", fmt.Errorf("starting %s: %w; it wrote:\n%s", path, err, output.Bytes())
 	}
 	return addr, nil
@@ -95,8 +95,8 @@ func freePort() (string, error) {
 	return port, err
 }
 
-// ready waits on its own clock, not on a test's context: the emulator outlives
-// the test that happens to need it first.
+// ready has its own context, not a test's, because the emulator outlives the test
+// that needs it first.
 func ready(addr string, exited <-chan struct{}) error {
 	ctx, cancel := context.WithTimeout(context.Background(), startLimit)
 	defer cancel()
@@ -114,7 +114,7 @@ func ready(addr string, exited <-chan struct{}) error {
 	return nil
 }
 
-// answers asks for the root, which both emulators answer with 200 and Ok.
+// answers gets the root, which both emulators answer with 200.
 func answers(ctx context.Context, addr string) bool {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+addr+"/", nil)
 	if err != nil {

@@ -10,11 +10,13 @@ import (
 	"strings"
 )
 
-// Push is what the log keeps of a Pub/Sub push delivery. What the message says
-// is of no interest: it is a tick.
+// Push is what matters of a Pub/Sub push delivery. The message's data is of no
+// interest: it is a tick.
 type Push struct {
 	MessageID    string
 	Subscription string
+	// Log is the message's attribute of that name, nil if it has none.
+	Log *string
 	// DeliveryAttempt is 0 for a subscription without a dead-letter topic.
 	DeliveryAttempt int
 }
@@ -27,8 +29,9 @@ type Push struct {
 func decodePush(body []byte) (Push, error) {
 	var envelope struct {
 		Message *struct {
-			MessageID string `json:"messageId"`
-			Data      string `json:"data"`
+			MessageID  string             `json:"messageId"`
+			Data       string             `json:"data"`
+			Attributes map[string]*string `json:"attributes"`
 		} `json:"message"`
 		Subscription    string `json:"subscription"`
 		DeliveryAttempt int    `json:"deliveryAttempt"`
@@ -45,6 +48,7 @@ func decodePush(body []byte) (Push, error) {
 	return Push{
 		MessageID:       envelope.Message.MessageID,
 		Subscription:    envelope.Subscription,
+		Log:             envelope.Message.Attributes["log"],
 		DeliveryAttempt: envelope.DeliveryAttempt,
 	}, nil
 }

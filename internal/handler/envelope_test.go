@@ -15,8 +15,8 @@ func TestDecodePush(t *testing.T) {
 		name, body string
 		want       Push
 	}{
-		{"all fields", fullPush, Push{"42", "projects/p/subscriptions/s", 3}},
-		{"attributes only", `{"message":{"attributes":{"k":"v"},"messageId":"1"},"subscription":"s"}`, Push{"1", "s", 0}},
+		{"all fields", fullPush, Push{MessageID: "42", Subscription: "projects/p/subscriptions/s", DeliveryAttempt: 3}},
+		{"attributes only", `{"message":{"attributes":{"k":"v"},"messageId":"1"},"subscription":"s"}`, Push{MessageID: "1", Subscription: "s"}},
 		{"empty data", `{"message":{"data":"","messageId":"1"}}`, Push{MessageID: "1"}},
 		{"null data", `{"message":{"data":null,"messageId":"1"}}`, Push{MessageID: "1"}},
 		{"empty message", `{"message":{}}`, Push{}},

@@ -13,12 +13,11 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
-	"sync/atomic"
+	"strings"
 
 	"github.com/go-chi/chi/v5"
 
 	"duo-telephony-collector/internal/collect"
-	"duo-telephony-collector/internal/page"
 )
 
 // maxBody bounds a request's body, in bytes. A push is below 1 KiB.
@@ -26,7 +25,7 @@ const maxBody = 1 << 20
 
 // Config is what the routes need.
 type Config struct {
-	Collector *collect.Collector
+	Streams *collect.Streams
 	// Auth decides who may call; nil lets everybody in, for a service that
 	// listens on loopback alone.
 	Auth     *Auth
@@ -43,7 +42,7 @@ type Config struct {
 //	GET  /status  the same for programs
 //	GET  /health  200 to anyone
 func New(cfg Config) http.Handler {
-	s := &server{Config: cfg}
+	s := &server{Config: cfg, failed: failuresOf(cfg.Streams)}
 	r := chi.NewRouter()
 	r.Use(withTrace, s.recoverPanic)
 	r.NotFound(s.route(func(http.ResponseWriter, *http.Request) error {
@@ -71,7 +70,7 @@ func New(cfg Config) http.Handler {
 
 type server struct {
 	Config
-	failed atomic.Pointer[collect.Report] // this instance's last failure, unless a run has succeeded since
+	failed failures
 }
 
 // httpError is a refusal whose text the client may read.
@@ -150,7 +149,11 @@ func (s *server) recoverPanic(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() {
 			if p := recover(); p != nil {
-				s.Log.ErrorContext(r.Context(), "panic", "error", fmt.Sprint(p), "stack_trace", fmt.Sprintf("panic: %v\n\n%s", p, debug.Stack()))
+				of, ok := p.(*collect.Panic) // a run's
+				if !ok {
+					of = &collect.Panic{Value: fmt.Sprint(p), Stack: string(debug.Stack())}
+				}
+				s.Log.ErrorContext(r.Context(), "panic", "error", of.Value, "stack_trace", "panic: "+of.Value+"\n\n"+of.Stack)
 				writeJSON(w, http.StatusInternalServerError, map[string]string{"error": http.StatusText(http.StatusInternalServerError)})
 			}
 		}()
@@ -191,9 +194,13 @@ func (s *server) push(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return &httpError{http.StatusBadRequest, cmp.Or(misdirected(r.Header), err.Error())}
 	}
-	report := s.run(r.Context(), collect.Job{}, slog.String("trigger", "push"), slog.String("message_id", p.MessageID),
+	streams, err := s.chosen(p.Log)
+	if err != nil {
+		return err
+	}
+	reports := s.run(r.Context(), streams, collect.Job{}, slog.String("trigger", "push"), slog.String("message_id", p.MessageID),
 		slog.Int("delivery_attempt", p.DeliveryAttempt))
-	writeJSON(w, runStatus(report, false), report)
+	answer(w, reports, false)
 	return nil
 }
 
@@ -206,63 +213,78 @@ func (s *server) manual(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	job, err := decodeJob(body)
+	wish, err := decodeWish(body)
 	if err != nil {
 		return &httpError{http.StatusBadRequest, err.Error()}
 	}
-	report := s.run(r.Context(), job, slog.String("trigger", "manual"))
-	if errors.Is(report.Err, collect.ErrUnsettled) {
-		return &httpError{http.StatusBadRequest, report.Reason}
+	streams, err := s.chosen(wish.log)
+	if err != nil {
+		return err
 	}
-	writeJSON(w, runStatus(report, true), report)
+	job := wish.job()
+	if job.Backfill != nil && len(streams.Collectors) > 1 {
+		return &httpError{http.StatusBadRequest, "a backfill is of one log: add log, one of " + names(streams)}
+	}
+	reports := s.run(r.Context(), streams, job, slog.String("trigger", "manual"))
+	if len(reports) == 1 && errors.Is(reports[0].Err, collect.ErrUnsettled) {
+		return &httpError{http.StatusBadRequest, reports[0].Reason}
+	}
+	answer(w, reports, true)
 	return nil
 }
 
-// run runs, and writes the run's one line.
-func (s *server) run(ctx context.Context, job collect.Job, trigger ...slog.Attr) collect.Report {
-	report := s.Collector.Run(ctx, job)
-	if errors.Is(report.Err, collect.ErrUnsettled) {
-		return report // no run was begun: the refusal is logged
+// chosen returns the stream of the log that a request names, all of them where
+// it names none.
+func (s *server) chosen(log *string) (*collect.Streams, error) {
+	if log == nil {
+		return s.Streams, nil
 	}
-	if !job.DryRun {
-		s.remember(ctx, &report)
+	if only := s.Streams.Only(*log); only != nil {
+		return only, nil
 	}
-	caller, _ := ctx.Value(callerKey{}).(string)
-	attrs := append(reportAttrs(report), slog.String("caller", caller), slog.Bool("dry_run", job.DryRun))
-	s.Log.LogAttrs(ctx, runLevel(report), "run "+report.Outcome, append(attrs, trigger...)...)
-	return report
+	return nil, &httpError{http.StatusBadRequest, fmt.Sprintf("log is %q, and DUO_LOGS has %s", *log, names(s.Streams))}
 }
 
-// page shows people what status tells programs.
-func (s *server) page(w http.ResponseWriter, r *http.Request) error {
-	log, err := s.Collector.Status(r.Context())
-	if err != nil {
-		s.logRefusal(r, http.StatusServiceUnavailable, err)
+func names(s *collect.Streams) string {
+	var names []string
+	for _, c := range s.Collectors {
+		names = append(names, c.Log.Name)
 	}
-	return page.Write(w, page.State{
-		Version: s.Version, Revision: s.Revision, Delay: s.Collector.Delay,
-		Log: log, Unrecorded: s.unrecordedOf(log), Err: err,
+	return strings.Join(names, ", ")
+}
+
+// run runs the streams, and tells of each run.
+func (s *server) run(ctx context.Context, streams *collect.Streams, job collect.Job, trigger ...slog.Attr) []collect.Report {
+	caller, _ := ctx.Value(callerKey{}).(string)
+	trigger = append([]slog.Attr{slog.String("caller", caller), slog.Bool("dry_run", job.DryRun)}, trigger...)
+	return streams.Run(ctx, job, func(c *collect.Collector, r *collect.Report) {
+		if errors.Is(r.Err, collect.ErrUnsettled) {
+			return // no run was begun: the refusal is logged
+		}
+		if !job.DryRun {
+			s.failed.remember(ctx, c, r)
+		}
+		s.logRun(ctx, *r, trigger)
 	})
 }
 
-// status tells where the streams stand.
-func (s *server) status(w http.ResponseWriter, r *http.Request) error {
-	log, err := s.Collector.Status(r.Context())
-	unrecorded := s.unrecordedOf(log)
-	if err != nil {
-		s.logRefusal(r, http.StatusServiceUnavailable, err)
-		writeJSON(w, http.StatusServiceUnavailable, struct {
-			Error      string           `json:"error"`
-			Unrecorded *collect.Summary `json:"unrecorded,omitempty"`
-		}{err.Error(), unrecorded})
-		return nil
+// logRun writes a run's one line.
+func (s *server) logRun(ctx context.Context, r collect.Report, trigger []slog.Attr) {
+	s.Log.LogAttrs(ctx, runLevel(r), "run "+r.Outcome, append(reportAttrs(r), trigger...)...)
+}
+
+// answer tells how the runs went: by the report of one, by those of several under
+// the worst outcome.
+func answer(w http.ResponseWriter, reports []collect.Report, manual bool) {
+	worst := collect.Worst(reports)
+	if len(reports) == 1 {
+		writeJSON(w, runStatus(worst, manual), worst)
+		return
 	}
-	writeJSON(w, http.StatusOK, struct {
-		Version string `json:"version"`
-		collect.LogStatus
-		Unrecorded *collect.Summary `json:"unrecorded"`
-	}{s.Version, log, unrecorded})
-	return nil
+	writeJSON(w, runStatus(worst, manual), struct {
+		Outcome string           `json:"outcome"`
+		Runs    []collect.Report `json:"runs"`
+	}{worst.Outcome, reports})
 }
 
 func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {

@@ -15,37 +15,45 @@ import (
 // maxBack is how far back Duo answers.
 const maxBack = 180 * 24 * time.Hour
 
-const wishes = `POST /run takes a JSON object with dry_run, force, redeliver (true or false), from and to (RFC 3339 times such as "2026-01-31T08:00:00Z")`
+const wishes = `POST /run takes a JSON object with dry_run, force, redeliver (true or false), log (one of DUO_LOGS), from and to (RFC 3339 times such as "2026-01-31T08:00:00Z")`
 
 // wish is what the body of POST /run asks for.
 type wish struct {
 	dryRun, force, redeliver bool
+	log                      *string // nil for every one
 	from, to                 time.Time
 }
 
-// decodeJob reads what POST /run is asked to do. No body asks for an ordinary
+// decodeWish reads what POST /run is asked to do. No body asks for an ordinary
 // run, which writes. Whatever may have been meant as something else must not
 // become one, so only what can be read in one way is taken.
-func decodeJob(body []byte) (collect.Job, error) {
+func decodeWish(body []byte) (wish, error) {
 	var w wish
 	if len(bytes.TrimSpace(body)) > 0 {
 		if err := w.read(body); err != nil {
-			return collect.Job{}, fmt.Errorf("reading the body: %w; %s", err, wishes)
+			return wish{}, fmt.Errorf("reading the body: %w; %s", err, wishes)
 		}
 	}
-	job := collect.Job{DryRun: w.dryRun, Force: w.force}
 	switch {
 	case w.from.IsZero() && w.to.IsZero() && !w.redeliver:
-		return job, nil
+		return w, nil
 	case w.from.IsZero() || w.to.IsZero():
-		return job, errors.New("a backfill needs both from and to")
+		return wish{}, errors.New("a backfill needs both from and to")
 	case w.to.Sub(w.from) < time.Millisecond:
-		return job, errors.New("from must be before to, by a millisecond or more")
+		return wish{}, errors.New("from must be before to, by a millisecond or more")
 	case w.from.Before(time.Now().Add(-maxBack)):
-		return job, errors.New("from is older than the 180 days that Duo answers for")
+		return wish{}, errors.New("from is older than the 180 days that Duo answers for")
 	}
-	job.Backfill = &store.Backfill{From: w.from.UTC(), To: w.to.UTC(), Redeliver: w.redeliver}
-	return job, nil
+	return w, nil
+}
+
+// job is what each run has to do for it.
+func (w wish) job() collect.Job {
+	job := collect.Job{Force: w.force, DryRun: w.dryRun}
+	if !w.from.IsZero() {
+		job.Backfill = &store.Backfill{From: w.from.UTC(), To: w.to.UTC(), Redeliver: w.redeliver}
+	}
+	return job
 }
 
 // read goes through the object key by key: Go's decoder takes keys in any case,
@@ -91,6 +99,8 @@ func (w *wish) set(key string, value json.RawMessage) error {
 		return setFlag(&w.force, key, value)
 	case "redeliver":
 		return setFlag(&w.redeliver, key, value)
+	case "log":
+		return setText(&w.log, key, value)
 	case "from":
 		return setTime(&w.from, key, value)
 	case "to":
@@ -106,6 +116,13 @@ func setFlag(flag *bool, key string, value json.RawMessage) error {
 	case "false":
 	default:
 		return fmt.Errorf("%s is neither true nor false", key)
+	}
+	return nil
+}
+
+func setText(text **string, key string, value json.RawMessage) error {
+	if err := json.Unmarshal(value, text); err != nil || *text == nil {
+		return fmt.Errorf("%s is no text", key)
 	}
 	return nil
 }

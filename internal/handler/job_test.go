@@ -2,6 +2,7 @@ package handler
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -17,7 +18,7 @@ import (
 // In these two tests it is midnight of 2000-01-01, UTC; 180 days before that
 // 1999-07-05 began.
 
-func TestDecodeJob(t *testing.T) {
+func TestDecodeWish(t *testing.T) {
 	from, to := time.Date(1999, 12, 1, 0, 0, 0, 0, time.UTC), time.Date(1999, 12, 2, 0, 0, 0, 0, time.UTC)
 	oldest := time.Date(1999, 7, 5, 0, 0, 0, 0, time.UTC)
 	tests := []struct {
@@ -40,16 +41,25 @@ func TestDecodeJob(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				got, err := decodeJob([]byte(tt.body))
-				if diff := cmp.Diff(tt.want, got); err != nil || diff != "" {
-					t.Errorf("decodeJob: %v (-want +got):\n%s", err, diff)
+				got, err := decodeWish([]byte(tt.body))
+				if diff := cmp.Diff(tt.want, got.job()); err != nil || diff != "" || got.log != nil {
+					t.Errorf("decodeWish: %v, log %v (-want +got):\n%s", err, got.log, diff)
 				}
 			})
 		})
 	}
 }
 
-func TestDecodeJobRefuses(t *testing.T) {
+func TestDecodeWishLog(t *testing.T) {
+	for _, log := range []string{"activity", ""} {
+		got, err := decodeWish(fmt.Appendf(nil, `{"log":%q,"force":true}`, log))
+		if err != nil || got.log == nil || *got.log != log || !got.force {
+			t.Errorf("decodeWish of log %q = %+v, %v", log, got, err)
+		}
+	}
+}
+
+func TestDecodeWishRefuses(t *testing.T) {
 	const takes, more, both = "takes a JSON object with dry_run, force", "more than one JSON value", "both from and to"
 	tests := []struct{ name, body, reason string }{
 		{"no JSON", `dry_run`, takes},
@@ -72,6 +82,10 @@ func TestDecodeJobRefuses(t *testing.T) {
 		{"redeliver null", `{"redeliver":null}`, "redeliver is neither"},
 		{"from null", `{"from":null,"to":"1999-12-01T00:00:00Z"}`, "from is no RFC 3339"},
 		{"both null", `{"from":null,"to":null}`, "from is no RFC 3339"},
+		{"log null", `{"log":null}`, "log is no text"},
+		{"log a list", `{"log":["telephony"]}`, "log is no text"},
+		{"log a number", `{"log":1}`, "log is no text"},
+		{"logs", `{"logs":"telephony"}`, `unknown field "logs"`},
 		{"twice", `{"dry_run":true,"dry_run":false}`, `"dry_run" twice`},
 		{"twice the same", `{"force":true,"force":true}`, `"force" twice`},
 		{"twice, once escaped", `{"dry_run":true,"dry\u005frun":false}`, `"dry_run" twice`},
@@ -99,19 +113,19 @@ func TestDecodeJobRefuses(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				got, err := decodeJob([]byte(tt.body))
+				got, err := decodeWish([]byte(tt.body))
 				if err == nil || !strings.Contains(err.Error(), tt.reason) || strings.Contains(err.Error(), "Go ") {
-					t.Errorf("decodeJob = %+v, %v, want an error with %q", got, err, tt.reason)
+					t.Errorf("decodeWish = %+v, %v, want an error with %q", got, err, tt.reason)
 				}
 			})
 		})
 	}
 }
 
-// FuzzDecodeJob looks for a body that is let through against the rules: text
+// FuzzDecodeWish looks for a body that is let through against the rules: text
 // that is no JSON, a wish that nobody knows, a range that is none, too old or
 // not in UTC, and a redelivery of no range.
-func FuzzDecodeJob(f *testing.F) {
+func FuzzDecodeWish(f *testing.F) {
 	f.Add([]byte(``))
 	f.Add([]byte(`{"dry_run":true,"force":true}`))
 	f.Add([]byte(`{"from":"2999-12-01T00:00:00Z","to":"2999-12-02T00:00:00.5+01:00","redeliver":true}`))
@@ -121,9 +135,10 @@ func FuzzDecodeJob(f *testing.F) {
 	f.Add([]byte(`{"redeliver":true}`))
 	f.Add([]byte(`{"dryrun":true}`))
 	f.Add([]byte(`{}{}`))
-	known := []string{"dry_run", "force", "redeliver", "from", "to"}
+	f.Add([]byte(`{"log":"telephony"}`))
+	known := []string{"dry_run", "force", "redeliver", "log", "from", "to"}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		job, err := decodeJob(body)
+		w, err := decodeWish(body)
 		if err != nil {
 			return
 		}
@@ -135,11 +150,11 @@ func FuzzDecodeJob(f *testing.F) {
 			if !slices.Contains(known, key) || string(value) == "null" {
 				t.Errorf("%q was let through with %q", body, key)
 			}
-			if key == "redeliver" && string(value) == "true" && len(fields) == 1 && job.Backfill == nil {
+			if key == "redeliver" && string(value) == "true" && len(fields) == 1 && w.job().Backfill == nil {
 				t.Errorf("%q was let through without a range", body)
 			}
 		}
-		b := job.Backfill
+		b := w.job().Backfill
 		if b == nil {
 			return
 		}

@@ -19,7 +19,7 @@ import (
 )
 
 // TestManual expects POST /run to do as it is told. What it refuses is in
-// TestDecodeJobRefuses.
+// TestDecodeWishRefuses.
 func TestManual(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)

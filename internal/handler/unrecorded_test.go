@@ -66,7 +66,7 @@ func TestFailedBeforeLease(t *testing.T) {
 	if s.Lease != nil || s.Status.Watermark != nil || w.unrecorded() != nil {
 		t.Errorf("lease %v, watermark %v, unrecorded %v", s.Lease, s.Status.Watermark, w.unrecorded())
 	}
-	w.wantPage(http.StatusOK, "<title>A person must act", "The last run failed: "+errNoState.Error())
+	w.wantPage(http.StatusOK, "<title>A person must act", "<dt>Why</dt><dd>"+errNoState.Error())
 	mark := w.now.Add(-12 * time.Hour)
 	w.FirstMark = func(context.Context) (time.Time, error) { return mark, nil }
 	if r := w.complete(); !r.Window.From.Equal(mark) || r.Records != 23 {
@@ -91,7 +91,7 @@ func TestFailedBeforeLeaseMark(t *testing.T) {
 	if at := w.state(stream).Cursor.Watermark; !at.Equal(mark) {
 		t.Errorf("the watermark is %s, want %s", at, mark)
 	}
-	w.wantPage(http.StatusOK, "the watermark lies in the future.</h1>")
+	w.wantPage(http.StatusOK, "the watermark lies in the future, so every run fails.</h1>")
 }
 
 // TestUnrecorded has the store out of reach: this instance remembers, and shows
@@ -105,14 +105,14 @@ func TestUnrecorded(t *testing.T) {
 	if got := w.unrecorded(); got == nil || got.ID != r.ID || got.Reason != r.Reason || !got.StartedAt.Equal(r.StartedAt) {
 		t.Errorf("while the store is away, unrecorded %+v, want %+v", got, r.Summary)
 	}
-	w.wantPage(http.StatusServiceUnavailable, "The last run of this instance failed, <time", "choose another one with -dir")
+	w.wantPage(http.StatusServiceUnavailable, "last run of telephony failed, <time", "choose another one with -dir")
 	if err := os.Remove(filepath.Join(w.dir, "state.db")); err != nil {
 		t.Fatal(err)
 	}
 	if got := w.unrecorded(); got == nil || got.ID != r.ID || len(w.status().Runs) != 0 {
 		t.Errorf("when it is back, unrecorded %+v, want %+v", got, r.Summary)
 	}
-	w.wantPage(http.StatusOK, "<title>A person must act", "The last run failed: state store set-up", "only this instance knows of it")
+	w.wantPage(http.StatusOK, "<title>A person must act", "<dt>Why</dt><dd>state store set-up", "only this instance knows of it")
 	w.run("/run", `{"dry_run":true}`, http.StatusOK)
 	if w.unrecorded() == nil {
 		t.Error("a dry run made it forgotten")
@@ -194,7 +194,7 @@ func TestStoreAway(t *testing.T) {
 	if got := w.unrecorded(); got == nil || got.ID != r.ID || len(w.status().Runs) != 0 {
 		t.Errorf("unrecorded %+v, want %+v", got, r.Summary)
 	}
-	w.wantPage(http.StatusOK, "The last run failed, the next one tries again: no route to the store; the history lacks this run")
+	w.wantPage(http.StatusOK, "The last one: no route to the store; the history lacks this run")
 	w.complete()
 	if got := w.unrecorded(); got != nil {
 		t.Errorf("after a complete run, unrecorded %+v", got)
@@ -211,7 +211,7 @@ func TestBucketAway(t *testing.T) {
 	if runs := w.status().Runs; len(runs) != 1 || runs[0].ID != r.ID || w.unrecorded() != nil {
 		t.Errorf("history %+v, unrecorded %+v", runs, w.unrecorded())
 	}
-	w.wantPage(http.StatusOK, "<title>Behind", "The last run failed, the next one tries again: no route to the bucket.")
+	w.wantPage(http.StatusOK, "<title>Behind", "The last one: no route to the bucket.")
 }
 
 // mute is a store that can't be told how a run ended.

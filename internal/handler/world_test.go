@@ -40,36 +40,47 @@ const (
 // everything that it writes to on this machine. Its clock moves where the test
 // moves it.
 type world struct {
-	*collect.Collector
-	t     *testing.T
-	now   time.Time
-	dir   string
-	sim   *duosim.Sim
-	store *store.Store
-	log   *logBuffer
-	url   string
+	*collect.Collector // of telephony
+	t                  *testing.T
+	now                time.Time
+	dir                string
+	sim                *duosim.Sim
+	store              *store.Store
+	streams            *collect.Streams
+	log                *logBuffer
+	url                string
 }
 
 // newWorld starts the service; nil lets everybody in. Whatever the test does,
 // no answer and no line of the log may hold a secret.
 func newWorld(t *testing.T, auth *handler.Auth) *world {
 	t.Helper()
+	return newWorldOf(t, auth, duo.Logs[:1])
+}
+
+// newWorldOf starts a service of these logs.
+func newWorldOf(t *testing.T, auth *handler.Auth, logs []duo.Log) *world {
+	t.Helper()
 	w := &world{t: t, now: time.Now().UTC().Truncate(time.Second), dir: tempDir(t), log: &logBuffer{written: make(chan struct{}, 1)}}
 	clock := func() time.Time { return w.now }
 	w.sim = duosim.New(duosim.Config{IKey: "ikey", SKey: secret, Host: host, Now: clock})
 	w.store = store.NewBolt(filepath.Join(w.dir, "state.db"), clock)
 	log := slog.New(traced{slog.NewJSONHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})})
-	w.Collector = &collect.Collector{
-		Duo: duo.New(duo.Config{
-			IKey: "ikey", Secret: func() (string, error) { return secret, nil }, Host: host, URL: start(t, w.sim), Log: log,
-		}),
-		Store: w.store, Bucket: writer.NewDir(w.dir, "duo"), Logger: log,
-		Config: collect.Config{
-			Log: duo.Logs[0], Host: host, Enrich: true, Budget: time.Minute, Lookback: 24 * time.Hour,
-			Delay: 150 * time.Second, Overlap: 10 * time.Minute, MaxWindow: 6 * time.Hour,
-		},
+	client := duo.New(duo.Config{
+		IKey: "ikey", Secret: func() (string, error) { return secret, nil }, Host: host, URL: start(t, w.sim), Log: log,
+	})
+	w.streams = &collect.Streams{Concurrency: 8}
+	for _, l := range logs {
+		w.streams.Collectors = append(w.streams.Collectors, &collect.Collector{
+			Duo: client, Store: w.store, Bucket: writer.NewDir(w.dir, strings.TrimSuffix("duo/"+l.Name, "/"+stream)), Logger: log,
+			Config: collect.Config{
+				Log: l, Host: host, Enrich: true, Budget: time.Minute, Lookback: 24 * time.Hour,
+				Delay: 150 * time.Second, Overlap: 10 * time.Minute, MaxWindow: 6 * time.Hour,
+			},
+		})
 	}
-	w.url = start(t, handler.New(handler.Config{Collector: w.Collector, Auth: auth, Log: log, Version: "v1.2.3", Revision: "collector-00042"}))
+	w.Collector = w.streams.Collectors[0]
+	w.url = start(t, handler.New(handler.Config{Streams: w.streams, Auth: auth, Log: log, Version: "v1.2.3", Revision: "collector-00042"}))
 	t.Cleanup(func() { checkSecrets(t, "the log", w.log.String()) })
 	return w
 }

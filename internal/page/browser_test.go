@@ -1,6 +1,7 @@
 package page_test
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -48,6 +49,7 @@ func TestBrowser(t *testing.T) {
 	}
 	t.Run("refresh", func(t *testing.T) { testRefresh(t, c) })
 	t.Run("without script", func(t *testing.T) { testWithoutScript(t, c) })
+	t.Run("keyboard", func(t *testing.T) { testKeyboard(t, c) })
 }
 
 // server serves a page that a test can change.
@@ -59,8 +61,10 @@ type server struct {
 func serve(t *testing.T, state page.State) *server {
 	s := &server{}
 	s.state.Store(&state)
-	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		if err := page.Write(w, *s.state.Load()); err != nil {
+	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		state := *s.state.Load()
+		state.Chosen = cmp.Or(r.URL.Query().Get("stream"), state.Chosen)
+		if err := page.Write(w, state); err != nil {
 			t.Error(err)
 		}
 	}))
@@ -112,7 +116,7 @@ func testRefresh(t *testing.T, c *chromium) {
 	expect("kept", eval[string](b, `[kept, document.activeElement.id, document.activeElement.scrollLeft, scrollY].join()`), "1,runs-scroll,40,300")
 
 	run(10)
-	expect("rows, with a name selected", eval[int](b, `getSelection().selectAllChildren(document.querySelector(".objects code")), pending()[0].f().then(() => `+rows+")"), 9)
+	expect("rows, with a name selected", eval[int](b, `getSelection().selectAllChildren(document.querySelector("li code")), pending()[0].f().then(() => `+rows+")"), 9)
 	eval[int](b, "getSelection().removeAllRanges(), 0")
 
 	const toggle = `document.dispatchEvent(new Event("visibilitychange"))`
@@ -137,7 +141,7 @@ func testRefresh(t *testing.T, c *chromium) {
 // testWithoutScript expects the same page, in UTC.
 func testWithoutScript(t *testing.T, c *chromium) {
 	s := serve(t, state(after(complete(1)...)))
-	r := s.state.Load().Log.Runs[0]
+	r := s.state.Load().Logs[0].Runs[0]
 	b := c.newTab(t)
 	b.open(s.URL + "/")
 	local := r.StartedAt.In(mustZone(t)).Format("15:04:05") + " local)"
@@ -156,6 +160,33 @@ func testWithoutScript(t *testing.T, c *chromium) {
 		if strings.Contains(text, wrong) {
 			t.Errorf("without script the page shows %q", wrong)
 		}
+	}
+	b.clean(s.URL)
+}
+
+// testKeyboard goes to a stream by keys alone, and has no script help.
+func testKeyboard(t *testing.T, c *chromium) {
+	s := serve(t, cases["4-mixed"].state())
+	b := c.newTab(t)
+	b.do("Emulation.setScriptExecutionDisabled", map[string]any{"value": true}, nil)
+	b.open(s.URL + "/")
+	const focused = "document.activeElement.id"
+	for range 10 {
+		if eval[string](b, focused) == "stream-activity" {
+			break
+		}
+		b.press("Tab", 9, "")
+	}
+	if got := eval[string](b, focused); got != "stream-activity" {
+		t.Fatalf("ten tabs lead to %q", got)
+	}
+	b.loaded = false
+	b.press("Enter", 13, "\r")
+	for !b.loaded {
+		b.read()
+	}
+	if title := eval[string](b, "document.title"); title != "Behind, but retrying · activity" {
+		t.Errorf("the link leads to %q", title)
 	}
 	b.clean(s.URL)
 }

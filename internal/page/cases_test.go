@@ -29,43 +29,37 @@ var cases = map[string]struct {
 		s.Watermark = new(noon.Add(-24 * time.Hour))
 		return state(s)
 	}},
-	"in-progress": {"Catching up", func() page.State {
-		runs := complete(20)
-		runs[0].Records = 9500 // the day before the first run
-		s := after(runs...)
-		s.Now = s.Now.Add(4 * time.Hour)
-		s.Lease = &collect.Holder{Holder: "RUN21", Token: 21, AcquiredAt: s.Now.Add(-time.Minute), ExpiresAt: s.Now.Add(8 * time.Minute)}
-		s.Cursor.Window = &store.Window{From: s.Watermark.Add(-10 * time.Minute), To: s.Now.Add(-delay), Page: 3, Last: s.Watermark.Add(150 * time.Minute)}
-		return state(s)
-	}},
-	"person-must-act": {"A person must act", func() page.State {
-		return state(after(append(complete(30), collect.Summary{Outcome: collect.Failed, Act: true, Reason: "fetching page 1: duo: HTTP 403 (40301 Access forbidden)", Requests: 1})...))
-	}},
-	"behind": {"Behind", func() page.State {
-		fails := slices.Repeat([]collect.Summary{{Outcome: collect.Failed, Reason: "fetching page 1: duo: HTTP 502: the next run tries again", Requests: 5, Retries: 4}}, 7)
-		return state(after(append(complete(30), fails...)...))
-	}},
+	"in-progress":     {"Catching up", func() page.State { return state(catchingUp()) }},
+	"person-must-act": {"A person must act", func() page.State { return state(forbidden()) }},
+	"behind":          {"Behind", func() page.State { return state(failing()) }},
 	"gap": {"Up to date", func() page.State {
 		s := after(complete(12)...)
 		s.Cursor.Gap = &store.Gap{From: noon.AddDate(0, 0, -200), To: noon.AddDate(0, 0, -179), RunID: "RUN1"}
 		s.Runs[3].Gap = &store.Gap{From: noon.Add(-4 * time.Hour), To: noon.Add(-3 * time.Hour), RunID: "RUN9", Missing: 7}
 		p := state(s)
-		p.Log.Backfill = after(complete(1)...)
-		p.Log.Backfill.Cursor.Backfill = &store.Backfill{From: noon.Add(-50 * time.Minute), To: noon.Add(-40 * time.Minute)}
+		p.Logs[0].Backfill = after(complete(1)...)
+		p.Logs[0].Backfill.Cursor.Backfill = &store.Backfill{From: noon.Add(-50 * time.Minute), To: noon.Add(-40 * time.Minute)}
 		return p
 	}},
 	"unrecorded": {"Behind", func() page.State {
 		s := after(complete(5)...)
 		s.Now = s.Now.Add(time.Hour)
 		p := state(s)
-		p.Unrecorded = &collect.Summary{ID: "X", Stream: "telephony", Outcome: collect.Failed, StartedAt: s.Now.Add(-time.Minute), Reason: "no network"}
+		p.Unrecorded = []collect.Summary{{ID: "X", Stream: "telephony", Outcome: collect.Failed, StartedAt: s.Now.Add(-time.Minute), Reason: "no network"}}
 		return p
 	}},
-	"unreadable": {"State unreadable", func() page.State {
+	"unreadable": {"The state can’t be read", func() page.State {
 		p := state(collect.Status{})
 		p.Err = errors.New("opening state.db: is a directory")
-		p.Unrecorded = &collect.Summary{StartedAt: noon, Reason: "opening state.db: is a directory"}
+		p.Unrecorded = []collect.Summary{{Stream: "telephony", StartedAt: noon, Reason: "opening state.db: is a directory"}}
 		return p
+	}},
+	"4-well": {"Up to date", func() page.State {
+		return several("", after(ordinary()...), after(complete(1)...), after(complete(9)...), after(ordinary()...))
+	}},
+	"4-mixed": {"A person must act (authentication)", func() page.State { return several("", after(ordinary()...), forbidden(), failing(), catchingUp()) }},
+	"4-chosen": {"Behind, but retrying · activity", func() page.State {
+		return several("activity", after(ordinary()...), forbidden(), failing(), collect.Status{Now: noon})
 	}},
 }
 
@@ -74,8 +68,41 @@ const delay = 150 * time.Second
 func state(live collect.Status) page.State {
 	return page.State{
 		Version: "v1.2.3", Revision: "collector-00042", Delay: delay,
-		Log: collect.LogStatus{Status: live, Backfill: collect.Status{Stream: "telephony-backfill", Now: live.Now}},
+		Logs: []collect.LogStatus{{Status: live, Backfill: collect.Status{Stream: live.Stream + "-backfill", Now: live.Now}}},
 	}
+}
+
+// several is these streams under the names of Duo's logs.
+func several(chosen string, of ...collect.Status) page.State {
+	p := state(collect.Status{})
+	p.Chosen, p.Logs = chosen, nil
+	for i, live := range of {
+		live.Stream = []string{"telephony", "authentication", "activity", "trust-monitor"}[i]
+		p.Logs = append(p.Logs, state(live).Logs...)
+	}
+	return p
+}
+
+// forbidden is a stream whose permission was taken away.
+func forbidden() collect.Status {
+	return after(append(complete(30), collect.Summary{Outcome: collect.Failed, Act: true, Reason: "fetching page 1: duo: HTTP 403 (40301 Access forbidden)", Requests: 1})...)
+}
+
+// failing is a stream that Duo has not answered for a while.
+func failing() collect.Status {
+	fails := slices.Repeat([]collect.Summary{{Outcome: collect.Failed, Reason: "fetching page 1: duo: HTTP 502: the next run tries again", Requests: 5, Retries: 4}}, 7)
+	return after(append(complete(30), fails...)...)
+}
+
+// catchingUp is a stream after four hours without a run, during one.
+func catchingUp() collect.Status {
+	runs := complete(20)
+	runs[0].Records = 9500 // the day before the first run
+	s := after(runs...)
+	s.Now = s.Now.Add(4 * time.Hour)
+	s.Lease = &collect.Holder{Holder: "RUN21", Token: 21, AcquiredAt: s.Now.Add(-time.Minute), ExpiresAt: s.Now.Add(8 * time.Minute)}
+	s.Cursor.Window = &store.Window{From: s.Watermark.Add(-10 * time.Minute), To: s.Now.Add(-delay), Page: 3, Last: s.Watermark.Add(150 * time.Minute)}
+	return s
 }
 
 // after is a stream after these runs, the oldest first, five minutes apart. A

@@ -195,6 +195,14 @@ func (b *tab) open(url string) {
 	}
 }
 
+// press presses a key, which may write a text.
+func (b *tab) press(key string, number int, text string) {
+	b.t.Helper()
+	for _, kind := range []string{"keyDown", "keyUp"} {
+		b.do("Input.dispatchKeyEvent", map[string]any{"type": kind, "key": key, "windowsVirtualKeyCode": number, "text": text}, nil)
+	}
+}
+
 // show sets how wide the tab is and what its user prefers.
 func (b *tab) show(width int, scheme string) {
 	b.t.Helper()

@@ -20,9 +20,10 @@ type State struct {
 	Version    string
 	Revision   string        // Cloud Run's name for what it has deployed; empty elsewhere
 	Delay      time.Duration // how far behind now a window ends
-	Log        collect.LogStatus
-	Unrecorded *collect.Summary // a failure that the history lacks
-	Err        error            // why Log could not be read
+	Logs       []collect.LogStatus
+	Chosen     string            // the stream to show in full; needed only where there are several
+	Unrecorded []collect.Summary // failures that the history lacks, one a stream at most
+	Err        error             // why Logs could not be read
 }
 
 var (
@@ -31,15 +32,16 @@ var (
 	//go:embed page.js
 	script string
 	//go:embed page.html
-	html string
+	markup string
 )
 
-var pages = template.Must(template.New("").Funcs(template.FuncMap{
+var pages = template.Must(template.New("page").Funcs(template.FuncMap{
 	"style":  func() template.CSS { return template.CSS(style) },
 	"script": func() template.JS { return template.JS(script) },
-	"number": number[int], "took": took, "seconds": seconds, "when": when, "stamp": stamp,
-	"pieces": pieces,
-}).Parse(html))
+	"say":    say, "number": number[int],
+	"milliseconds": func(n int64) string { return duration(time.Duration(n) * time.Millisecond) },
+	"seconds":      func(n int64) string { return duration(time.Duration(n) * time.Second) },
+}).Parse(markup))
 
 // policy lets the page show itself and fetch itself anew, nothing else. Style
 // and script are inline and allowed by their hashes: in production a browser
@@ -55,12 +57,8 @@ func hashSource(text string) string {
 // Write answers with the page, or with 503 and the reason if s.Err is set. An
 // error means that nothing is written yet.
 func Write(w http.ResponseWriter, s State) error {
-	name, status := "page", http.StatusOK
-	if s.Err != nil {
-		name, status = "unreadable", http.StatusServiceUnavailable
-	}
 	var body bytes.Buffer
-	if err := pages.ExecuteTemplate(&body, name, newView(s)); err != nil {
+	if err := pages.Execute(&body, newView(s)); err != nil {
 		return fmt.Errorf("rendering the page: %w", err)
 	}
 	h := w.Header()
@@ -71,43 +69,45 @@ func Write(w http.ResponseWriter, s State) error {
 	h.Set("X-Frame-Options", "DENY")
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
-	w.WriteHeader(status)
+	if s.Err != nil {
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}
 	_, _ = body.WriteTo(w) // an error means that the client is gone
 	return nil
 }
 
-// view is what the templates show. If the store can't be read, there is nothing
-// but LastRun.
+// view is what the template shows.
 type view struct {
 	State
-	LastRun text // if it failed: what this instance knows of it
-	Live    stream
+	Now     time.Time
 	Verdict verdict
-	Figures []fact
-	Lag     chart
-	Records chart
-	Panels  []panel
-	Objects []object
-	Unnamed int // objects of the last runs that are not in Objects
+	List    list    // where there are several streams
+	Shown   *stream // in full; nil if none is chosen, or the state can't be read
+	Unknown string  // what was chosen, if there is no such stream
 }
 
 func newView(s State) view {
-	v := view{State: s}
 	if s.Err != nil {
-		if run := s.Unrecorded; run != nil {
-			v.LastRun = say(time.Now(), "The last run of this instance failed, ", run.StartedAt, ": ", sentence(run.Reason))
+		return view{State: s, Now: time.Now(), Verdict: unreadable(s)}
+	}
+	var streams []stream
+	for _, log := range s.Logs {
+		streams = append(streams, newStream(log, s))
+	}
+	v := view{State: s, Now: streams[0].Now, Unknown: s.Chosen}
+	if len(streams) == 1 {
+		v.Shown = &streams[0]
+	} else {
+		v.List = newList(streams)
+		v.Verdict = v.List.verdict()
+	}
+	for _, live := range streams {
+		if s.Chosen == live.Stream || s.Chosen == live.Backfill.Stream {
+			v.Shown, v.Unknown = &live, ""
 		}
-		return v
 	}
-	live, backfill := newStream(s.Log.Status, s), newStream(s.Log.Backfill, s)
-	v.Live, v.Verdict, v.Figures, v.Lag, v.Records = live, live.verdict(), live.figures(), live.lagChart(), live.recordsChart()
-	v.Panels = []panel{live.leasePanel(), live.cursorPanel(), live.pacePanel(), live.gapPanel()}
-	if len(backfill.Runs) > 0 || backfill.Lease != nil {
-		v.Panels = append(v.Panels, backfill.backfillPanel())
-	}
-	for _, stream := range []stream{live, backfill} {
-		named, unnamed := stream.objects()
-		v.Objects, v.Unnamed = append(v.Objects, named...), v.Unnamed+unnamed
+	if v.Shown != nil {
+		v.Verdict = v.Shown.Verdict
 	}
 	return v
 }

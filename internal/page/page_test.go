@@ -64,7 +64,7 @@ func TestWrite(t *testing.T) {
 			if want := "<title>" + tt.title; !strings.Contains(body, want) {
 				t.Errorf("the page has no %s", want)
 			}
-			if unreadable := tt.state().Err != nil; unreadable != (status == http.StatusServiceUnavailable) || unreadable == strings.Contains(body, "<script>") {
+			if unreadable := tt.state().Err != nil; unreadable != (status == http.StatusServiceUnavailable) {
 				t.Errorf("status %d", status)
 			}
 		})
@@ -81,7 +81,8 @@ func TestEscapes(t *testing.T) {
 			Gap: &store.Gap{From: noon, To: noon, RunID: evil},
 		}},
 	})
-	s.Version, s.Revision = evil, evil
+	s.Version, s.Revision, s.Chosen = evil, evil, evil
+	s.Logs = append(s.Logs, s.Logs[0])
 	_, body := write(t, s)
 	if strings.Count(body, "<script>") != 1 || strings.Contains(body, "<img") || !strings.Contains(body, "&lt;script&gt;alert(1)") {
 		t.Errorf("markup is not escaped:\n%s", body)
@@ -95,11 +96,11 @@ func TestTable(t *testing.T) {
 	runs := complete(2)
 	runs[0].Records, runs[1].Records = 1234, 84
 	s := state(after(runs...))
-	s.Log.Runs[0].Watermark = nil
+	s.Logs[0].Runs[0].Watermark = nil
 	_, body := write(t, s)
 	for _, want := range []string{
-		`11:55:00</time></th><td class="complete">complete</td><td class="n">1,234</td><td class="n">2 min 30 s</td>`,
-		`12:00:00</time></th><td class="complete">complete</td><td class="n">84</td><td class="n">–</td>`,
+		`11:55:00 UTC</time></th><td class="complete">complete</td><td class="n">1,234</td><td class="n">2 min 30 s</td>`,
+		`12:00:00 UTC</time></th><td class="complete">complete</td><td class="n">84</td><td class="n">–</td>`,
 		"Lag of the last 2 runs",
 	} {
 		if !strings.Contains(body, want) {
@@ -111,7 +112,26 @@ func TestTable(t *testing.T) {
 // TestUnrecorded expects such a failure at its own stream alone.
 func TestUnrecorded(t *testing.T) {
 	_, body := write(t, cases["unrecorded"].state())
-	if !strings.Contains(body, "no network; the history lacks this run, only this instance knows of it.") || strings.Contains(body, "<h2>Backfill</h2>") {
+	if !strings.Contains(body, "no network; the history lacks this run, only this instance knows of it.") || strings.Contains(body, "Last backfill run") {
 		t.Errorf("the page does not show the failure, or shows it as a backfill's:\n%s", body)
+	}
+}
+
+// TestLinks expects a link to each stream, the chosen one marked, and a way
+// back.
+func TestLinks(t *testing.T) {
+	_, body := write(t, cases["4-chosen"].state())
+	for _, want := range []string{
+		`href="?stream=authentication">authentication</a>`, `href="?stream=activity" aria-current="page">activity</a>`, `href="?">All 4 streams</a>`,
+		"<h1 id=\"verdict\"><strong>Behind, but retrying:</strong>", "Lag of the last 37 runs",
+	} {
+		if !strings.Contains(body, want) {
+			t.Errorf("the page does not hold %s", want)
+		}
+	}
+	s := cases["4-mixed"].state()
+	s.Chosen = "directory"
+	if _, body := write(t, s); !strings.Contains(body, "No stream is called <code>directory</code>") || strings.Contains(body, "Lag of") {
+		t.Error("the page shows a stream that there is none of")
 	}
 }

@@ -2,8 +2,8 @@ package page
 
 import (
 	"fmt"
+	"html/template"
 	"slices"
-	"strings"
 	"time"
 
 	"duo-telephony-collector/internal/collect"
@@ -20,30 +20,39 @@ const (
 	// unknown.
 	grace = time.Hour
 	// maxNamed is how many objects of a stream the page names. GET /status has
-	// those of 50 runs.
+	// those of all runs in the history.
 	maxNamed = 10
 )
 
 // stream is a stream's status and what follows from it.
 type stream struct {
-	collect.Status
+	collect.LogStatus
 	Last     collect.Summary // zero before the first run
 	Delay    time.Duration
 	Interval time.Duration // between the starts of two runs; 0 if too few are known
 	Limit    time.Duration // a lag above it is late
+	Verdict  verdict
 }
 
-func newStream(status collect.Status, page State) stream {
-	if run := page.Unrecorded; run != nil && run.Stream == status.Stream {
-		shown := *run
-		shown.Reason += "; the history lacks this run, only this instance knows of it"
-		status.Runs = append([]collect.Summary{shown}, status.Runs...)
+func newStream(log collect.LogStatus, page State) stream {
+	for _, run := range page.Unrecorded {
+		run.Reason += "; the history lacks this run, only this instance knows of it"
+		for _, s := range []*collect.Status{&log.Status, &log.Backfill} {
+			if s.Stream == run.Stream {
+				s.Runs = append([]collect.Summary{run}, s.Runs...)
+			}
+		}
 	}
-	s := stream{Status: status, Delay: page.Delay}
+	s := stream{LogStatus: log, Delay: page.Delay}
 	if len(s.Runs) > 0 {
 		s.Last = s.Runs[0]
 	}
 	s.Interval, s.Limit = schedule(s.Runs, s.Delay)
+	s.Verdict = s.verdict()
+	if runs := s.Backfill.Runs; len(runs) > 0 && runs[0].Outcome == collect.Failed && s.Now.Sub(runs[0].StartedAt) < day {
+		s.Verdict.Notes = append(s.Verdict.Notes, s.fact("Backfill", s.say("Its last run failed, ", runs[0].StartedAt, ": ", sentence(runs[0].Reason),
+			" What is new is collected all the same. Repeat the call: ", runbook("re-collect-a-range"), ".")))
+	}
 	return s
 }
 
@@ -51,17 +60,32 @@ func newStream(status collect.Status, page State) stream {
 // time. The interval is a median: outages, manual runs and repeated deliveries
 // hardly move it. Failed runs don't count, as Pub/Sub repeats them sooner.
 func schedule(runs []collect.Summary, delay time.Duration) (interval, limit time.Duration) {
-	runs = slices.DeleteFunc(slices.Clone(runs), func(r collect.Summary) bool { return r.Outcome == collect.Failed })
-	if len(runs) < 3 {
+	var starts []time.Time
+	for _, r := range runs {
+		if r.Outcome != collect.Failed {
+			starts = append(starts, r.StartedAt)
+		}
+	}
+	if len(starts) < 3 {
 		return 0, delay + grace
 	}
 	var between []time.Duration
-	for i, r := range runs[1:] {
-		between = append(between, runs[i].StartedAt.Sub(r.StartedAt))
+	for i, earlier := range starts[1:] {
+		between = append(between, starts[i].Sub(earlier))
 	}
 	slices.Sort(between)
 	interval = between[len(between)/2].Round(time.Second)
 	return interval, delay + maxMissed*max(interval, minInterval)
+}
+
+func (s stream) say(values ...any) template.HTML { return say(s.Now, values...) }
+
+// lag is how far behind now the watermark is, 0 if there is none.
+func (s stream) lag() time.Duration {
+	if s.Watermark == nil {
+		return 0
+	}
+	return s.Now.Sub(*s.Watermark)
 }
 
 // recent reports whether the last run began so lately that none is missed.
@@ -106,42 +130,26 @@ func (s stream) gaps() []store.Gap {
 	return gaps
 }
 
-// LastRuns names the runs in the history, after before; empty if there are none.
-func (s stream) LastRuns(before string) string {
-	switch len(s.Runs) {
-	case 0:
-		return ""
-	case 1:
-		return before + "the only run"
+// LastRuns names the runs in the history; there is one at least.
+func (s stream) LastRuns() string {
+	if len(s.Runs) == 1 {
+		return "the only run"
 	}
-	return fmt.Sprintf("%sthe last %d runs", before, len(s.Runs))
+	return fmt.Sprintf("the last %d runs", len(s.Runs))
 }
 
-// object is a gs:// name, and when the run that wrote it began.
-type object struct {
-	Name    string
-	Started text
-}
-
-// objects names the objects of the last runs, the newest first.
-func (s stream) objects() (named []object, unnamed int) {
-	for _, r := range s.Runs {
-		for _, name := range slices.Backward(r.Objects) {
-			if len(named) == maxNamed {
-				unnamed++
-				continue
+// Objects names the objects of the last runs, the newest first, a backfill's last.
+func (s stream) Objects() []string {
+	var names []string
+	for _, runs := range [][]collect.Summary{s.Runs, s.Backfill.Runs} {
+		named := 0
+		for _, r := range runs {
+			for _, name := range slices.Backward(r.Objects) {
+				if named++; named <= maxNamed {
+					names = append(names, name)
+				}
 			}
-			named = append(named, object{name, s.say(r.StartedAt)})
 		}
 	}
-	return named, unnamed
-}
-
-// pieces splits an object's name where a line may break.
-func pieces(name string) []string {
-	var all []string
-	for folder := range strings.SplitAfterSeq(name, "/") {
-		all = append(all, strings.SplitAfter(folder, "_")...)
-	}
-	return all
+	return names
 }

@@ -8,23 +8,17 @@ import (
 
 func TestDuration(t *testing.T) {
 	for d, want := range map[time.Duration]string{
-		0: "0 s", 999 * time.Millisecond: "0 s", 42 * time.Second: "42 s", time.Minute: "1 min", 222 * time.Second: "3 min 42 s",
-		time.Hour + 59*time.Second: "1 h", 5*time.Hour + 12*time.Minute: "5 h 12 min", 76 * time.Hour: "3 d 4 h", -90 * time.Second: "−1 min 30 s",
-		math.MinInt64: "−106751 d 23 h",
+		0: "0 ms", 999 * time.Millisecond: "999 ms", 1900 * time.Millisecond: "1 s", 42 * time.Second: "42 s", time.Minute: "1 min", 222 * time.Second: "3 min 42 s",
+		time.Hour + 59*time.Second: "1 h", 5*time.Hour + 12*time.Minute: "5 h 12 min", 76 * time.Hour: "3 d 4 h", -90 * time.Second: "0 ms", math.MinInt64: "0 ms",
 	} {
 		if got := duration(d); got != want {
 			t.Errorf("%v is shown as %q, want %q", d, got, want)
 		}
 	}
-	for ms, want := range map[int64]string{0: "0 ms", 812: "812 ms", 1234: "1.2 s", 9999: "10.0 s", 10_000: "10 s", 75_000: "1 min 15 s"} {
-		if got := took(ms); got != want {
-			t.Errorf("%d ms is shown as %q, want %q", ms, got, want)
-		}
-	}
 }
 
 func TestNumber(t *testing.T) {
-	for n, want := range map[int]string{0: "0", 999: "999", 1000: "1,000", 1234567: "1,234,567", -999: "-999", -1000: "-1,000"} {
+	for n, want := range map[int]string{0: "0", 999: "999", 1000: "1,000", 1234567: "1,234,567"} {
 		if got := number(n); got != want {
 			t.Errorf("%d is shown as %q, want %q", n, got, want)
 		}
@@ -43,7 +37,7 @@ func TestWhen(t *testing.T) {
 		noon.AddDate(-1, 0, 0):                    "22 Nov 2025 12:00:00 UTC",
 		time.Date(2027, 1, 1, 0, 0, 0, 0, zurich): "31 Dec 23:00:00 UTC",
 	} {
-		if got := say(noon.In(zurich), at).String(); got != want {
+		if got := plain(say(noon.In(zurich), at)); got != want {
 			t.Errorf("%v is shown as %q, want %q", at, got, want)
 		}
 	}

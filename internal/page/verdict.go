@@ -1,54 +1,93 @@
 package page
 
 import (
+	"html/template"
 	"strings"
+	"time"
 
 	"duo-telephony-collector/internal/collect"
+	"duo-telephony-collector/internal/duo"
 )
 
-// verdict is how the stream is: a word, a sentence that goes on from it, and
-// why that is so.
+// verdict is how a stream is, for somebody who was paged and has never seen the
+// page.
 type verdict struct {
 	Tone     string // "well", "busy", "waiting", "behind" or "act": the mark beside the word
 	Word     string
-	Sentence text
-	Detail   text
+	Sentence template.HTML // goes on from the word
+	Notes    []fact        // why, what it costs and what to do; none if all is well
 }
 
 // verdict takes the first of these that holds: only a person can help; nothing
 // is known yet; the lag is on time; a run is at work, or the next one is due.
 func (s stream) verdict() verdict {
 	switch {
-	case s.Watermark != nil && s.Watermark.After(s.Now):
-		return verdict{"act", "A person must act", s.say("the watermark lies in the future."),
-			s.say("It is ", *s.Watermark, ". Was the cursor edited by hand? Set cursor.watermark to a time before now; every run fails until then.")}
+	case s.lag() < 0:
+		return verdict{"act", "A person must act", "the watermark lies in the future, so every run fails.", []fact{
+			s.fact("Why", s.say("It is ", *s.Watermark, ". Was the cursor edited by hand?")),
+			s.fact("Do", s.say("Set cursor.watermark to a time before now: ", runbook("reset-the-cursor"), ".")),
+		}}
+	case s.Cursor.Ended:
+		return verdict{"act", "A person must act", "Duo says that it does not have this log.", []fact{
+			s.fact("Why", sentence(s.Last.Reason)),
+			s.fact("Cost", "Whether Duo ever shows again what is missing is not known."),
+			s.fact("Do", s.say("If the log has ended for good, take it out of DUO_LOGS: ", runbook("add-or-remove-a-log"),
+				". There is no hurry: until then Duo is asked once a day.")),
+		}}
 	case s.failed() && s.Last.Act:
-		return verdict{"act", "A person must act", s.say("no run can succeed before that."),
-			s.say("The last run failed: ", sentence(s.Last.Reason), " ", s.delivered("Until then only what lies before ", " is delivered."))}
+		return verdict{"act", "A person must act",
+			s.say("runs have failed since ", s.failing(), ", and none can succeed until the cause is fixed."), []fact{
+				s.fact("Why", sentence(s.Last.Reason)), s.cost(),
+				s.fact("Do", s.say("Fix what the reason names, with the help of ", runbook("a-person-must-act"), ". The next run then collects all that Duo still has.")),
+			}}
 	case s.Watermark == nil && s.Last.ID == "" && s.Lease == nil:
-		return verdict{"waiting", "Waiting for the first run", s.say("nothing is collected yet."),
-			s.say("POST / or /run triggers one. If that was done, its answer and the log say why it could not begin.")}
-	case s.Watermark != nil && s.Now.Sub(*s.Watermark) <= s.Limit:
-		return verdict{"well", "Up to date", s.deliveredExcept("everything before ", "."), s.warning()}
+		return verdict{"waiting", "Waiting for the first run", "nothing is collected yet.", []fact{
+			s.fact("Do", s.say("Wait for the schedule’s first tick, or trigger a run: ", runbook("trigger-by-hand"),
+				". If that was done, its answer and the log say why it could not begin.")),
+		}}
+	case s.Watermark != nil && s.lag() <= s.Limit:
+		v := verdict{"well", "Up to date", s.deliveredExcept("everything before ", "."), nil}
+		if s.failed() || s.longPause() {
+			_, v.Notes = s.cause()
+		}
+		return v
 	case s.running():
-		return verdict{"busy", "Catching up", s.deliveredExcept("everything before ", ", and a run is at work on the rest."), nil}
-	case s.Last.Outcome == collect.Partial && s.Cursor.NotBefore == nil && s.recent():
+		return verdict{"busy", "Catching up", s.deliveredExcept("everything before ", ", and a run is at work on the rest."),
+			append(s.failures(), s.cost(), s.patience("a run is at work."))}
+	case s.Last.Outcome == collect.Partial && !s.longPause() && s.recent():
 		return verdict{"busy", "Catching up", s.deliveredExcept("everything before ", ", and the next run goes on."),
-			s.say("The last run stopped with its work saved: ", sentence(s.Last.Reason))}
+			[]fact{s.fact("Why", s.say("The last run stopped with its work saved: ", sentence(s.Last.Reason))), s.cost(), s.patience(s.say(s.next(), " goes on."))}}
 	}
-	return verdict{"behind", "Behind", s.deliveredExcept("only what lies before ", "."), s.cause()}
+	word, cause := s.cause()
+	return verdict{"behind", word, s.deliveredExcept("only what lies before ", "."), []fact{cause[0], s.cost(), cause[1]}}
+}
+
+// runbook names a section of the document that people have beside the page,
+// whose address the page does not know.
+func runbook(section string) code { return code("docs/operations.md#" + section) }
+
+// failing is when the first of the last failed runs began.
+func (s stream) failing() time.Time {
+	since := s.Last.StartedAt
+	for _, r := range s.Runs {
+		if r.Outcome != collect.Failed {
+			break
+		}
+		since = r.StartedAt
+	}
+	return since
 }
 
 // delivered puts the watermark between two texts.
-func (s stream) delivered(before string, after ...any) text {
+func (s stream) delivered(before string, after ...any) template.HTML {
 	if s.Watermark == nil {
-		return s.say("nothing is delivered yet.")
+		return "nothing is delivered yet."
 	}
 	return s.say(append([]any{before, *s.Watermark}, after...)...)
 }
 
 // deliveredExcept says what is delivered, and which gaps it has.
-func (s stream) deliveredExcept(before, after string) text {
+func (s stream) deliveredExcept(before, after string) template.HTML {
 	aged, missing := false, 0
 	for _, g := range s.gaps() {
 		aged, missing = aged || g.Missing == 0, missing+g.Missing
@@ -63,46 +102,118 @@ func (s stream) deliveredExcept(before, after string) text {
 	if lost == nil {
 		return s.delivered(before, " is delivered", after)
 	}
-	return s.delivered(before, " is delivered, except for ", strings.Join(lost, " and "), " (see ", code("docs/operations.md#gap"), ")", after)
+	return s.delivered(before, " is delivered, except for ", strings.Join(lost, " and "), " (see ", runbook("gap"), ")", after)
 }
 
-// warning is what a person should know although the lag is on time.
-func (s stream) warning() text {
-	switch {
-	case s.failed():
-		return s.retry()
-	case s.longPause():
-		return s.paused()
+// cost is what it costs that the stream is not on time.
+func (s stream) cost() fact {
+	if s.Watermark == nil {
+		return s.fact("Cost", "Nothing is delivered yet.")
 	}
-	return nil
+	log, _ := duo.LogNamed(s.Stream)
+	switch left := log.Kept - s.lag(); {
+	case log.Kept == 0:
+		return s.fact("Cost", duration(s.lag())+" behind.")
+	case left <= 0:
+		return s.fact("Cost", s.say(duration(s.lag()), " behind. Records are being lost: Duo deletes them after ", duration(log.Kept), "."))
+	default:
+		return s.fact("Cost", s.say(duration(s.lag()), " behind. What is missing waits in Duo, which keeps it for another ", duration(left), "."))
+	}
 }
 
 // cause says why nobody is at work on what is missing, as far as the state
-// shows it.
-func (s stream) cause() text {
+// shows it, and what to do about that.
+func (s stream) cause() (word string, whyAndDo []fact) {
+	facts := func(why, do template.HTML) []fact { return []fact{s.fact("Why", why), s.fact("Do", do)} }
 	switch {
 	case s.failed() && s.Last.Token == 0: // it never had the lease, so the lease and the pause are older
 		return s.retry()
 	case s.pause() > 0:
-		return s.paused()
+		return "Behind, waiting for Duo", facts(s.say("Duo limits the rate and is not asked until ", *s.Cursor.NotBefore, "."),
+			s.say("Nothing: the first run after that goes on. To ask at once, POST /run with ", code(`{"force":true}`),
+				"; if Duo does this again and again, see ", runbook("lag"), "."))
 	case s.Lease != nil:
-		return s.say("The run ", code(s.Lease.Holder), " ended without a word. Its lease has expired, so the next run takes over.")
+		return "Behind, about to recover", facts(s.say("The run ", code(s.Lease.Holder), " ended without a word. Its lease has expired."),
+			s.say("Nothing: ", s.next(), " takes over. If runs go on dying, see ", runbook("no-complete-run"), "."))
 	case s.Last.ID != "" && !s.recent():
-		return s.say("No run has been recorded since ", s.Last.StartedAt, ": look at the schedule, the push subscription and the log.")
+		return "Behind, and nothing runs", facts(s.say("No run has been recorded since ", s.Last.StartedAt, "."),
+			s.say("Look at the schedule, the push subscription and the log: ", runbook("no-complete-run"), "."))
 	case s.failed():
 		return s.retry()
 	}
-	return s.say("The next run goes on.")
+	return "Behind", []fact{s.fact("Why", "The last run did not catch up, or ticks come too rarely."), s.patience(s.say(s.next(), " goes on."))}
 }
 
-func (s stream) retry() text {
-	return s.say("The last run failed, the next one tries again: ", sentence(s.Last.Reason))
+func (s stream) retry() (word string, whyAndDo []fact) {
+	return "Behind, but retrying", append(s.failures(), s.fact("Do", s.say("Nothing for now: ", s.next(),
+		" tries again. If it goes on failing, see ", runbook("no-complete-run"), ".")))
 }
 
-// paused says until when Duo is not asked, and how to ask sooner.
-func (s stream) paused() text {
-	return s.say("Duo limits the rate and is not asked until ", *s.Cursor.NotBefore,
-		". The first run after that goes on; POST /run with ", code(`{"force":true}`), " asks at once.")
+// failures says why the last runs failed; it is empty if the last one did not.
+func (s stream) failures() []fact {
+	if !s.failed() {
+		return nil
+	}
+	return []fact{s.fact("Why", s.say("Runs have failed since ", s.failing(), ". The last one: ", sentence(s.Last.Reason)))}
+}
+
+// patience is what to do where runs do all that can be done.
+func (s stream) patience(next template.HTML) fact {
+	wait := s.say("Nothing: ", next)
+	if left := s.left(); left > 0 {
+		wait = s.say(wait, " At this pace it has caught up in ", duration(left), ", at ", s.Now.Add(left), ".")
+	}
+	return s.fact("Do", s.say(wait, " If the lag grows, see ", runbook("lag"), "."))
+}
+
+// next names the next run, and says when it comes if that is known.
+func (s stream) next() template.HTML {
+	if at := s.Last.StartedAt.Add(s.Interval); s.Interval > 0 && at.After(s.Now) {
+		return s.say("the next run, at about ", at, ",")
+	}
+	return "the next run"
+}
+
+// left estimates how long catching up takes, from how far the runs on the window
+// in progress have come in how much time. It is 0 if that can't be told, or if
+// they are slower than time passes.
+func (s stream) left() time.Duration {
+	w := s.Cursor.Window
+	if w == nil {
+		return 0
+	}
+	from, began := w.From, s.Now
+	if s.Last.Watermark != nil {
+		from = *s.Last.Watermark
+	}
+	if s.running() {
+		began = s.Lease.AcquiredAt
+	}
+	for _, r := range s.Runs {
+		if r.Window != nil && r.Window.To.Equal(w.To) {
+			from, began = r.Window.From, r.StartedAt
+		}
+	}
+	missing, done, took := s.Now.Add(-s.Delay).Sub(w.Last), w.Last.Sub(from), s.Now.Sub(began)
+	if took <= 0 || done <= took || missing <= 0 {
+		return 0
+	}
+	left := time.Duration(float64(missing) * float64(took) / float64(done-took))
+	return max(left.Round(time.Minute), time.Minute)
+}
+
+// unreadable is the verdict where the store can't be read: all that is known is
+// this instance's own last failures.
+func unreadable(s State) verdict {
+	now := time.Now()
+	note := func(name string, values ...any) fact { return fact{Name: name, Value: say(now, values...)} }
+	notes := []fact{note("Why", sentence(s.Err.Error()))}
+	for _, run := range s.Unrecorded {
+		notes = append(notes, note("Last run", "This instance’s last run of ", run.Stream, " failed, ", run.StartedAt, ": ", sentence(run.Reason)))
+	}
+	return verdict{"act", "The state can’t be read", "where the collector stands is not known.", append(notes,
+		note("Cost", "What is in the bucket is safe. Runs need the state, too, so probably nothing is collected."),
+		note("Do", "If it stays, see ", runbook("what-firestore-refuses"), "."))}
 }
 
 // sentence ends a reason with a full stop.

@@ -11,7 +11,6 @@ import (
 	"math"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -102,6 +101,7 @@ type reader struct {
 	log     duo.Log
 	decoder jsontext.Decoder
 	source  bytes.Buffer
+	hashed  []byte
 }
 
 // append appends a record's line to lines.
@@ -118,7 +118,7 @@ func (r *reader) append(lines, raw []byte, host string) ([]byte, Record) {
 	line := lines[start:]
 	m, ok := r.members(line)
 	if !ok {
-		return lines, Record{ID: hash("line", line)}
+		return lines, Record{ID: r.hash("line", line)}
 	}
 	record := Record{At: millis(m.Time, r.log.TimeUnit), ID: r.identity(line, m)}
 	if host != "" && line[0] == '{' {
@@ -233,14 +233,15 @@ func whole(number jsontext.Value) int64 {
 // make a record the log's only one, or where the id says nothing.
 func (r *reader) identity(line []byte, m members) [16]byte {
 	if r.log.Unique && m.ID.Kind() == '"' && tells(plain(m.ID)) {
-		return hash("id", m.ID, m.Time)
+		return r.hash("id", m.ID, m.Time)
 	}
-	return hash("line", Undo(line, r.log, ""))
+	return r.hash("line", Undo(line, r.log, ""))
 }
 
 // tells reports whether an id tells its record from others. A blank, a dash,
-// "N/A" or zeros do not: they have no digit but 0. Nor need a key of Duo's own
-// form have one, which is about twenty capitals and digits by chance.
+// "N/A" or zeros do not: they have no digit but 0. But nor need a key of Duo's
+// form have one, such as trust monitor's: about twenty capitals and digits, which
+// come by chance.
 func tells(id []byte) bool {
 	if bytes.ContainsAny(id, "123456789") {
 		return true
@@ -252,77 +253,11 @@ func tells(id []byte) bool {
 
 // hash hashes the parts, each followed by a zero byte, which JSON never holds.
 // Cursors store it: it must not change.
-func hash(kind string, parts ...[]byte) [16]byte {
-	b := append(make([]byte, 0, 128), kind...)
-	b = append(b, 0)
+func (r *reader) hash(kind string, parts ...[]byte) [16]byte {
+	r.hashed = append(append(r.hashed[:0], kind...), 0)
 	for _, p := range parts {
-		b = append(append(b, p...), 0)
+		r.hashed = append(append(r.hashed, p...), 0)
 	}
-	sum := sha256.Sum256(b)
+	sum := sha256.Sum256(r.hashed)
 	return [16]byte(sum[:16])
-}
-
-const (
-	eventTypeKey = `"eventtype":`
-	hostKey      = `"host":`
-)
-
-// enrich appends the members that an object lacks.
-func enrich(line []byte, eventType, host string, m members) []byte {
-	line = line[:len(line)-1]
-	if m.EventType == nil {
-		line = appendMember(line, eventTypeKey, eventType)
-	}
-	if m.Host == nil {
-		line = appendMember(line, hostKey, host)
-	}
-	return append(line, '}')
-}
-
-func appendMember(line []byte, key, value string) []byte {
-	line, _ = jsontext.AppendQuote(append(comma(line), key...), value) // fails for invalid UTF-8, which neither value has
-	return line
-}
-
-// comma separates the next member from the one before it.
-func comma(line []byte) []byte {
-	if line[len(line)-1] == '{' {
-		return line
-	}
-	return append(line, ',')
-}
-
-// Undo returns a line of a log without the bracket that ends an object, and
-// without the members that Read may have added for host, or for any host if that
-// is "". A line that is no object is returned whole.
-func Undo(line []byte, log duo.Log, host string) []byte {
-	if len(line) == 0 || line[0] != '{' {
-		return line
-	}
-	line = line[:len(line)-1]
-	if log.EventType == "" {
-		return line // what it has is Duo's
-	}
-	added := []byte(eventTypeKey + `"` + log.EventType + `"`)
-	for {
-		rest := withoutHost(bytes.TrimSuffix(line, added), host)
-		if len(rest) == len(line) {
-			return line
-		}
-		line = bytes.TrimSuffix(rest, []byte(","))
-	}
-}
-
-// withoutHost removes a host at the line's end. Letter case does not matter: an
-// earlier version wrote DUO_API_HOST as it was set.
-func withoutHost(line []byte, host string) []byte {
-	i := bytes.LastIndex(line, []byte(hostKey+`"`))
-	if i < 0 {
-		return line
-	}
-	value, whole := bytes.CutSuffix(line[i+len(hostKey)+1:], []byte(`"`))
-	if !whole || bytes.IndexByte(value, '"') >= 0 || host != "" && !strings.EqualFold(string(value), host) {
-		return line
-	}
-	return line[:i]
 }

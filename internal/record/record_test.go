@@ -224,7 +224,7 @@ func TestDamagedLine(t *testing.T) {
 
 func staysDamaged(t *testing.T, log duo.Log, line []byte) {
 	t.Helper()
-	if r := Read(line, log, apiHost); r.At != 0 || r.ID != hash("line", line) || !bytes.Equal(r.Line, line) {
+	if r := Read(line, log, apiHost); r.At != 0 || r.ID != new(reader).hash("line", line) || !bytes.Equal(r.Line, line) {
 		t.Fatalf("%s: %q is read as %+v", log.Name, line, r)
 	}
 }

@@ -7,13 +7,13 @@ import (
 	"time"
 )
 
-// abandonTimeout bounds what an Acquire does after it has failed. It counts in
-// a shut-down.
+// abandonTimeout bounds giving back a lease after a failed Acquire. A shut-down
+// has to wait for it.
 const abandonTimeout = 2 * time.Second
 
-// Acquire takes the lease and freezes the cursor that Claim.Next returns, in
-// one transaction. It returns ErrHeld without one if another run holds the
-// lease and the claim does not force it.
+// Acquire takes the lease and stores the cursor that Claim.Next returns, in one
+// transaction. If another run holds the lease and the claim does not force it,
+// Acquire returns ErrHeld without a transaction.
 func (s *Store) Acquire(ctx context.Context, stream string, c Claim) (*Lease, Cursor, error) {
 	a := acquisition{store: s, stream: stream, claim: c}
 	bounded, cancel := context.WithTimeout(ctx, opTimeout)
@@ -35,14 +35,14 @@ type acquisition struct {
 
 	lease     Lease
 	cursor    Cursor
-	unsettled bool // a write's answer was an error, and nobody has looked since
+	unsettled bool // a write may have happened, and the document was not read since
 }
 
-// run tries until the lease is taken, or certainly is not.
+// run tries until the lease is certainly taken or certainly not.
 func (a *acquisition) run(ctx context.Context) error {
 	var p patience
-	var failed error // the last attempt, on the document as of tried
-	var tried int64
+	var failed error // of the last attempt
+	var tried int64  // the document's version then
 	queue, entered := a.store.queue(a.stream), false
 	defer func() {
 		if entered {
@@ -55,7 +55,7 @@ func (a *acquisition) run(ctx context.Context) error {
 			return err
 		}
 		a.unsettled = false
-		if was := doc.lease(a.stream); was.Holder == a.claim.Holder { // an attempt of ours whose answer was lost
+		if was := doc.lease(a.stream); was.Holder == a.claim.Holder { // our own earlier attempt, its answer lost
 			was.stampAt(at)
 			a.lease, a.cursor = was, doc.Cursor
 			return nil
@@ -72,7 +72,7 @@ func (a *acquisition) run(ctx context.Context) error {
 				return err
 			}
 			if entered = true; waited {
-				continue // whoever was before us may hold it
+				continue // the one before us may have taken it
 			}
 		}
 		if failed, err = a.transact(ctx, doc, at); failed == nil {
@@ -85,9 +85,9 @@ func (a *acquisition) run(ctx context.Context) error {
 	}
 }
 
-// enter lets one claim of this process after the other into a transaction:
-// Firestore keeps a crowd waiting for seconds, and then refuses it. It tells
-// whether there was somebody to wait for.
+// enter lets this process's claims into a transaction one at a time, because
+// Firestore keeps concurrent ones waiting for seconds and then refuses them. It
+// reports whether it had to wait.
 func enter(ctx context.Context, queue chan struct{}) (waited bool, err error) {
 	select {
 	case queue <- struct{}{}:
@@ -102,14 +102,14 @@ func enter(ctx context.Context, queue chan struct{}) (waited bool, err error) {
 	}
 }
 
-// queue has room for the one claim that may be in a transaction.
+// queue returns the stream's queue, with room for the one claim in a transaction.
 func (s *Store) queue(stream string) chan struct{} {
 	q, _ := s.queues.LoadOrStore(stream, make(chan struct{}, 1))
 	return q.(chan struct{})
 }
 
-// refuse returns ErrHeld where the claim has to wait. A lease of its own can
-// turn up late, in the transaction: it is taken once more.
+// refuse returns ErrHeld if another run holds the lease. The claim's own lease, if
+// an earlier attempt of it went through late, is taken once more.
 func (a *acquisition) refuse(doc document, at stamp) error {
 	if doc.lease(a.stream).heldAt(at.now) && doc.Lease.Holder != a.claim.Holder && !a.claim.Force {
 		return ErrHeld
@@ -117,8 +117,8 @@ func (a *acquisition) refuse(doc document, at stamp) error {
 	return nil
 }
 
-// transact reads once more, in a transaction, and takes the lease. It tells
-// what failed of the transaction from what was decided in it.
+// transact reads the document again in a transaction and takes the lease. It
+// returns an error of the transaction as failed, one of decide as decided.
 func (a *acquisition) transact(ctx context.Context, absent document, read stamp) (failed, decided error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
@@ -139,8 +139,8 @@ func (a *acquisition) transact(ctx context.Context, absent document, read stamp)
 	return nil, nil
 }
 
-// decide says what to write, by what was read in the transaction. It may be
-// called again, and nothing of the time before counts then.
+// decide computes what to write from what the transaction read. The transaction
+// may call it again, so it first resets what it sets.
 func (a *acquisition) decide(ctx context.Context, doc document, at stamp) (change, error) {
 	a.lease, a.cursor = Lease{}, Cursor{}
 	was := doc.lease(a.stream)
@@ -156,8 +156,8 @@ func (a *acquisition) decide(ctx context.Context, doc document, at stamp) (chang
 	return change{seq: a.lease.seq, lease: a.lease, cursor: &next, stored: was.seen}, nil
 }
 
-// abandon gives back a lease that may have been taken without an answer. Who
-// asked for it goes away, and everybody else would be busy until it ends.
+// abandon gives back a lease that may have been taken although no answer came.
+// Otherwise everyone would be busy until it expires, with no run holding it.
 func (a *acquisition) abandon(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abandonTimeout)
 	defer cancel()
@@ -166,6 +166,6 @@ func (a *acquisition) abandon(ctx context.Context) {
 		return
 	}
 	l := doc.lease(a.stream)
-	// An error here changes nothing: the lease then ends by itself.
+	// If this fails, the lease expires by itself.
 	_, _ = a.store.backend.write(ctx, a.stream, at.version, change{seq: doc.Seq + 1, lease: l.released()})
 }

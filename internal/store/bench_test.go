@@ -1,17 +1,14 @@
 package store_test
 
 import (
-	"context"
 	"testing"
-
-	"cloud.google.com/go/firestore"
 
 	"duo-telephony-collector/internal/emulator"
 	"duo-telephony-collector/internal/store"
 )
 
-// BenchmarkFirestore measures the operations of a run on the emulator, one
-// after the other, and counts their requests.
+// BenchmarkFirestore measures each operation of a run on the emulator and counts
+// its requests.
 func BenchmarkFirestore(b *testing.B) {
 	addr := emulator.Firestore(b)
 	w := &wire{}
@@ -20,7 +17,7 @@ func BenchmarkFirestore(b *testing.B) {
 		b.Fatal(err)
 	}
 	defer client.Close()
-	s := store.NewFirestore(func(context.Context) (*firestore.Client, error) { return client, nil }, "bench")
+	s := store.NewFirestore(made(client), "bench")
 	var l *store.Lease
 	begin := func() (err error) { l, _, err = s.Acquire(b.Context(), stream, claim("mine", 1)); return err }
 	finish := func() error { return s.Finish(b.Context(), l, cursor(1), run("mine")) }

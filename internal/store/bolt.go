@@ -13,12 +13,11 @@ import (
 	berrors "go.etcd.io/bbolt/errors"
 )
 
-// lockPoll is how often an operation tries to lock the file while another one
-// has it. Each lets go of it within milliseconds.
+// lockPoll is how often an operation tries to lock the file while another has
+// it. Each holds it for milliseconds.
 const lockPoll = 10 * time.Millisecond
 
-// seed makes versions of what is stored. They are compared in this process
-// alone.
+// seed is for versionOf. Versions are only compared within this process.
 var seed = maphash.MakeSeed()
 
 var (
@@ -27,14 +26,13 @@ var (
 	historyKey = []byte("runs")
 )
 
-// NewBolt returns the store that keeps everything in one bbolt file, made when
-// it is first used. The server whose clock counts is this machine: now, or
-// time.Now if that is nil.
+// NewBolt returns a store that keeps everything in one bbolt file, created on
+// first use. Its clock is now, or time.Now if that is nil.
 //
-// The file is opened and locked for each operation alone. So two processes may
-// share it, and each sees what the other did. One that is killed stops nobody;
-// nor does one that is paused, but for those milliseconds: then operations
-// fail until it goes on.
+// The file is opened and locked for each operation separately. So several
+// processes may share it, and each sees what the others did. A killed process
+// blocks nobody. A paused one blocks the others only if it was paused within an
+// operation's few milliseconds; theirs then fail until it goes on.
 func NewBolt(path string, now func() time.Time) *Store {
 	if now == nil {
 		now = time.Now
@@ -57,7 +55,7 @@ func (b *boltBackend) open(ctx context.Context, f func(*bbolt.DB) error) (err er
 	return f(db)
 }
 
-// lock polls, because bbolt's own wait for the lock can't be cancelled.
+// lock polls, because waiting for the lock in bbolt can't be cancelled.
 func (b *boltBackend) lock(ctx context.Context) (*bbolt.DB, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("opening %s: %w", b.path, err)
@@ -75,7 +73,7 @@ func (b *boltBackend) lock(ctx context.Context) (*bbolt.DB, error) {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return nil, fmt.Errorf("opening %s: %w: another process keeps it locked: stop that process", b.path, ctx.Err())
+			return nil, fmt.Errorf("opening %s: %w: another process has it locked: stop that process", b.path, ctx.Err())
 		}
 	}
 }
@@ -102,8 +100,8 @@ func (b *boltBackend) read(ctx context.Context, stream string) (document, stamp,
 	return doc, at, err
 }
 
-// versionOf is a hash of the stored state, 0 if there is none. It is not seq,
-// which starts anew if somebody deletes the file during a run.
+// versionOf is a hash of the stored state, 0 if there is none. seq would not do:
+// if the file is deleted during a run, it starts at 1 again.
 func versionOf(state []byte) int64 {
 	if state == nil {
 		return 0
@@ -135,7 +133,7 @@ func (b *boltBackend) decode(bucket *bbolt.Bucket) (document, error) {
 	return doc, doc.unpack(b.path)
 }
 
-// transact reads and writes under the file's lock, which is the transaction.
+// transact needs no more than the file's lock.
 func (b *boltBackend) transact(ctx context.Context, stream string, read stamp, absent document, decide func(document, stamp) (change, error)) (stamp, error) {
 	return b.change(ctx, stream, func(bucket *bbolt.Bucket) (int64, error) {
 		doc, at := absent, stamp{now: b.now()}
@@ -170,7 +168,8 @@ func (b *boltBackend) write(ctx context.Context, stream string, version int64, c
 	})
 }
 
-// change has f write the stream's bucket, all of it or nothing.
+// change lets f write the stream's bucket, all or nothing. f returns the state's
+// new version.
 func (b *boltBackend) change(ctx context.Context, stream string, f func(*bbolt.Bucket) (int64, error)) (stamp, error) {
 	var at stamp
 	err := b.open(ctx, func(db *bbolt.DB) error {
@@ -187,7 +186,7 @@ func (b *boltBackend) change(ctx context.Context, stream string, f func(*bbolt.B
 	return at, err
 }
 
-// probe opens the file for writing, and gives up what it has begun.
+// probe begins a write and rolls it back.
 func (b *boltBackend) probe(ctx context.Context, _ string, _ document, _ stamp) error {
 	return b.open(ctx, func(db *bbolt.DB) error {
 		tx, err := db.Begin(true)
@@ -198,7 +197,7 @@ func (b *boltBackend) probe(ctx context.Context, _ string, _ document, _ stamp) 
 	})
 }
 
-// replace writes the state that had the version and the cursor before.
+// replace applies the change to the state with that version and cursor.
 func replace(bucket *bbolt.Bucket, before Cursor, version int64, c change) (int64, error) {
 	doc := document{Schema: Schema, Seq: c.seq, Lease: fieldsOf(c.lease), Cursor: before}
 	if c.cursor != nil {
@@ -211,9 +210,9 @@ func replace(bucket *bbolt.Bucket, before Cursor, version int64, c change) (int6
 	return versionOf(raw), errors.Join(putSeen(bucket, version, c), bucket.Put(stateKey, raw), addRun(bucket, c.run))
 }
 
-// putSeen brings the stored parts up to date.
+// putSeen updates the stored parts.
 func putSeen(bucket *bbolt.Bucket, version int64, c change) error {
-	if version == 0 && bucket.Bucket(seenKey) != nil { // of a state that somebody deleted
+	if version == 0 && bucket.Bucket(seenKey) != nil { // left by a state that was deleted
 		if err := bucket.DeleteBucket(seenKey); err != nil {
 			return err
 		}
@@ -232,7 +231,7 @@ func putSeen(bucket *bbolt.Bucket, version int64, c change) error {
 	return err
 }
 
-// addRun keeps the newest HistoryLimit runs, under keys in order of time.
+// addRun keeps the newest HistoryLimit runs, under keys that sort by time.
 func addRun(bucket *bbolt.Bucket, r *Run) error {
 	if r == nil {
 		return nil
@@ -277,7 +276,8 @@ func (b *boltBackend) runs(ctx context.Context, stream string, limit int) ([]Run
 	return out, err
 }
 
-// hasRun is asked only after a lost answer, which a file does not have.
+// hasRun looks among the newest runs only. It is called after a lost answer, and
+// a file loses none.
 func (b *boltBackend) hasRun(ctx context.Context, stream, id string) (bool, error) {
 	runs, err := b.runs(ctx, stream, HistoryLimit)
 	for _, r := range runs {

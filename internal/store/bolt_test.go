@@ -27,7 +27,7 @@ func TestBolt(t *testing.T) {
 	})
 }
 
-// boltFile looks at the file without the store.
+// boltFile accesses the file without the store.
 type boltFile struct {
 	t    *testing.T
 	path string
@@ -50,7 +50,7 @@ func (f boltFile) open(do func(*bbolt.DB) error) {
 	}
 }
 
-// fields returns the document's, with seen among them; nil if there is none.
+// fields returns the document's fields and seen, nil if there is no document.
 func (f boltFile) fields(stream string) (fields map[string]any) {
 	f.t.Helper()
 	f.open(func(db *bbolt.DB) error {
@@ -88,7 +88,7 @@ func (f boltFile) raw(stream string) string {
 	return string(text)
 }
 
-// update has f change the stream's bucket.
+// update calls change with the stream's bucket.
 func (f boltFile) update(stream string, change func(*bbolt.Bucket) error) {
 	f.t.Helper()
 	f.open(func(db *bbolt.DB) error {
@@ -102,7 +102,7 @@ func (f boltFile) update(stream string, change func(*bbolt.Bucket) error) {
 	})
 }
 
-// delete deletes the state and leaves all else.
+// delete deletes the state and nothing else.
 func (f boltFile) delete(stream string) {
 	f.t.Helper()
 	f.update(stream, func(b *bbolt.Bucket) error { return b.Delete([]byte("state")) })

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -20,17 +21,15 @@ func TestBoltFile(t *testing.T) {
 	f := newBoltFile(t)
 	s := store.NewBolt(f.path, nil)
 	if _, err := os.Stat(f.path); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("before its first use the file has error %v, want that there is none", err)
+		t.Errorf("before the first use: got error %v, want that the file does not exist", err)
 	}
-	if _, _, err := s.Acquire(t.Context(), stream, claim("mine", 1)); err != nil {
-		t.Fatal(err)
-	}
+	mustAcquire(t, s, claim("mine", 1))
 	info, err := os.Stat(f.path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if mode := info.Mode(); mode != 0o600 {
-		t.Errorf("the file's mode is %v, want that only its owner reads it", mode)
+		t.Errorf("the file's mode is %v, want 0600", mode)
 	}
 }
 
@@ -63,54 +62,52 @@ func TestBoltSetup(t *testing.T) {
 		t.Errorf("error %v, or the file that is no bbolt file was changed", err)
 	}
 	if _, err := os.Stat(filepath.Join(dir, "missing")); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("the missing folder has error %v, want that it is still missing", err)
+		t.Errorf("got error %v, want that the missing folder was not made", err)
 	}
 }
 
-// TestBoltLocked is a process that is stopped in the few milliseconds in which
-// it has the file: others wait as long as they may, and can do without it as
-// soon as it goes on.
+// TestBoltLocked: another process was stopped within the few milliseconds in
+// which it has the file locked. Operations wait until their context ends, and
+// work again once the file is unlocked.
 func TestBoltLocked(t *testing.T) {
-	t.Parallel()
-	f := newBoltFile(t)
-	s := store.NewBolt(f.path, nil)
-	db, err := bbolt.Open(f.path, 0o600, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
-	defer cancel()
-	start := time.Now()
-	_, _, err = s.Acquire(ctx, stream, claim("mine", 1))
-	expectUnsettled(t, err)
-	expectAtOnce(t, start)
-	if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "another process keeps it locked") {
-		t.Errorf("got error %v, want the reason", err)
-	}
-	if err := db.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if _, _, err := s.Acquire(t.Context(), stream, claim("mine", 1)); err != nil {
-		t.Errorf("after the other one has closed the file: %v", err)
-	}
+	path := newBoltFile(t).path
+	synctest.Test(t, func(t *testing.T) {
+		s := store.NewBolt(path, nil)
+		db, err := bbolt.Open(path, 0o600, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		start := time.Now()
+		_, _, err = s.Acquire(ctx, stream, claim("mine", 1))
+		expectUnsettled(t, err)
+		if took := time.Since(start); took != time.Second {
+			t.Errorf("it took %v, want the second that the context allows", took)
+		}
+		if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "another process has it locked") {
+			t.Errorf("got error %v, want the reason", err)
+		}
+		if err := db.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := s.Acquire(t.Context(), stream, claim("mine", 1)); err != nil {
+			t.Errorf("once the file is unlocked: %v", err)
+		}
+	})
 }
 
-// TestBoltFileReplaced deletes the file during a run. The run must not write
-// into a new run's file, although that has the same tokens and as many writes.
+// TestBoltFileReplaced deletes the file during a run. The run must not write into
+// the next run's file, although tokens and sequence numbers are the same there.
 func TestBoltFileReplaced(t *testing.T) {
 	t.Parallel()
 	f := newBoltFile(t)
 	s := store.NewBolt(f.path, nil)
-	old, _, err := s.Acquire(t.Context(), stream, claim("old", 1))
-	if err != nil {
-		t.Fatal(err)
-	}
+	old := mustAcquire(t, s, claim("old", 1))
 	if err := os.Remove(f.path); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := s.Acquire(t.Context(), stream, claim("new", 1)); err != nil {
-		t.Fatal(err)
-	}
+	mustAcquire(t, s, claim("new", 1))
 	before := f.raw(stream)
 	if err := s.Commit(t.Context(), old, cursor(2)); !errors.Is(err, store.ErrLost) {
 		t.Errorf("got error %v, want ErrLost", err)
@@ -124,10 +121,7 @@ func TestBoltClock(t *testing.T) {
 	t.Parallel()
 	now := time.UnixMilli(1_000_000).UTC()
 	s := store.NewBolt(newBoltFile(t).path, func() time.Time { return now })
-	l, _, err := s.Acquire(t.Context(), stream, claim("mine", 1))
-	if err != nil {
-		t.Fatal(err)
-	}
+	l := mustAcquire(t, s, claim("mine", 1))
 	now = l.ExpiresAt().Add(-time.Millisecond)
 	if _, _, err := s.Acquire(t.Context(), stream, claim("next", 2)); !errors.Is(err, store.ErrHeld) {
 		t.Errorf("a millisecond before the expiry: got error %v, want ErrHeld", err)
@@ -144,10 +138,7 @@ func TestBoltHistory(t *testing.T) {
 	s := store.NewBolt(f.path, nil)
 	const more = 5
 	for n := range store.HistoryLimit + more {
-		l, _, err := s.Acquire(t.Context(), stream, claim("mine", 1))
-		if err != nil {
-			t.Fatal(err)
-		}
+		l := mustAcquire(t, s, claim("mine", 1))
 		r := store.Run{ID: fmt.Sprint(n), StartedAt: time.Unix(int64(n), 0).UTC(), Pages: n}
 		if err := s.Release(t.Context(), l, r); err != nil {
 			t.Fatal(err)

@@ -13,7 +13,7 @@ import (
 	"duo-telephony-collector/internal/store"
 )
 
-// skewed is an answer of a server whose clock is ahead of this machine's.
+// skewed is an answer by a server whose clock is ahead of this machine's.
 type skewed struct {
 	grpc.ClientStream
 	ahead time.Duration
@@ -27,7 +27,7 @@ func (s skewed) RecvMsg(m any) error {
 	return err
 }
 
-// openSkewed returns a store that reads from such a server.
+// openSkewed returns a store on such a server.
 func (c *collection) openSkewed(ahead time.Duration) *store.Store {
 	c.t.Helper()
 	return c.open(grpc.WithChainStreamInterceptor(func(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, open grpc.Streamer, opts ...grpc.CallOption) (grpc.ClientStream, error) {
@@ -36,13 +36,11 @@ func (c *collection) openSkewed(ahead time.Duration) *store.Store {
 	}))
 }
 
-// TestFirestoreClock: the server's clock alone says when a lease has expired.
+// TestFirestoreClock: the server's clock alone decides when a lease has expired.
 func TestFirestoreClock(t *testing.T) {
 	t.Parallel()
 	c := newCollection(t)
-	if _, _, err := c.open().Acquire(t.Context(), stream, claim("mine", 1)); err != nil {
-		t.Fatal(err)
-	}
+	mustAcquire(t, c.open(), claim("mine", 1))
 	state, err := c.openSkewed(time.Hour).Load(t.Context(), stream)
 	if ahead := time.Until(state.Now); err != nil || ahead < 59*time.Minute || ahead > 61*time.Minute {
 		t.Errorf("error %v, and a clock %v ahead of this machine's, want the server's hour", err, ahead)

@@ -15,22 +15,22 @@ import (
 )
 
 const (
-	// A connection that was idle is tried with a ping as it is used again, and
-	// given up after deadAfter without an answer: before callTimeout, so that
-	// the request's repeat already has a new one. While a request waits there
-	// is a ping every pingEvery, the least that grpc allows; while none does,
-	// there is no ping, which Google's servers would take ill.
+	// An idle connection is pinged when it is used again, and dropped after
+	// deadAfter without an answer. That is before callTimeout, so the retry
+	// already gets a new one. While a request waits, there is a ping every
+	// pingEvery, the least that grpc allows; otherwise there is none, because
+	// Google's servers may close a connection that pings while idle.
 	pingEvery = 10 * time.Second
 	deadAfter = 4 * time.Second
-	// rollbackTimeout bounds what follows a transaction that failed. The client
-	// would take five seconds beyond the context, which a shut-down lacks.
+	// rollbackTimeout bounds the roll-back of a failed transaction. The client
+	// would wait for five seconds past the context, too long for a shut-down.
 	rollbackTimeout = time.Second
 )
 
-// DialOptions are what a connection to Firestore needs so that the store can
-// keep its word: a dead one is noticed, a roll-back is short, and nothing is
-// repeated but by the store itself. Without them the client repeats a commit
-// for as long as the context lasts, and a read five times for each of ours.
+// DialOptions must be used for the connection to Firestore. They make it notice
+// a dead connection, keep a roll-back short, and leave retries to the store.
+// Without them the client repeats a commit until the context ends, and a read
+// five times for each of the store's tries.
 func DialOptions() []grpc.DialOption {
 	return []grpc.DialOption{
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: pingEvery, Timeout: deadAfter}),
@@ -39,8 +39,8 @@ func DialOptions() []grpc.DialOption {
 	}
 }
 
-// answer is an error as it came over the wire, in a form in which the client
-// does not find the code that would make it repeat the request.
+// answer hides an error's status code from the client, which would otherwise
+// repeat the request. bare unwraps it.
 type answer struct{ err error }
 
 func (a *answer) Error() string { return a.err.Error() }
@@ -73,24 +73,24 @@ type onceStream struct{ grpc.ClientStream }
 
 func (s onceStream) RecvMsg(m any) error { return once(s.ClientStream.RecvMsg(m)) }
 
-// connector makes the client when it is first needed, once for all who ask at
-// the same time.
+// connector makes the client when it is first needed, once for all concurrent
+// callers.
 type connector struct {
 	connect func(context.Context) (*firestore.Client, error)
 
 	mu      sync.Mutex
-	attempt *attempt // nil before the first one and after one that failed
+	attempt *attempt // nil before the first and after a failed one
 }
 
-// attempt is a client in the making, and then the client.
+// attempt is a client being made, and then the client.
 type attempt struct {
 	done   chan struct{}
 	client *firestore.Client
 	err    error
 }
 
-// client waits for the client as long as ctx allows. A wait in vain gives the
-// attempt up, so that the next operation begins another one.
+// client waits for the client until ctx ends. It then drops the attempt, so that
+// the next operation starts a new one.
 func (c *connector) client(ctx context.Context) (*firestore.Client, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("connecting to Firestore: %w", err)

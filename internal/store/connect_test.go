@@ -14,8 +14,8 @@ import (
 	"duo-telephony-collector/internal/store"
 )
 
-// tunnel forwards connections until it swallows what comes: as a network does
-// that has forgotten them, and tells nobody.
+// tunnel forwards connections until it drops all data silently, like a network
+// that has forgotten them.
 type tunnel struct {
 	mu    sync.Mutex
 	holes []*atomic.Bool
@@ -66,7 +66,7 @@ func pipe(to, from net.Conn, hole *atomic.Bool) {
 	}
 }
 
-// swallow makes all connections so far holes.
+// swallow drops the data of all connections so far.
 func (u *tunnel) swallow() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -75,8 +75,8 @@ func (u *tunnel) swallow() {
 	}
 }
 
-// TestDeadConnection: a connection that nobody answers on is given up, in the
-// operation that finds it so.
+// TestDeadConnection: the operation that finds a connection dead replaces it and
+// succeeds.
 func TestDeadConnection(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"Acquire, update", "Commit", "Finish"} {
@@ -89,7 +89,7 @@ func TestDeadConnection(t *testing.T) {
 				t.Fatal(err)
 			}
 			t.Cleanup(func() { client.Close() })
-			w.broken = store.NewFirestore(func(context.Context) (*firestore.Client, error) { return client, nil }, w.name)
+			w.broken = store.NewFirestore(made(client), w.name)
 			op := operations[name]
 			l := op.before(t, w)
 			if _, err := w.broken.Load(t.Context(), stream); err != nil {
@@ -105,8 +105,8 @@ func TestDeadConnection(t *testing.T) {
 	}
 }
 
-// TestConnectHangs: whoever waits for the client waits as long as he wants to,
-// and the next one begins anew.
+// TestConnectHangs: an operation waits for the client until its context ends, and
+// the next one starts a new attempt.
 func TestConnectHangs(t *testing.T) {
 	t.Parallel()
 	c := newCollection(t)

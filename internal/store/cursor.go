@@ -7,51 +7,51 @@ import (
 
 // Cursor is where the next run starts. All times are whole milliseconds.
 type Cursor struct {
-	// Watermark: everything before it is delivered. Zero before the first run.
+	// Everything before Watermark is delivered. Zero before the first run.
 	Watermark time.Time `firestore:"watermark" json:"watermark"`
-	// SeenFrom is how far back Seen is complete: no window starts before it. Seen
-	// also has all else of the windows that end later, and somewhat earlier.
+	// Seen is complete from SeenFrom on, so no window starts before it. Seen also
+	// has everything else that was delivered by windows that end after SeenFrom,
+	// or shortly before.
 	SeenFrom time.Time `firestore:"reach" json:"reach"`
-	// Recheck: a window that begins before it is held against the bucket,
-	// because Seen does not cover what was delivered of its time. Zero once
-	// such windows have passed it.
+	// Windows that begin before Recheck are checked against the bucket, because
+	// Seen lacks what was delivered then. Zero once they are past it.
 	Recheck time.Time `firestore:"recheck" json:"recheck"`
-	// Window is the one in progress; its To is zero between windows.
+	// Window is in progress; its To is zero between windows.
 	Window Window `firestore:"window" json:"window"`
-	// Seen is what was delivered lately, stored beside the cursor.
+	// Seen is the set of recently delivered records, stored beside the cursor.
 	Seen Seen `firestore:"-" json:"-"`
-	// NotBefore is when Duo may be asked again after it asked for a pause.
+	// NotBefore is the end of a pause that Duo asked for.
 	NotBefore time.Time `firestore:"not_before" json:"not_before"`
 	// Ended: Duo has said that it has no such log (any more). NotBefore is when
 	// it is asked again.
 	Ended bool `firestore:"ended,omitempty" json:"ended,omitempty"`
-	// Pace is what Duo's refusals have taught about its limit.
+	// Pace is what Duo's 429 answers have taught about its limit.
 	Pace Pace `firestore:"pace" json:"pace"`
-	// Gap is the range last lost.
+	// Gap is the range most recently lost.
 	Gap *Gap `firestore:"gap" json:"gap"`
 	// Backfill is the range being collected; nil in a live stream.
 	Backfill *Backfill `firestore:"backfill" json:"backfill"`
-	// Begun is when the stream's first run was; zero where that is not known.
+	// Begun is the time of the stream's first run; zero if unknown.
 	Begun time.Time `firestore:"begun" json:"begun"`
-	// Account and Log are what the cursor is about: Duo's API host and, where it
-	// is known, the account's id; "telephony".
+	// Account and Log say whose records these are, and of which log
+	// ("telephony").
 	Account Account `firestore:"account" json:"account"`
 	Log     string  `firestore:"log" json:"log"`
-	// Places are where the stream's objects went, the present one last.
+	// Places are where the stream's objects went, the current one last.
 	Places []Place `firestore:"places" json:"places"`
-	// WidestMS is the length of the widest window that there ever was.
+	// WidestMS is the length of the stream's widest window ever.
 	WidestMS int64 `firestore:"widest_ms" json:"widest_ms"`
 	// Totals count what was committed since the stream's first run.
 	Totals Totals `firestore:"totals" json:"totals"`
 }
 
-// Account is one Duo account.
+// Account is one Duo account: its API host and, if known, its id.
 type Account struct {
 	Host string `firestore:"host" json:"host"`
 	ID   string `firestore:"id" json:"id"`
 }
 
-// String is the host, and the id where it is known.
+// String returns the host, and the id if known.
 func (a Account) String() string { return strings.TrimSpace(a.Host + " " + a.ID) }
 
 // Place is a bucket and a prefix in it.
@@ -60,8 +60,8 @@ type Place struct {
 	Prefix string `firestore:"prefix" json:"prefix"`
 }
 
-// Window is a range of record times, From ≤ ts < To, that is being collected.
-// From, To, Gzip and Place are frozen before the first request: they name its
+// Window is a range of record times, From ≤ ts < To, being collected. From, To,
+// Gzip and Place are frozen before the first request, because they name the
 // objects.
 type Window struct {
 	From  time.Time `firestore:"from" json:"from"`
@@ -70,54 +70,55 @@ type Window struct {
 	Place Place     `firestore:"place" json:"place"`
 	// Page is the number of the last committed object.
 	Page int `firestore:"page" json:"page"`
-	// Offset is where the next page starts; "" asks from From, or from Anchor.
+	// Offset is where the next page starts; "" for From, or Anchor if set.
 	Offset string `firestore:"offset" json:"offset"`
-	// Last is from when on the walk could go on without an offset: what Duo's
-	// order has before it is delivered.
+	// Last is the time from which the walk could go on without an offset:
+	// everything that Duo orders before it is delivered.
 	Last time.Time `firestore:"last" json:"last"`
-	// Anchor is where the walk went on without an offset when there was none,
-	// or Duo refused it, or when Refused, an offset, led nowhere.
+	// Anchor is the time from which the walk went on without an offset, because
+	// there was none or Duo refused it or it led nowhere. In the last case
+	// Refused is that offset.
 	Anchor  time.Time `firestore:"anchor" json:"anchor"`
 	Refused string    `firestore:"refused" json:"refused"`
-	// Prove: the page asked from Anchor on has to show a delivered record.
-	// Otherwise it is not certain that nothing lies between.
+	// If Prove, the page asked from Anchor on must show a delivered record.
+	// Otherwise records could lie unseen in between.
 	Prove bool `firestore:"prove" json:"prove"`
 	// Less: pages are asked for with one record less than they may have.
-	Less bool `firestore:"less" json:"less"`
-	// Total is how many records Duo counted from From or Anchor on when the
-	// walk began there, -1 if it did not say; Shown is how many it has shown
-	// since, and Fresh how many of these were delivered by this walk.
+	Less bool `firestore:"less,omitempty" json:"less,omitempty"`
+	// Total is how many records Duo counted when the walk began at From or
+	// Anchor, -1 if it did not say. Shown is how many it has shown since, and
+	// Fresh how many of those this walk delivered.
 	Total int `firestore:"total" json:"total"`
 	Shown int `firestore:"shown" json:"shown"`
 	Fresh int `firestore:"fresh" json:"fresh"`
-	// Idle is how many pages in a row have shown nothing new.
+	// Idle is how many pages in a row showed nothing new.
 	Idle int `firestore:"idle" json:"idle"`
-	// Again: Duo counted more than it showed, so this is the second walk.
+	// Again marks a second walk, because Duo counted more than it showed.
 	Again bool `firestore:"again" json:"again"`
 }
 
 // Open reports whether a window is in progress.
 func (w Window) Open() bool { return !w.To.IsZero() }
 
-// Pace is the least time between two requests that Duo takes; zero if it never
+// Pace is the least time between two requests that Duo accepts; zero if it never
 // refused one.
 type Pace struct {
 	IntervalMS int64     `firestore:"interval_ms" json:"interval_ms"`
 	LearnedAt  time.Time `firestore:"learned_at" json:"learned_at"`
 }
 
-// Gap is a range of record times of which records are lost, and the run that
-// found it.
+// Gap is a range of record times from which records are lost, and the run that
+// found out.
 type Gap struct {
 	From  time.Time `firestore:"from" json:"from"`
 	To    time.Time `firestore:"to" json:"to"`
 	RunID string    `firestore:"run_id" json:"run_id"`
-	// Missing is how many records Duo counted there and did not show, 0 where
-	// the range had grown too old to ask for.
+	// Missing is how many records Duo counted there and did not show, 0 if the
+	// range had become too old to ask for.
 	Missing int `firestore:"missing" json:"missing"`
 }
 
-// Backfill is a range that somebody asked for.
+// Backfill is a range that a person asked to collect.
 type Backfill struct {
 	From      time.Time `firestore:"from" json:"from"`
 	To        time.Time `firestore:"to" json:"to"`
@@ -131,7 +132,7 @@ type Totals struct {
 	Objects int64 `firestore:"objects" json:"objects"`
 }
 
-// Span is the range of record times that a run covered.
+// Span is a range of record times, From ≤ ts < To.
 type Span struct {
 	From time.Time `firestore:"from" json:"from"`
 	To   time.Time `firestore:"to" json:"to"`

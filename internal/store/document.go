@@ -11,14 +11,15 @@ import (
 // document is what is stored for a stream:
 //
 //	schema  3
-//	seq     the last write's number; each is greater than the one before
+//	seq     the number of the last write, greater than the one before
 //	lease   {holder, token, acquired_at, ttl_ms}; holder is empty when released
 //	cursor  see Cursor
-//	seen    {number: packed entries}, see Seen
+//	seen    {number: packed part}, see Seen
 //
 // Firestore keeps it at COLLECTION/STREAM, with the history in the
-// sub-collection "duo-collector-runs"; bbolt as JSON in the bucket STREAM under "state",
-// with the parts of seen in the nested bucket "seen" and the history in "runs".
+// sub-collection "duo-collector-runs". bbolt keeps it as JSON in the bucket
+// STREAM under "state", with seen in the nested bucket "seen" and the history in
+// "runs".
 type document struct {
 	Schema int               `firestore:"schema" json:"schema"`
 	Seq    int64             `firestore:"seq" json:"seq"`
@@ -26,7 +27,7 @@ type document struct {
 	Cursor Cursor            `firestore:"cursor" json:"cursor"`
 	Seen   map[string][]byte `firestore:"seen" json:"-"`
 
-	stored Seen // what Seen was
+	stored Seen // Seen, unpacked; of schema 2 only the numbers
 }
 
 type leaseFields struct {
@@ -47,10 +48,11 @@ func fieldsOf(l Lease) leaseFields {
 	return leaseFields{Holder: l.Holder, Token: l.Token, AcquiredAt: l.AcquiredAt, TTLMillis: l.TTL.Milliseconds()}
 }
 
-// key is a part's name in the document.
+// key is the name of a part in the document.
 func key(number int64) string { return strconv.FormatInt(number, 10) }
 
-// unpack finishes a document that was decoded from where.
+// unpack moves Seen into the cursor, and migrates a document of schema 2. where
+// names the document in errors.
 func (d *document) unpack(where string) error {
 	for name, packed := range d.Seen {
 		number, err := strconv.ParseInt(name, 10, 64)
@@ -75,10 +77,10 @@ func (d *document) unpack(where string) error {
 	return nil
 }
 
-// migrated is a cursor of schema 2, whose identities were made in another way
-// and say nothing any more: the bucket tells what was delivered of the window in
-// progress, which is walked from its start, and of the overlap. A redelivery
-// does not ask it and goes on.
+// migrated converts a cursor of schema 2, whose identities were hashed in another
+// way and match nothing now. The window in progress is walked again from its
+// start, and both it and the overlap after it are checked against the bucket. A
+// redelivery checks nothing and goes on where it was.
 func (c Cursor) migrated() Cursor {
 	if c.Backfill != nil && c.Backfill.Redeliver {
 		return c
@@ -94,8 +96,7 @@ func (c Cursor) migrated() Cursor {
 	return c
 }
 
-// checkSchema refuses a document of a version that can't be read before it is
-// decoded.
+// checkSchema refuses a document that can't be read, before it is decoded.
 func checkSchema(where string, schema int64) error {
 	if schema == Schema || schema == 2 {
 		return nil

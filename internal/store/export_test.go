@@ -5,13 +5,13 @@ import "context"
 // OpTimeout is the most time that an operation takes.
 const OpTimeout = opTimeout
 
-// Pack and Unpack are how a part is stored.
+// Pack and Unpack encode and decode a part.
 func (p Part) Pack() []byte { return p.pack() }
 
 var Unpack = unpack
 
-// NewHanging returns a store whose backend answers to nothing but reads of the
-// stream "readable".
+// NewHanging returns a store whose backend answers only reads of the stream
+// "readable".
 func NewHanging() *Store { return &Store{backend: hanging{}} }
 
 type hanging struct{}

@@ -10,16 +10,16 @@ import (
 	"google.golang.org/grpc/codes"
 )
 
-// historyTTL is after how long a TTL policy on expire_at may delete a run.
+// historyTTL is the age at which a TTL policy on expire_at may delete a run.
 const historyTTL = 90 * 24 * time.Hour
 
-// NewFirestore returns the store that keeps a document for each stream in the
+// NewFirestore returns a store that keeps a document for each stream in the
 // collection. Its clock is Firestore's: the read time of every answer.
 //
-// Connect makes the client, with [DialOptions]. It is called by the first
-// operation, because making a client connects. An operation that fails to make
-// it returns connect's error, and the next one tries again. The client outlives
-// the operation's context, and nobody waits for it longer than his own allows.
+// connect makes the client, with [DialOptions]. The first operation calls it,
+// because making a client connects. If connect fails, the operation returns its
+// error and the next one tries again. The client outlives the operation's
+// context, and no operation waits for it past its own context.
 func NewFirestore(connect func(context.Context) (*firestore.Client, error), collection string) *Store {
 	return &Store{backend: &firestoreBackend{connector: connector{connect: connect}, collection: collection}}
 }
@@ -29,7 +29,7 @@ type firestoreBackend struct {
 	collection string
 }
 
-// doc is where the stream's document is, whether there is one or not.
+// doc returns a reference to the stream's document, which need not exist.
 func (f *firestoreBackend) doc(ctx context.Context, stream string) (*firestore.DocumentRef, error) {
 	client, err := f.client(ctx)
 	if err != nil {
@@ -46,9 +46,9 @@ func (f *firestoreBackend) read(ctx context.Context, stream string) (document, s
 	return decodeAnswer(ref.Get(ctx))
 }
 
-// decodeAnswer returns a zero document with version 0 where there is none.
+// decodeAnswer returns a zero document and version 0 if there is none.
 func decodeAnswer(snap *firestore.DocumentSnapshot, err error) (document, stamp, error) {
-	if snap == nil { // a missing document comes with a snapshot, a missing database without
+	if snap == nil { // the database is missing; for a missing document there is a snapshot
 		return document{}, stamp{}, refused("reading the state", err)
 	}
 	at := stamp{now: snap.ReadTime}
@@ -77,9 +77,9 @@ func decodeSnapshot(snap *firestore.DocumentSnapshot) (document, error) {
 	return doc, doc.unpack(where)
 }
 
-// transact is a transaction for what it locks. That the document is still the
-// one that was read is a condition of the write as well, so that the lease
-// does not hang on the database's concurrency mode.
+// transact uses a transaction for its lock. The write has the document's version
+// as its condition too, so the lease does not depend on the database's
+// concurrency mode.
 func (f *firestoreBackend) transact(ctx context.Context, stream string, read stamp, absent document, decide func(document, stamp) (change, error)) (stamp, error) {
 	ref, err := f.doc(ctx, stream)
 	if err != nil {
@@ -107,8 +107,8 @@ func (f *firestoreBackend) transact(ctx context.Context, stream string, read sta
 	})
 }
 
-// write is one request, or a transaction if there are two documents to write.
-// Such a one reads nothing and so locks nothing until it commits.
+// write is one request or, for two documents, a transaction. That reads nothing,
+// so it locks nothing until it commits.
 func (f *firestoreBackend) write(ctx context.Context, stream string, version int64, c change) (stamp, error) {
 	ref, err := f.doc(ctx, stream)
 	if err != nil {
@@ -126,15 +126,15 @@ func (f *firestoreBackend) write(ctx context.Context, stream string, version int
 	return stampOf(res), nil
 }
 
-// commit runs a transaction, once: a repeat begins with a plain read, which is
-// the store's.
+// commit runs a transaction once. Retrying is up to the store, which first reads
+// the document.
 func (f *firestoreBackend) commit(ctx context.Context, do func(context.Context, *firestore.Transaction) error) (stamp, error) {
 	client, err := f.client(ctx)
 	if err != nil {
 		return stamp{}, err
 	}
 	var done firestore.CommitResponse
-	var own error // not Firestore's
+	var own error // returned by do
 	err = client.RunTransaction(ctx, func(ctx context.Context, tx *firestore.Transaction) error {
 		own = do(ctx, tx)
 		return own
@@ -156,9 +156,9 @@ func stampOf(r *firestore.WriteResult) stamp {
 	return stamp{version: r.UpdateTime.UnixNano(), now: r.UpdateTime}
 }
 
-// probe has Firestore refuse a write for the one reason that it can't have but
-// for our condition, which it looks at last: that there is a document where
-// there should be none, or none where there should be one.
+// probe sends a write whose condition fails: create the document although it
+// exists, or update it although it does not. Firestore checks that condition
+// last, so being refused for it means that nothing else stands in the way.
 func (f *firestoreBackend) probe(ctx context.Context, stream string, read document, at stamp) error {
 	ref, err := f.doc(ctx, stream)
 	if err != nil {
@@ -168,7 +168,7 @@ func (f *firestoreBackend) probe(ctx context.Context, stream string, read docume
 	expected := codes.NotFound
 	if at.version == 0 {
 		_, err = ref.Update(ctx, updates(c))
-	} else { // should somebody delete it just now, what was read is there again
+	} else { // if it is deleted at this very moment, this restores what was read
 		_, err = ref.Create(ctx, created(c))
 		expected = codes.AlreadyExists
 	}
@@ -210,8 +210,8 @@ func updates(c change) []firestore.Update {
 
 func seenPath(number int64) firestore.FieldPath { return firestore.FieldPath{"seen", key(number)} }
 
-// historyName is the sub-collection of runs. A TTL policy counts for all
-// collections of a name in the database, so the name is nobody else's.
+// historyName is the sub-collection of runs. A TTL policy applies to all
+// collections of that name in the database, so the name must be unique.
 const historyName = "duo-collector-runs"
 
 // runRecord is a run in the history.

@@ -36,7 +36,7 @@ func TestFirestore(t *testing.T) {
 			Edit:   c.edit,
 			Delete: c.delete,
 			Env:    []string{firestoreVar + "=" + c.addr, collectionVar + "=" + c.name},
-			Lock:   90 * time.Second, // a minute, as measured, and the attempt that comes through
+			Lock:   90 * time.Second, // it was measured to be a minute
 		}
 	})
 }
@@ -51,7 +51,12 @@ func dial(ctx context.Context, addr string, opts ...grpc.DialOption) (*firestore
 	return firestore.NewClient(ctx, "store-test", option.WithGRPCConn(conn))
 }
 
-// collection is one of a test's own on the emulator.
+// made turns a client into what NewFirestore connects with.
+func made(client *firestore.Client) func(context.Context) (*firestore.Client, error) {
+	return func(context.Context) (*firestore.Client, error) { return client, nil }
+}
+
+// collection is a test's own collection on the emulator.
 type collection struct {
 	t      *testing.T
 	addr   string
@@ -59,8 +64,8 @@ type collection struct {
 	client *firestore.Client
 }
 
-// warmUp makes the emulator load what it needs, which takes seconds, before a
-// test looks at the time.
+// warmUp makes the emulator load its classes, which takes seconds, before a test
+// sets a deadline.
 var warmUp sync.Once
 
 func newCollection(t *testing.T) *collection {
@@ -90,7 +95,7 @@ func (c *collection) dial(opts ...grpc.DialOption) *firestore.Client {
 func (c *collection) open(opts ...grpc.DialOption) *store.Store {
 	c.t.Helper()
 	client := c.dial(opts...)
-	return store.NewFirestore(func(context.Context) (*firestore.Client, error) { return client, nil }, c.name)
+	return store.NewFirestore(made(client), c.name)
 }
 
 func (c *collection) doc(stream string) *firestore.DocumentRef {
@@ -139,8 +144,7 @@ func (c *collection) delete(stream string) {
 	}
 }
 
-// TestConnect: the client is made when it is needed and not before, and where
-// that fails it is tried again.
+// TestConnect: the client is made on first use, and again if that fails.
 func TestConnect(t *testing.T) {
 	t.Parallel()
 	c := newCollection(t)
@@ -175,7 +179,7 @@ func TestConnect(t *testing.T) {
 	}
 }
 
-// TestCommitSize: a commit costs what is new in it, and not what was seen before.
+// TestCommitSize: a commit sends what is new, and not the rest of Seen.
 func TestCommitSize(t *testing.T) {
 	t.Parallel()
 	w := newWired(t)
@@ -196,7 +200,7 @@ func TestCommitSize(t *testing.T) {
 		}
 	}
 	if n := c.Seen.Len(); n < 39_000 {
-		t.Errorf("only %d entries are remembered", n)
+		t.Errorf("Seen has only %d entries", n)
 	}
 }
 

@@ -10,7 +10,6 @@ import (
 	"sync"
 	"testing"
 
-	"cloud.google.com/go/firestore"
 	"cloud.google.com/go/firestore/apiv1/firestorepb"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
@@ -19,8 +18,8 @@ import (
 	"duo-telephony-collector/internal/store"
 )
 
-// front is a Firestore in front of the emulator, that answers some requests
-// itself. What it says goes over the wire.
+// front is a server before the emulator that answers some requests itself, over
+// the wire.
 type front struct {
 	firestorepb.UnimplementedFirestoreServer
 	behind firestorepb.FirestoreClient
@@ -51,12 +50,12 @@ func newFronted(t *testing.T) *fronted {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { client.Close() })
-	f.store = store.NewFirestore(func(context.Context) (*firestore.Client, error) { return client, nil }, f.name)
+	f.store = store.NewFirestore(made(client), f.name)
 	return f
 }
 
-// wired is the store behind the front as one that a test breaks, and a sound
-// one beside it.
+// wired returns the store behind the front as the broken one, with a sound one
+// beside it.
 func (f *fronted) wired() *wired {
 	w := &wired{collection: f.collection, wire: &wire{}, soundWire: &wire{}}
 	w.broken, w.sound = f.store, f.open(w.soundWire.intercept()...)
@@ -77,14 +76,14 @@ func serveFirestore(t *testing.T, s firestorepb.FirestoreServer) string {
 	return l.Addr().String()
 }
 
-// breakWith sets the fault, or none, and forgets the requests so far.
+// breakWith sets or clears the fault, and clears the record of requests.
 func (f *front) breakWith(fault fault) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.fault, f.calls = fault, nil
 }
 
-// count is how many requests of the kind there were.
+// count returns how many requests of a kind there were.
 func (f *front) count(is func(call string) bool) int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -102,7 +101,7 @@ func (f *front) pass(ctx context.Context, call string, send func() error) error 
 	return fault(ctx, call, send)
 }
 
-// unary passes a request on, and its answer back.
+// unary forwards a request and its answer.
 func unary[Q, R any](ctx context.Context, f *front, call string, r *Q, send func(context.Context, *Q, ...grpc.CallOption) (*R, error)) (*R, error) {
 	var answer *R
 	err := f.pass(ctx, call, func() (err error) {
@@ -141,7 +140,7 @@ func (f *front) RunQuery(r *firestorepb.RunQueryRequest, to firestorepb.Firestor
 	})
 }
 
-// These are the ends of an answer in parts.
+// The two ends of a streamed answer.
 type (
 	sender[R any]   interface{ Send(*R) error }
 	receiver[R any] interface{ Recv() (*R, error) }

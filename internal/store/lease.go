@@ -10,24 +10,23 @@ type Lease struct {
 	AcquiredAt time.Time
 	TTL        time.Duration
 
-	// What the holder needs for its next write. seq is the number of its last
-	// one, whether that happened or not: two writes never share a number, so
-	// it tells what became of a write whose answer was lost.
+	// For the next write. seq is the number of the last write, whether it
+	// happened or not. No two writes share a number, so the document shows
+	// whether a write whose answer was lost has happened.
 	seq, version int64
-	seen         Seen      // what the document holds, as of that version
-	server       time.Time // the server's clock at the last answer …
-	local        time.Time // … and this machine's monotonic one at the same moment
+	seen         Seen      // the document's, as of that version
+	server       time.Time // the server's clock at the last answer,
+	local        time.Time // and this machine's at the same moment
 }
 
-// ExpiresAt is when somebody else may take the lease, by the server's clock.
+// ExpiresAt is when another run may take the lease, by the server's clock.
 func (l Lease) ExpiresAt() time.Time { return l.AcquiredAt.Add(l.TTL) }
 
-// Now is the server's clock: that of the last answer, and what has passed
-// since on the monotonic clock, which no one sets.
+// Now is the server's clock: its last answer plus the time since then by this
+// machine's monotonic clock, which nobody can set.
 func (l *Lease) Now() time.Time { return l.server.Add(time.Since(l.local)) }
 
-// Unheld returns a lease that is backed by nothing, for a dry run that starts
-// from the state s.
+// Unheld returns a lease for a dry run that starts from s. Nothing backs it.
 func (s State) Unheld() *Lease {
 	return &Lease{Stream: s.Stream, AcquiredAt: s.Now, server: s.Now, local: time.Now()}
 }
@@ -36,8 +35,8 @@ func (l Lease) heldAt(now time.Time) bool {
 	return l.Holder != "" && now.Before(l.ExpiresAt())
 }
 
-// released keeps the token, so that the next one is greater, and when the stream
-// was last acquired.
+// released keeps the token, so that the next one is greater, and the time of the
+// stream's last acquisition.
 func (l *Lease) released() Lease {
 	return Lease{Stream: l.Stream, Token: l.Token, AcquiredAt: l.AcquiredAt}
 }

@@ -10,17 +10,14 @@ import (
 	"duo-telephony-collector/internal/store"
 )
 
-// TestNow: a lease's clock is the server's at its last answer, and goes on
-// with this machine's.
+// TestNow: a lease's clock is the server's at its last answer, advanced by this
+// machine's.
 func TestNow(t *testing.T) {
 	path := newBoltFile(t).path
 	synctest.Test(t, func(t *testing.T) {
 		ahead := time.Hour
 		s := store.NewBolt(path, func() time.Time { return time.Now().Add(ahead) })
-		l, _, err := s.Acquire(t.Context(), stream, claim("mine", 1))
-		if err != nil {
-			t.Fatal(err)
-		}
+		l := mustAcquire(t, s, claim("mine", 1))
 		expect := func(when string, want time.Duration) {
 			t.Helper()
 			if got := time.Until(l.Now()); got != want {
@@ -36,10 +33,7 @@ func TestNow(t *testing.T) {
 			t.Fatal(err)
 		}
 		expect("after Commit", 2*time.Hour)
-		again, _, err := s.Acquire(t.Context(), stream, claim("mine", 1))
-		if err != nil {
-			t.Fatal(err)
-		}
+		again := mustAcquire(t, s, claim("mine", 1))
 		if got := time.Until(again.Now()); got != 2*time.Hour {
 			t.Errorf("after a second Acquire the clock is %v ahead, want 2h", got)
 		}
@@ -57,8 +51,8 @@ func TestNow(t *testing.T) {
 	})
 }
 
-// TestHangs: a server that takes requests and never answers, and a caller that
-// sets no limit.
+// TestHangs: operations end although the server never answers and the caller sets
+// no deadline.
 func TestHangs(t *testing.T) {
 	ctx := context.Background()
 	s := store.NewHanging()
@@ -85,7 +79,7 @@ func TestHangs(t *testing.T) {
 				start := time.Now()
 				err := do()
 				if err == nil || errors.Is(err, store.ErrHeld) || errors.Is(err, store.ErrLost) {
-					t.Errorf("got error %v, want one that leaves it open", err)
+					t.Errorf("got error %v, want one that leaves the outcome open", err)
 				}
 				if took := time.Since(start); took > store.OpTimeout {
 					t.Errorf("it took %v, want %v at most", took, store.OpTimeout)

@@ -13,7 +13,7 @@ import (
 	"duo-telephony-collector/internal/store/storetest"
 )
 
-// These make the test binary, run again, a process that works for the suite.
+// These make the test binary a worker process of the suite.
 const (
 	boltVar       = "STORE_TEST_BOLT"       // a file
 	firestoreVar  = "STORE_TEST_FIRESTORE"  // the emulator's host:port

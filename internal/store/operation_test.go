@@ -17,8 +17,8 @@ func claim(holder string, pages int64) store.Claim {
 	}
 }
 
-// cursor is one of so many pages. Its parts have the numbers of another one's,
-// and not the same content.
+// cursor has that many pages and parts of Seen. Cursors share the numbers of
+// their parts, not the content.
 func cursor(pages int64) store.Cursor {
 	c := store.Cursor{Totals: store.Totals{Pages: pages}}
 	for n := range pages {
@@ -29,21 +29,32 @@ func cursor(pages int64) store.Cursor {
 
 func run(id string) store.Run { return store.Run{ID: id, StartedAt: time.UnixMilli(1).UTC()} }
 
-// operation is one that writes: what comes before it, what it does, and which
-// requests it needs if nothing fails.
+// operation is a write: what comes before it, what it does, and the requests it
+// needs if nothing fails.
 type operation struct {
 	before func(t *testing.T, w *wired) *store.Lease
 	do     func(ctx context.Context, s *store.Store, l *store.Lease) (*store.Lease, error)
 	calls  []string
-	seq    int64 // of the document, once it is done
-	pages  int64
-	runs   int
-	held   bool
+	// Afterwards: the document's seq, its cursor's pages, the runs in the
+	// history, and whether the lease is held.
+	seq   int64
+	pages int64
+	runs  int
+	held  bool
 }
 
 func acquireNew(ctx context.Context, s *store.Store, _ *store.Lease) (*store.Lease, error) {
 	l, _, err := s.Acquire(ctx, stream, claim("mine", 1))
 	return l, err
+}
+
+func mustAcquire(t *testing.T, s *store.Store, c store.Claim) *store.Lease {
+	t.Helper()
+	l, _, err := s.Acquire(t.Context(), stream, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
 }
 
 func noLease(*testing.T, *wired) *store.Lease { return nil }

@@ -7,12 +7,12 @@ import (
 	"time"
 )
 
-// patience counts what has failed in an operation. It waits longer each time,
-// and not in step with others.
+// patience is one operation's retry policy: exponential backoff with jitter, up to
+// maxTries. It counts the failures of all the operation's requests together.
 type patience struct{ failed int }
 
-// try calls f, each time with a time-out of its own, until it succeeds or a
-// repeat is of no use.
+// try calls f, each time with its own time-out, until it succeeds or again says
+// to stop.
 func (p *patience) try(ctx context.Context, f func(context.Context) error) error {
 	for {
 		err := within(ctx, f)
@@ -28,8 +28,8 @@ func within(ctx context.Context, f func(context.Context) error) error {
 	return f(ctx)
 }
 
-// again waits before a repeat. It returns false if a person must act, if it
-// was tried often enough, and when the time is over.
+// again waits before a retry. It returns false if err needs a person, after
+// maxTries failures, and when ctx ends.
 func (p *patience) again(ctx context.Context, err error) bool {
 	p.failed++
 	if errors.Is(err, ErrSetup) || p.failed >= maxTries {

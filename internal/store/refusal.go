@@ -12,25 +12,25 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// What a person does, by what Firestore's refusal is about.
+// What a person should do about a refusal by Firestore.
 const (
 	hintAPI        = "enable the API %s in the project: gcloud services enable %[1]s"
 	hintBilling    = "link the project to a billing account that is open"
 	hintProject    = "correct FIRESTORE_PROJECT, or have the project restored"
 	hintPerimeter  = "have the VPC Service Controls perimeter let the service's account through; the identifier in the message finds the line in the audit log"
-	hintOrgPolicy  = "have the organisation's policy allow it"
+	hintOrgPolicy  = "have the organization's policy allow it"
 	hintScope      = "give the credentials the scope https://www.googleapis.com/auth/datastore or cloud-platform"
 	hintRole       = "grant the service account roles/datastore.user on the database"
 	hintKey        = "enable the database's encryption key in Cloud KMS, and let Firestore's service agent use it"
 	hintNative     = "create the Firestore database in Native mode, or name it in FIRESTORE_DATABASE"
-	hintReadOnly   = "end what makes the database read-only: a migration, or a setting of the database"
-	hintTooLarge   = "shorten OVERLAP, so that fewer identities are remembered; if that does not help, see \"reset the cursor\" in docs/operations.md"
-	hintUnknown    = "what it takes is not known here: do what Google's message says"
-	hintQuota      = "a limit of Firestore's is reached: wait, or see the project's quotas; without billing they are renewed once a day"
-	hintContention = "another writer held the document, or was killed while it did: Firestore lets go of it within two minutes; if it lasts, see that nothing but this service writes it"
+	hintReadOnly   = "end what makes the database read-only: a migration or a database setting"
+	hintTooLarge   = "shorten OVERLAP, so that the document holds fewer identities; if that does not help, see \"reset the cursor\" in docs/operations.md"
+	hintUnknown    = "this error is not known here: do what Google's message says"
+	hintQuota      = "a Firestore quota is used up: wait, or see the project's quotas; without billing they are renewed once a day"
+	hintContention = "another writer holds the document, or was killed while it did: Firestore releases it within two minutes; if this lasts, make sure that only this service writes it"
 )
 
-// byReason are hints for ErrorInfo's reasons in the domain googleapis.com.
+// byReason has hints for the reasons of ErrorInfo in the domain googleapis.com.
 var byReason = map[string]string{
 	"BILLING_DISABLED":                hintBilling,
 	"CONSUMER_INVALID":                hintProject,
@@ -44,8 +44,8 @@ var byReason = map[string]string{
 	"CLOUD_KMS_KEY_DISABLED":          hintKey,
 }
 
-// byText are hints for what Google says without a reason of its own, in the
-// order in which they are looked for.
+// byText has hints for messages that come without a specific reason. The first
+// match counts.
 var byText = []struct{ says, hint string }{
 	{"datastore mode", hintNative},
 	{"cloud datastore projects", hintNative},
@@ -65,7 +65,7 @@ var byText = []struct{ says, hint string }{
 	{"too large", hintTooLarge},
 }
 
-// byCode are hints where Google's answer has nothing else that is known here.
+// byCode has hints for answers with nothing else that is known here.
 var byCode = map[codes.Code]string{
 	codes.NotFound:           hintNative,
 	codes.PermissionDenied:   hintRole,
@@ -82,22 +82,20 @@ const (
 	domain  = "googleapis.com" // of the reasons above
 )
 
-// TemporaryError is what Firestore refuses for now: a later run may succeed.
-// The hint is for the case that it lasts.
+// TemporaryError is a refusal that may be over by the next run.
 type TemporaryError struct {
 	Reason error
-	Hint   string
+	Hint   string // what to do if it lasts
 }
 
-// Error is both in a line.
+// Error returns reason and hint in one line.
 func (e *TemporaryError) Error() string { return fmt.Sprintf("%v: %s", e.Reason, e.Hint) }
 
-// Unwrap is the reason.
+// Unwrap returns the reason.
 func (e *TemporaryError) Unwrap() error { return e.Reason }
 
-// conflict is a write that Firestore refused in a way that our condition
-// explains, and not our condition alone. Only a look at the document tells:
-// if it has not changed, the reason is otherwise.
+// conflict is a refused write that our condition may explain. If the document
+// turns out not to have changed, the reason is otherwise.
 type conflict struct{ otherwise error }
 
 func (c *conflict) Error() string {
@@ -107,7 +105,7 @@ func (c *conflict) Error() string {
 	return "the document changed since it was read, or: " + c.otherwise.Error()
 }
 
-// bare is the error as it came over the wire.
+// bare returns the error as it came over the wire.
 func bare(err error) error {
 	if a, ok := errors.AsType[*answer](err); ok {
 		return a.err
@@ -117,8 +115,8 @@ func bare(err error) error {
 
 func codeOf(err error) codes.Code { return status.Code(bare(err)) }
 
-// refused sorts an answer of Firestore's: a person must act, or it may work
-// later. What the answer says of itself counts for more than its code.
+// refused classifies an error answer of Firestore: a person must act, or it may
+// work later. Details and words count for more than the code.
 func refused(doing string, err error) error {
 	err = bare(err)
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
@@ -140,7 +138,7 @@ func refused(doing string, err error) error {
 	return &SetupError{said, cmp.Or(detailed(details), worded(status.Convert(err).Message()), byCode[code])}
 }
 
-// infoOf returns the answer's ErrorInfo, nil if it has none.
+// infoOf returns the ErrorInfo among the details, nil if there is none.
 func infoOf(details []any) *errdetails.ErrorInfo {
 	for _, d := range details {
 		if info, ok := d.(*errdetails.ErrorInfo); ok {
@@ -150,7 +148,7 @@ func infoOf(details []any) *errdetails.ErrorInfo {
 	return nil
 }
 
-// detailed returns the hint that the answer's details lead to, if they do.
+// detailed returns the hint for the details, "" if there is none.
 func detailed(details []any) string {
 	if info := infoOf(details); info.GetDomain() == domain {
 		if info.Reason == "SERVICE_DISABLED" {
@@ -181,22 +179,23 @@ func worded(text string) string {
 	return ""
 }
 
-// refusedWrite does the same for a conditional write. It was preceded by a
-// read, so what is not found may be the document. A transaction whose commit
-// came through without an answer is not valid any more.
+// refusedWrite does the same for a conditional write. A read came before it, so
+// NotFound may mean the document, not the database. If a transaction is over, its
+// commit may have happened and its answer been lost.
 func refusedWrite(err error) error {
 	said := refused("writing the state", err)
 	err = bare(err)
 	switch code := status.Code(err); {
 	case code == codes.InvalidArgument && closed(status.Convert(err).Message()):
-		return &TemporaryError{fmt.Errorf("writing the state in Firestore: %w", err), "it took too long"}
+		return &TemporaryError{fmt.Errorf("writing the state in Firestore: %w", err), "the transaction took too long"}
 	case code == codes.FailedPrecondition, code == codes.AlreadyExists, code == codes.NotFound, code == codes.InvalidArgument:
 		return &conflict{said}
 	}
 	return said
 }
 
-// closed reports whether a transaction is over: applied, expired or undone.
+// closed reports whether the message says that a transaction is over: applied,
+// expired or rolled back.
 func closed(text string) bool {
 	text = strings.ToLower(text)
 	return strings.Contains(text, "transaction") &&

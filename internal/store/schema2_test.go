@@ -14,9 +14,9 @@ import (
 	"duo-telephony-collector/internal/store"
 )
 
-// TestSchema2 reads a document that the version of schema 2 (commit 96452ee) has
-// written, in a window of which one page is committed: testdata/schema2.json is
-// what it left in its file. The first write makes it one of schema 3.
+// TestSchema2 reads testdata/schema2.json, which the last version with schema 2
+// (commit 96452ee) left in its file, in a window with one page committed. The
+// first write makes it schema 3.
 func TestSchema2(t *testing.T) {
 	t.Parallel()
 	raw, err := os.ReadFile(filepath.Join("testdata", "schema2.json"))
@@ -59,7 +59,7 @@ func TestSchema2(t *testing.T) {
 	to := time.Date(2026, 11, 28, 8, 39, 36, 913e6, time.UTC)
 	want := store.Cursor{
 		Watermark: from, SeenFrom: time.Date(2026, 11, 26, 9, 31, 8, 569e6, time.UTC), Recheck: to,
-		Window: store.Window{From: from, To: to, Page: 1}, // to be walked from its start
+		Window: store.Window{From: from, To: to, Page: 1}, // walked again from its start
 		Totals: store.Totals{Pages: 1, Records: 1000, Objects: 1},
 	}
 	s := store.NewBolt(f.path, nil)

@@ -9,23 +9,23 @@ import (
 // ID is a record's identity, a hash.
 type ID [16]byte
 
-// Seen is a set of what was delivered lately, in parts. Each is stored for
-// itself and never changes, so a commit writes what is new and deletes what is
-// old, however much there is in between.
+// Seen is the set of recently delivered records, in parts. Each part is stored
+// separately and never changes, so a commit adds the new ones and deletes the old
+// ones, however many lie in between.
 type Seen []Part
 
-// Part is about as many records as a page has. Times are in milliseconds since
+// Part holds about as many records as a page. Times are in milliseconds since
 // 1970.
 type Part struct {
-	Number int64 // greater than that of the part before
-	Until  int64 // the end of the last window that is in it
+	Number int64 // greater than the previous part's
+	Until  int64 // the end of the latest window with records in it
 	Last   int64 // the latest record time that lay in its window, 0 if none did
 	IDs    []ID
 }
 
-// partSize is up to how many identities a new part takes in those of the last
-// one. So any two neighbours have more, and pages of a record each make no more
-// parts than full ones.
+// partSize is the most identities that With merges into one part. Any two
+// neighbours together have more, so pages of one record each don't make more
+// parts than full pages.
 const partSize = 1000
 
 // Len is the number of identities.
@@ -36,8 +36,8 @@ func (s Seen) Len() (n int) {
 	return n
 }
 
-// With returns the set with more identities in it: of a page of the window that
-// ends at until, with last as its latest record time. The receiver is unchanged.
+// With returns the set with the identities of a page added: until is the end of
+// its window, last its latest record time. The receiver is unchanged.
 func (s Seen) With(ids []ID, until, last int64) Seen {
 	if len(ids) == 0 {
 		return s
@@ -55,14 +55,14 @@ func (s Seen) With(ids []ID, until, last int64) Seen {
 	return append(kept, part)
 }
 
-// Since returns the set without the parts whose windows end before.
+// Since returns the set without the parts whose windows end before millis.
 func (s Seen) Since(millis int64) Seen {
 	return slices.DeleteFunc(slices.Clone(s), func(p Part) bool { return p.Until < millis })
 }
 
-// Bounded returns the set without its oldest parts, as many as are beyond limit
-// identities. Since is from when on the rest is complete. It is later than the
-// times of the parts that went: those need not tell where Duo's order has them.
+// Bounded drops the oldest parts until at most limit identities are left. Since
+// is the time from which the rest is complete. It is later than all times of the
+// dropped parts, because Duo need not order records by the times they carry.
 func (s Seen) Bounded(limit int) (kept Seen, since int64, dropped bool) {
 	kept = s
 	for n := s.Len(); n > limit; dropped = true {
@@ -85,18 +85,17 @@ func (s Seen) Without(other Seen) (parts Seen) {
 	return parts
 }
 
+// equal compares the identities too: numbers start at 1 again when a range begins
+// anew, so the number alone does not say that two parts are one.
 func (p Part) equal(q Part) bool {
-	if p.Number != q.Number || p.Until != q.Until || p.Last != q.Last || len(p.IDs) != len(q.IDs) {
-		return false
-	}
-	return &p.IDs[0] == &q.IDs[0] || slices.Equal(p.IDs, q.IDs) // the same memory needs no look at it
+	return p.Number == q.Number && p.Until == q.Until && p.Last == q.Last && slices.Equal(p.IDs, q.IDs)
 }
 
-// partHead is the bytes that precede the identities of a packed part.
+// partHead is how many bytes precede the identities of a packed part.
 const partHead = 2 * 8
 
-// pack writes Until, Last and the identities one after the other: 40,000 of
-// them take 0.64 MB of the 1 MiB that Firestore allows a document.
+// pack encodes Until, Last and the identities. 40,000 identities take 0.64 MB of
+// the 1 MiB that Firestore allows a document.
 func (p Part) pack() []byte {
 	out := make([]byte, 0, partHead+len(p.IDs)*len(ID{}))
 	out = binary.BigEndian.AppendUint64(out, uint64(p.Until))

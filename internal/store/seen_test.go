@@ -15,7 +15,7 @@ import (
 
 var noon = time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC).UnixMilli()
 
-// ids are n identities of a page, others for every page.
+// ids are n identities of a page, different ones for each page.
 func ids(page, n int) []store.ID {
 	ids := make([]store.ID, n)
 	for i := range ids {
@@ -48,8 +48,8 @@ func TestWith(t *testing.T) {
 	}
 }
 
-// TestParts adds pages of several sizes. Each leaves all parts but the last one
-// as they are, and small ones do not make many.
+// TestParts adds pages of several sizes. Each leaves all parts but the last as
+// they are, and small pages don't make many parts.
 func TestParts(t *testing.T) {
 	t.Parallel()
 	for _, size := range []int{1, 7, 333, 500, 501, 999, 1000} {
@@ -90,7 +90,7 @@ func TestBounded(t *testing.T) {
 	for page := range 5 {
 		seen = seen.With(ids(page, 1000), 100, int64(10*page))
 	}
-	seen = seen.With(ids(9, 900), 100, 0) // of which no time is known
+	seen = seen.With(ids(9, 900), 100, 0) // without a time
 	for limit, want := range map[int]struct {
 		kept  store.Seen
 		since int64

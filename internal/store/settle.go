@@ -6,11 +6,11 @@ import (
 	"fmt"
 )
 
-// update repeats a write until it is certain that it happened or can't.
+// update repeats a write until it certainly happened or certainly can't.
 func (s *Store) update(ctx context.Context, l *Lease, c change) error {
 	ctx, cancel := context.WithTimeout(ctx, opTimeout)
 	defer cancel()
-	l.seq++ // spent, whatever becomes of the write
+	l.seq++ // used up, even if the write fails
 	c.seq = l.seq
 	var p patience
 	for {
@@ -21,7 +21,7 @@ func (s *Store) update(ctx context.Context, l *Lease, c change) error {
 			if c.cursor != nil {
 				l.seen = c.cursor.Seen
 			}
-			if c.run == nil { // one that was given back never matches again
+			if c.run == nil { // a released lease keeps its old version, which matches nothing
 				l.stampAt(at)
 			}
 			return nil
@@ -31,7 +31,7 @@ func (s *Store) update(ctx context.Context, l *Lease, c change) error {
 		}
 		done, settleErr := s.settle(ctx, l, c, &p)
 		if settleErr != nil {
-			return fmt.Errorf("%w (after: %v)", settleErr, err) // what the write's error is of is not known
+			return fmt.Errorf("%w (after: %v)", settleErr, err) // %v: the write's own error proves nothing
 		}
 		if done {
 			return nil
@@ -45,8 +45,8 @@ func (s *Store) update(ctx context.Context, l *Lease, c change) error {
 	}
 }
 
-// unexplained returns why a write was refused on a document that has not
-// changed, and is not our condition then.
+// unexplained returns why a conditional write was refused although the document
+// has not changed, nil if the condition itself explains the refusal.
 func unexplained(err error, unchanged bool) error {
 	if c, ok := errors.AsType[*conflict](err); ok && unchanged {
 		return c.otherwise
@@ -54,9 +54,9 @@ func unexplained(err error, unchanged bool) error {
 	return nil
 }
 
-// settle reads back what became of a write whose answer was an error. It
-// returns true if the write is there and false if it is not and may be
-// repeated; then the lease knows the version to repeat it on.
+// settle reads the document back after a write was answered with an error. It
+// returns true if the write happened. It returns false if it did not and may be
+// repeated; the lease then has the version to repeat it on.
 func (s *Store) settle(ctx context.Context, l *Lease, c change, p *patience) (bool, error) {
 	doc, at, err := s.read(ctx, l.Stream, p)
 	if err != nil {
@@ -70,8 +70,8 @@ func (s *Store) settle(ctx context.Context, l *Lease, c change, p *patience) (bo
 	return doc.Seq == c.seq, nil
 }
 
-// recorded tells why the lease is not ours any more: a write that gave it back
-// happened if, and only if, its run is in the history.
+// recorded settles a write of a lease that is no longer ours: if the write was to
+// release it, it happened if and only if its run is in the history.
 func (s *Store) recorded(ctx context.Context, l *Lease, c change, p *patience) (bool, error) {
 	if c.run == nil {
 		return false, ErrLost
@@ -90,9 +90,8 @@ func (s *Store) recorded(ctx context.Context, l *Lease, c change, p *patience) (
 	return true, nil
 }
 
-// recall is what the history still tells of a document that somebody deleted:
-// a token that is not to be used again, and a watermark without the identities
-// that belong to it.
+// recall rebuilds a deleted document from its last run: the token, which must not
+// be used again, and the watermark. The identities in Seen are gone.
 func recall(last Run) document {
 	doc := document{Lease: leaseFields{Token: last.Token}}
 	if last.Watermark != nil {

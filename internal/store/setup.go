@@ -5,20 +5,20 @@ import (
 	"fmt"
 )
 
-// SetupError is an ErrSetup: what is wrong, and what a person does.
+// SetupError is an [ErrSetup] with a reason and a hint.
 type SetupError struct {
 	Reason error
-	Hint   string
+	Hint   string // what a person should do
 }
 
-// Error is both in a line.
+// Error returns reason and hint in one line.
 func (e *SetupError) Error() string { return fmt.Sprintf("%v: %v: %s", ErrSetup, e.Reason, e.Hint) }
 
-// Unwrap makes it an [ErrSetup].
+// Unwrap returns [ErrSetup] and the reason.
 func (e *SetupError) Unwrap() []error { return []error{ErrSetup, e.Reason} }
 
-// Probe returns the state as Load does, and an error also where the account
-// may not write it. It changes nothing.
+// Probe is like Load, but also returns an error if the account may not write the
+// document. It changes nothing.
 func (s *Store) Probe(ctx context.Context, stream string) (State, error) {
 	ctx, cancel := context.WithTimeout(ctx, opTimeout)
 	defer cancel()

@@ -10,8 +10,8 @@ import (
 	"duo-telephony-collector/internal/store"
 )
 
-// A probe costs two requests, changes nothing, and finds out that only reading
-// is allowed. TestRefused has what else Firestore says.
+// TestProbe: a probe costs two requests, changes nothing, and finds out if only
+// reading is allowed. TestRefusedProbe has Firestore's other answers.
 func TestProbe(t *testing.T) {
 	t.Parallel()
 	w := newWired(t)

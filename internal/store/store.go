@@ -1,45 +1,45 @@
-// Package store keeps, for every stream, one document: the lease, which is the
-// right to run, and the cursor, which is where the next run starts. Beside it
-// lies the history of the last runs.
+// Package store keeps one document per stream: the lease, which is the right to
+// run, and the cursor, which is where the next run starts. The history of the
+// last runs is kept beside it.
 //
 // # The contract
 //
-// A lease is held by one run at a time. It has a token, a number that grows
-// with every acquisition and is never used twice. Whoever acquires the lease
-// gets the cursor as the last commit left it; there is no way to read a cursor
-// for writing without the lease.
+// One run at a time holds the lease. Its token is a number that grows with
+// every acquisition and is never used twice. Whoever acquires the lease gets
+// the cursor as the last commit left it; there is no way to read a cursor for
+// writing without the lease.
 //
 // A commit succeeds only while its token is the document's token. So a run
 // that was paused, declared dead and replaced can't move the cursor: it gets
-// [ErrLost], whatever the clocks say. Expiry only decides when somebody else
-// may try; it is judged by the server's clock alone, the time of the read
-// against acquired_at + ttl, never by this machine's.
+// [ErrLost], whatever the clocks say. Expiry only decides when another run may
+// try. It is judged by the server's clock alone: the time of the read against
+// acquired_at + ttl.
 //
 // When Acquire, Commit, Finish or Release returns nil, the change is durable.
 // An error other than [ErrHeld], [ErrLost] and [ErrSetup] means that it may or
-// may not have happened: an answer can be lost on its way. The store has then
-// read the document back to settle it, and could not. The next run reads what
-// is true. A lease that an Acquire may have taken without hearing of it is
-// given back before it returns.
+// may not have happened, because an answer can be lost on its way. The store
+// has then tried to settle it by reading the document back, and failed. The
+// next run reads the truth. If an Acquire may have taken the lease without
+// getting the answer, it gives the lease back before it returns.
 //
-// Nothing is tried more than five times in one operation, and what only a
-// person can mend is tried once.
+// One operation tries each request at most five times, and only once if the
+// error needs a person.
 //
-// A document that somebody deleted is made anew from the history's last run: the
-// tokens go on, and the cursor has that run's watermark and nothing seen.
+// A deleted document is rebuilt from the last run in the history: tokens go on
+// from that run's, and the cursor has its watermark and an empty Seen.
 //
 // # How
 //
 // The lease is taken in a transaction: read the document, decide by the time
-// of that read, write. A plain read comes before it and answers a contender
-// without one, because the transaction locks what it reads. It is given back
-// in a transaction too, that writes the document and the run's record and
-// reads nothing. A commit between them is one conditional write. Each write is
-// "replace, if the document is still the version that I know": the lock is for
-// fairness, the condition for truth. docs/design.md weighs this.
+// of that read, write. A plain read comes first, so that a contender is turned
+// away without a transaction, which locks what it reads. The lease is given
+// back in another transaction, which writes the document and the run's record
+// and reads nothing. Each commit in between is one conditional write. Every
+// write says "replace it if it is still the version I know": the lock gives
+// fairness, the condition gives correctness. docs/design.md explains the choice.
 //
-// A [Store] is safe for concurrent use, by many processes too. A [Lease] is
-// its run's alone.
+// A [Store] is safe for concurrent use, also by several processes. A [Lease]
+// belongs to one run.
 package store
 
 import (
@@ -50,35 +50,35 @@ import (
 	"time"
 )
 
-// Schema is the version of the document that this code writes. It reads the one
-// before, too. A document with another one is refused and left as it is.
+// Schema is the version of the document that this code writes. It also reads the
+// previous version; a document of any other is refused and left as it is.
 const Schema = 3
 
-// HistoryLimit is the number of runs that the history shows.
+// HistoryLimit is how many runs the history shows.
 const HistoryLimit = 50
 
 var (
 	// ErrHeld means that another run holds the lease.
 	ErrHeld = errors.New("another run holds the lease")
-	// ErrLost means that the lease was taken over: nothing more may be
+	// ErrLost means that another run took the lease over. Nothing more may be
 	// written under it.
 	ErrLost = errors.New("lease lost")
-	// ErrSetup means that a person must act: a permission, a missing database,
-	// a document that this version can't read.
+	// ErrSetup means that a person must act: grant a permission, create the
+	// database, fix a document that this version can't read.
 	ErrSetup = errors.New("state store set-up")
 )
 
-// State is a stream's document as it was read.
+// State is a stream's document at the time of a read.
 type State struct {
 	Stream string
 	Lease  Lease     // zero Holder: free
-	Cursor Cursor    // zero Watermark: there was no run yet
-	Now    time.Time // the server's clock at the read
+	Cursor Cursor    // zero Watermark: no run yet
+	Now    time.Time // by the server's clock
 }
 
-// StartOpen reports whether a setting may still move the stream's start: its first
-// page is not committed, and no run that has not given its lease back can still
-// write it. A cursor that was made anew from the history has no start.
+// StartOpen reports whether settings may still move the stream's start: no page
+// is committed, and no run still holds a lease under which it could commit one.
+// It is false for a cursor rebuilt from the history, whose start is unknown.
 func (s State) StartOpen() bool {
 	return !s.Cursor.Begun.IsZero() && s.Cursor.Totals.Pages == 0 && s.Cursor.Window.Open() && s.Lease.Holder == ""
 }
@@ -86,58 +86,59 @@ func (s State) StartOpen() bool {
 // Claim is what a run asks for.
 type Claim struct {
 	Holder string        // the run's id, unique
-	TTL    time.Duration // must outlast everything that the run does
-	Force  bool          // take the lease although it is held
-	// Next returns the cursor to start with, frozen in the same write that
-	// takes the lease. It is called inside the transaction, maybe more than
-	// once, so it computes and does no I/O.
+	TTL    time.Duration // must outlast everything the run does
+	Force  bool          // take the lease even if another run holds it
+	// Next returns the cursor to start with, which is stored in the same write
+	// that takes the lease. It is called inside the transaction, maybe more
+	// than once, so it must not do I/O.
 	Next func(context.Context, State) (Cursor, error)
 }
 
-// Store is the contract on top of a backend: Firestore or one bbolt file.
+// Store implements the contract on a backend: Firestore or a bbolt file.
 type Store struct {
 	backend backend
-	queues  sync.Map // a chan struct{} for each stream, see enter
+	queues  sync.Map // stream → chan struct{}, see enter
 }
 
-// backend is one document a stream that can be read and conditionally
+// backend keeps one document per stream, which can be read and conditionally
 // replaced, and the stream's history.
 type backend interface {
-	// read returns a zero document with version 0 where there is none yet.
+	// read returns a zero document and version 0 if there is none yet.
 	read(ctx context.Context, stream string) (document, stamp, error)
-	// transact reads the document again, has decide say what to write, and
-	// writes that, in one transaction. Decide gets the document absent where
-	// there still is none, and its error is returned as it is. If there is
-	// none any more, the answer is a conflict.
+	// transact reads the document, asks decide what to write, and writes it, in
+	// one transaction. If there is still no document, decide gets absent; if it
+	// was deleted since read, transact returns a conflict. An error of decide
+	// is returned unchanged.
 	transact(ctx context.Context, stream string, read stamp, absent document, decide func(document, stamp) (change, error)) (stamp, error)
-	// write applies the change if the document, which exists, still has the
-	// version, and returns a conflict if not. Document and run are written
-	// together.
+	// write applies the change if the existing document still has the version,
+	// and returns a conflict otherwise. Document and run record are written
+	// together or not at all.
 	write(ctx context.Context, stream string, version int64, c change) (stamp, error)
-	// probe finds out whether the document can be written, and does not.
+	// probe finds out whether the document can be written, without writing it.
 	probe(ctx context.Context, stream string, read document, at stamp) error
 	// runs returns the newest first.
 	runs(ctx context.Context, stream string, limit int) ([]Run, error)
 	hasRun(ctx context.Context, stream, id string) (bool, error)
 }
 
-// stamp is the document's version and the server's clock at an operation.
+// stamp is the document's version and the server's clock when an operation was
+// answered.
 type stamp struct {
 	version int64
 	now     time.Time
 }
 
-// change is a write: everything that is not nil.
+// change is one write.
 type change struct {
 	seq    int64
 	lease  Lease
-	cursor *Cursor
-	run    *Run
-	stored Seen // what the document holds of the cursor's
+	cursor *Cursor // nil: as it is
+	run    *Run    // nil: none to add to the history
+	stored Seen    // the parts that the document has now
 }
 
-// parts returns the parts of Seen that the document lacks, and the numbers of
-// those that it holds in vain.
+// parts returns the parts of Seen to add to the document, and the numbers of
+// those to delete from it.
 func (c change) parts() (more []Part, gone []int64) {
 	if c.cursor == nil {
 		return nil, nil
@@ -151,13 +152,13 @@ func (c change) parts() (more []Part, gone []int64) {
 }
 
 const (
-	callTimeout = 8 * time.Second  // one request to the backend, or one transaction
-	opTimeout   = 20 * time.Second // one operation, read-backs and repeats included
-	maxTries    = 5                // of one operation
+	callTimeout = 8 * time.Second  // of one request to the backend, or one transaction
+	opTimeout   = 20 * time.Second // of one operation, read-backs and retries included
+	maxTries    = 5                // in one operation
 	firstPause  = 300 * time.Millisecond
 )
 
-// Load returns a stream's state as it is now, for display and dry runs.
+// Load returns a stream's current state, for display and dry runs.
 func (s *Store) Load(ctx context.Context, stream string) (State, error) {
 	ctx, cancel := context.WithTimeout(ctx, opTimeout)
 	defer cancel()
@@ -168,7 +169,7 @@ func (s *Store) Load(ctx context.Context, stream string) (State, error) {
 	return State{Stream: stream, Lease: doc.lease(stream), Cursor: doc.Cursor, Now: at.now}, nil
 }
 
-// Runs returns up to limit finished runs of a stream, the newest first.
+// Runs returns up to limit finished runs of a stream, newest first.
 func (s *Store) Runs(ctx context.Context, stream string, limit int) ([]Run, error) {
 	ctx, cancel := context.WithTimeout(ctx, opTimeout)
 	defer cancel()
@@ -185,19 +186,19 @@ func (s *Store) Commit(ctx context.Context, l *Lease, c Cursor) error {
 	return s.update(ctx, l, change{lease: *l, cursor: &c})
 }
 
-// Finish saves the cursor, gives the lease back and adds the run to the
-// history, in one write.
+// Finish saves the cursor, releases the lease and adds the run to the history,
+// in one write.
 func (s *Store) Finish(ctx context.Context, l *Lease, c Cursor, r Run) error {
 	return s.update(ctx, l, change{lease: l.released(), cursor: &c, run: &r})
 }
 
-// Release gives the lease back and adds the run to the history, and leaves the
-// cursor as it is.
+// Release releases the lease and adds the run to the history, in one write, and
+// leaves the cursor as it is.
 func (s *Store) Release(ctx context.Context, l *Lease, r Run) error {
 	return s.update(ctx, l, change{lease: l.released(), run: &r})
 }
 
-// read returns what the history tells where there is no document.
+// read returns the document or, if there is none, what the history knows.
 func (s *Store) read(ctx context.Context, stream string, p *patience) (document, stamp, error) {
 	var doc document
 	var at stamp

@@ -18,8 +18,8 @@ import (
 	"duo-telephony-collector/internal/store"
 )
 
-// wire lies between the client and the emulator. It notes each request and
-// lets a fault have it.
+// wire is between the client and the emulator. It records each request and
+// passes it to a fault, if one is set.
 type wire struct {
 	mu    sync.Mutex
 	fault fault
@@ -27,8 +27,8 @@ type wire struct {
 	size  int // of the latest commit, in bytes
 }
 
-// fault decides what becomes of a request: Get, Commit (with the number of its
-// writes), Begin, Rollback or Query. send lets the server have it.
+// fault handles a request: Get, Commit (with its number of writes), Begin,
+// Rollback or Query. send passes it to the server.
 type fault func(ctx context.Context, call string, send func() error) error
 
 // names shortens the methods that the store uses.
@@ -45,7 +45,7 @@ func (w *wire) pass(ctx context.Context, call string, send func() error) error {
 	return f(ctx, call, send)
 }
 
-// breakWith sets the fault, or none, and forgets the requests so far.
+// breakWith sets or clears the fault, and clears the record of requests.
 func (w *wire) breakWith(f fault) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -82,8 +82,8 @@ func (w *wire) stream(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.Clien
 	return s, err
 }
 
-// wired is a store behind a wire that a test breaks, and another run's store
-// on the same data behind one that it leaves alone.
+// wired is a store behind a wire that a test breaks, and another run's store on
+// the same data behind a sound wire.
 type wired struct {
 	*collection
 	wire, soundWire *wire
@@ -97,16 +97,15 @@ func newWired(t *testing.T) *wired {
 	return w
 }
 
-// notRepeated is an answer to a read that the client, unlike with Unavailable,
-// does not ask for again. Neither does it tell what became of a write.
+// notRepeated is an answer that the client, other than Unavailable, does not
+// retry, and that says nothing about the outcome of a write.
 const notRepeated = codes.ResourceExhausted
 
 func refusal(code codes.Code) error { return status.Error(code, "injected") }
 
 func isCommit(call string) bool { return call == "Commit 1" || call == "Commit 2" }
 
-// requestLost is a fault that the first commit does not get past; meanwhile
-// something else happens.
+// requestLost is a fault that drops the first commit and calls meanwhile.
 func requestLost(code codes.Code, meanwhile func()) fault {
 	var once atomic.Bool
 	return func(_ context.Context, call string, send func() error) error {
@@ -118,8 +117,8 @@ func requestLost(code codes.Code, meanwhile func()) fault {
 	}
 }
 
-// answerLost is a fault that swallows the answer to the first commit. What
-// follows goes on to then.
+// answerLost is a fault that drops the answer to the first commit, calls
+// meanwhile, and passes all later requests to then.
 func answerLost(code codes.Code, meanwhile func(), then fault) fault {
 	var once atomic.Bool
 	return func(ctx context.Context, call string, send func() error) error {
@@ -140,8 +139,7 @@ func nothing() {}
 
 func pass(_ context.Context, _ string, send func() error) error { return send() }
 
-// refuse is a fault that answers every request with the code, but those that
-// are exempt.
+// refuse is a fault that answers every request but the exempt ones with the code.
 func refuse(code codes.Code, exempt ...string) fault {
 	return func(_ context.Context, call string, send func() error) error {
 		if slices.Contains(exempt, call) {

@@ -7,7 +7,7 @@ import (
 	"duo-telephony-collector/internal/writer"
 )
 
-// BenchmarkName makes an object's name, and reads it as a listing does.
+// BenchmarkName makes an object's name, and parses it as a listing does.
 func BenchmarkName(b *testing.B) {
 	from := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	name := writer.Name{Stream: "telephony", From: from, To: from.Add(time.Hour), Page: 17}

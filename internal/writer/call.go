@@ -16,21 +16,21 @@ import (
 const (
 	// callTimeout bounds one call with all its retries.
 	callTimeout = 60 * time.Second
-	// callPause is the longest pause before the first repeat; it doubles.
+	// callPause is the longest pause before the first retry; it doubles.
 	callPause = time.Second
 	// maxFailures is how many requests of one operation may fail. The library
-	// has no such bound for uploads, whatever WithMaxAttempts says: it repeats
-	// them until the context ends.
+	// has no such bound for uploads: despite WithMaxAttempts it retries them
+	// until the context ends.
 	maxFailures = 5
 )
 
-// failures counts the requests of one operation that failed, in all its calls.
+// failures counts the failed requests of one operation, over all its calls.
 type failures struct{ atomic.Int32 }
 
-// failuresKey is where a context carries the operation's *failures.
+// failuresKey is the context key of an operation's *failures.
 type failuresKey struct{}
 
-// oneOperation makes all calls with the context that it returns count together.
+// oneOperation returns a context whose calls count their failures together.
 func oneOperation(ctx context.Context) context.Context {
 	if ctx.Value(failuresKey{}) != nil {
 		return ctx
@@ -38,10 +38,10 @@ func oneOperation(ctx context.Context) context.Context {
 	return context.WithValue(ctx, failuresKey{}, new(failures))
 }
 
-// call runs do with a time-out of its own, and lets the library repeat what may
-// heal. Where the time-out ends it, the error tells the last answer that the
-// library had retried; the library itself would only tell that time is up. The
-// end of the caller's own context is returned as such.
+// call runs do with its own time-out, and lets the library retry temporary errors.
+// After a time-out the error has the last answer that was retried; the library
+// would only say that time is up. If the caller's context ends, the error wraps
+// that context's.
 func (g *GCS) call(ctx context.Context, do func(context.Context, *storage.BucketHandle) error) error {
 	ctx = oneOperation(ctx)
 	failed := ctx.Value(failuresKey{}).(*failures)
@@ -71,9 +71,9 @@ func (g *GCS) call(ctx context.Context, do func(context.Context, *storage.Bucket
 	return fmt.Errorf("no success within %s: %v", g.timeout, cause)
 }
 
-// explain says what an error answer of Cloud Storage means to an operator. Other
-// errors pass. The library takes every 404 for an object that does not exist,
-// also where the bucket does not.
+// explain turns an error answer of Cloud Storage into one for an operator. Other
+// errors are returned unchanged. The library reports every 404 as a missing
+// object, even if the bucket is missing.
 func (g *GCS) explain(err error) error {
 	r, ok := refusalOf(err)
 	switch {

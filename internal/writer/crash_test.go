@@ -12,23 +12,22 @@ import (
 	"duo-telephony-collector/internal/writer"
 )
 
-// A put links twice, the metadata and then the object. A process dies before or
-// after either, and the next one repeats the page: with the same bytes, with
-// others, as Duo may have a late record by then, or with another way on.
+// A put links twice: first the metadata, then the object. A process dies before or
+// after either link, and the next one repeats the page: with the same bytes, with
+// others because Duo has a late record by then, or with another next offset.
 func TestDirCrash(t *testing.T) {
 	mine := pageOne("{\"a\":1}\n", "first")
 	otherBytes := pageOne("{\"a\":1}\n{\"b\":2}\n", "second")
-	otherWay := pageOne("{\"a\":1}\n", "third")
+	otherNext := pageOne("{\"a\":1}\n", "third")
 	for _, test := range []struct {
-		name               string
-		links              int    // calls of link until it dies
-		when               string // before or after that one
-		object             bool   // is visible afterwards
-		wantOther, wantWay writer.Object
+		name                string
+		links               int    // calls of link until it dies
+		when                string // before or after that call
+		object              bool   // visible afterwards
+		wantBytes, wantNext writer.Object
 	}{
-		{"before the metadata", 1, "before", false, otherBytes, otherWay},
-		// The way on that is there stays: the dead one may as well have lived
-		// a moment longer, and its object be seen.
+		{"before the metadata", 1, "before", false, otherBytes, otherNext},
+		// Metadata that exists stays, because its object may exist too.
 		{"after the metadata", 1, "after", false, otherBytes, mine},
 		{"before the object", 2, "before", false, otherBytes, mine},
 		{"after the object", 2, "after", true, mine, mine},
@@ -41,14 +40,14 @@ func TestDirCrash(t *testing.T) {
 				t.Fatalf("an object is visible: %t, want %t", got, test.object)
 			}
 			wantKept(t, dead, mine, mine)
-			wantKept(t, dead, otherBytes, test.wantOther)
-			wantKept(t, dead, otherWay, test.wantWay)
+			wantKept(t, dead, otherBytes, test.wantBytes)
+			wantKept(t, dead, otherNext, test.wantNext)
 		})
 	}
 }
 
-// wantKept puts an object in a copy of dir, and wants want to be what is there
-// in the end and Put to have said so.
+// wantKept puts an object into a copy of dir. Afterwards want must be there, and
+// Put must have returned it unless it is the object put.
 func wantKept(t *testing.T, dir string, put, want writer.Object) {
 	t.Helper()
 	copied := t.TempDir()
@@ -72,7 +71,7 @@ func wantKept(t *testing.T, dir string, put, want writer.Object) {
 	}
 }
 
-// crash runs TestCrashingProcess in a process of its own.
+// crash runs TestCrashingProcess in a separate process.
 func crash(t *testing.T, dir string, links int, when string) {
 	t.Helper()
 	exe, err := os.Executable()

@@ -14,38 +14,36 @@ import (
 	"time"
 )
 
-// Dir keeps the objects in a directory, as a bucket of one machine: each is a
-// file below bucket/, its metadata a file below bucket.meta/, where nothing
-// that reads the bucket looks.
+// Dir keeps the objects in a local directory: each is a file below bucket/, its
+// metadata a file below bucket.meta/, where readers of the bucket don't look.
 //
-// A metadata file is found by the object's name and the hash of its bytes, and
-// is there before the object is. So an object that can be seen is whole and has
-// its metadata, and of two writers with different bytes neither can put its
-// metadata to the other's object.
+// A metadata file is named after the object and the hash of its bytes, and is
+// written first. So a visible object is complete and has its metadata, and a
+// writer can't attach its metadata to an object with other bytes.
 type Dir struct {
 	dir    string
 	prefix string
 }
 
-// NewDir returns the objects below prefix of the bucket in dir. Directories are
-// made when they are needed.
+// NewDir returns the objects below prefix in the bucket in dir. Directories are
+// made when needed.
 func NewDir(dir, prefix string) *Dir {
 	return &Dir{dir: dir, prefix: cleanPrefix(prefix)}
 }
 
-// Place is where d's objects are.
+// Place returns where d's objects are.
 func (d *Dir) Place() Place { return Place{Prefix: d.prefix} }
 
-// At returns the objects of another place, in the same directory.
+// At returns the objects in another place of the same directory.
 func (d *Dir) At(p Place) *Dir { return NewDir(d.dir, p.Prefix) }
 
 // URI is the path of the object's file.
 func (d *Dir) URI(name Name) string { return d.path(name.String()) }
 
-// path is where a name below the prefix is.
+// path returns the file of a name below the prefix.
 func (d *Dir) path(name string) string { return filepath.Join(d.dir, "bucket", d.prefix, name) }
 
-// metaFile is where the metadata is for an object of these bytes.
+// metaFile returns the metadata file of an object with these bytes.
 func (d *Dir) metaFile(name Name, stored []byte) string {
 	file := fmt.Sprintf("%s.%x.json", name, sha256.Sum256(stored))
 	return filepath.Join(d.dir, "bucket.meta", d.prefix, file)
@@ -76,9 +74,8 @@ func (d *Dir) Put(ctx context.Context, o Object) (*Object, error) {
 	return &there, nil
 }
 
-// put tells whether it created both files. Metadata that is there already, of
-// an attempt with the same bytes, stays: the object may be there too, and then
-// somebody may have gone on by it.
+// put reports whether it created both files. Existing metadata, of an attempt with
+// the same bytes, stays: its object may exist too and be committed.
 func (d *Dir) put(o Object) (created bool, err error) {
 	stored := pack(o)
 	meta, err := json.Marshal(o.Meta.encode())
@@ -93,16 +90,16 @@ func (d *Dir) put(o Object) (created bool, err error) {
 	return newMeta && newObject, err
 }
 
-// link gives a file a second name and fails if that is taken. A variable, so
-// that a test can end the process on either side of it.
+// link gives a file a second name and fails if that is taken. Tests replace it to
+// end the process before or after it.
 var link = os.Link
 
-// create tells whether it created the file; if not, one was there and stays.
-// On return the file is durable either way: the one that was there may be of a
-// process that has not come so far yet.
+// create reports whether it created the file; an existing one stays. Either way
+// the file is durable on return: an existing one may be of a process that has not
+// synced it yet.
 //
-// A process that dies in here leaves at most a temporary file. It stays, as
-// nothing tells whether its writer still lives, and does no harm in bucket.meta.
+// A process that dies in here leaves at most a temporary file. Nobody deletes it,
+// because its writer might still be alive. It does no harm in bucket.meta.
 func (d *Dir) create(file string, data []byte) (bool, error) {
 	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
 		return false, err
@@ -119,7 +116,7 @@ func (d *Dir) create(file string, data []byte) (bool, error) {
 	return linkErr == nil, d.syncFolders(filepath.Dir(file))
 }
 
-// writeTemp makes a temporary file with data, whose bytes are durable.
+// writeTemp makes a durable temporary file with data.
 func (d *Dir) writeTemp(data []byte) (name string, err error) {
 	f, err := os.CreateTemp(filepath.Join(d.dir, "bucket.meta"), "tmp-*")
 	if err != nil {
@@ -133,8 +130,8 @@ func (d *Dir) writeTemp(data []byte) (name string, err error) {
 	return f.Name(), nil
 }
 
-// syncFolders makes the entries of folder durable, and those of the folders
-// above it up to d.dir: any of them may be new.
+// syncFolders makes the entries of folder durable, and those of its parents up to
+// d.dir, because any of them may be new.
 func (d *Dir) syncFolders(folder string) error {
 	for ; ; folder = filepath.Dir(folder) {
 		f, err := os.Open(folder)
@@ -189,7 +186,7 @@ func (d *Dir) meta(name Name, stored []byte) (Meta, error) {
 	return meta, nil
 }
 
-// Read does what [GCS.Read] does. A key cannot lead out of the bucket.
+// Read does what [GCS.Read] does. A key can't lead out of the bucket.
 func (d *Dir) Read(ctx context.Context, key string) ([]byte, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -206,11 +203,11 @@ func (d *Dir) Read(ctx context.Context, key string) ([]byte, error) {
 	return data, nil
 }
 
-// List does what [GCS.List] does. It reads every object that it lists, as the
-// metadata is found by the bytes.
-func (d *Dir) List(ctx context.Context, from, to time.Time, reach time.Duration) iter.Seq2[Info, error] {
+// List does what [GCS.List] does. It reads every object that it lists, because
+// finding the metadata takes the bytes.
+func (d *Dir) List(ctx context.Context, from, to time.Time, widest time.Duration) iter.Seq2[Info, error] {
 	return func(yield func(Info, error) bool) {
-		for name, err := range d.names(from.Add(-reach), to) {
+		for name, err := range d.names(from.Add(-widest), to) {
 			if err != nil {
 				yield(Info{}, fmt.Errorf("listing objects: %w", err))
 				return
@@ -220,7 +217,7 @@ func (d *Dir) List(ctx context.Context, from, to time.Time, reach time.Duration)
 			}
 			o, err := d.Get(ctx, name)
 			if errors.Is(err, fs.ErrNotExist) {
-				continue // deleted since its folder was read
+				continue // deleted since the folder was read
 			}
 			if !yield(Info{Name: name, Meta: o.Meta}, err) || err != nil && !errors.Is(err, ErrForeign) {
 				return
@@ -229,8 +226,8 @@ func (d *Dir) List(ctx context.Context, from, to time.Time, reach time.Duration)
 	}
 }
 
-// names returns the names of ours in the date folders from first to last, in
-// order.
+// names returns the names in the date folders from first to last that are in our
+// form, in order.
 func (d *Dir) names(first, last time.Time) iter.Seq2[Name, error] {
 	return func(yield func(Name, error) bool) {
 		for t := first; folder(t) <= folder(last); t = t.Add(day) {

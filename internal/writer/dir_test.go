@@ -34,8 +34,8 @@ func dirBucket(dir string) writertest.Bucket {
 	}
 }
 
-// files returns what is in the files below dir, by path; nothing if there is
-// no dir.
+// files returns the content of the files below dir, by path; none if dir does not
+// exist.
 func files(t *testing.T, dir string) map[string][]byte {
 	t.Helper()
 	found := map[string][]byte{}
@@ -72,9 +72,7 @@ func TestDirLeavesNoTemporaries(t *testing.T) {
 	dir := t.TempDir()
 	w := writer.NewDir(dir, "p")
 	for range 2 {
-		if _, err := w.Put(t.Context(), pageOne("{}\n", "")); err != nil {
-			t.Fatal(err)
-		}
+		mustPut(t, w, pageOne("{}\n", ""))
 	}
 	for file := range maps.Keys(files(t, dir)) {
 		if strings.Contains(file, "tmp-") {
@@ -86,7 +84,7 @@ func TestDirLeavesNoTemporaries(t *testing.T) {
 	}
 }
 
-// A place where no directory can be made tells so.
+// If no directory can be made, Put and List fail.
 func TestDirUnusable(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
@@ -114,9 +112,7 @@ func TestDirDamagedMetadata(t *testing.T) {
 		dir := t.TempDir()
 		w := writer.NewDir(dir, "p")
 		o := pageOne("{}\n", "")
-		if _, err := w.Put(t.Context(), o); err != nil {
-			t.Fatal(err)
-		}
+		mustPut(t, w, o)
 		for file := range files(t, filepath.Join(dir, "bucket.meta")) {
 			if err := os.WriteFile(filepath.Join(dir, "bucket.meta", file), []byte(damaged), 0o600); err != nil {
 				t.Fatal(err)
@@ -128,15 +124,13 @@ func TestDirDamagedMetadata(t *testing.T) {
 	}
 }
 
-// What a feed deletes while a listing goes on is left out of it.
+// A listing leaves out objects that a feed deletes meanwhile.
 func TestDirListDeletedMeanwhile(t *testing.T) {
 	w := writer.NewDir(t.TempDir(), "p")
 	first, second := pageOne("{}\n", ""), pageOne("{}\n", "")
 	second.Name.Page = 2
 	for _, o := range []writer.Object{first, second} {
-		if _, err := w.Put(t.Context(), o); err != nil {
-			t.Fatal(err)
-		}
+		mustPut(t, w, o)
 	}
 	listed := 0
 	for _, err := range w.List(t.Context(), from, to, 0) {

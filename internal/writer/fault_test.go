@@ -21,9 +21,7 @@ import (
 func TestGCSUpload(t *testing.T) {
 	fake, seen := startFaulty(t, pass, pass)
 	o := pageOne("{\"a\":1}\n", "")
-	if _, err := writer.NewGCS(fake.client, bucketName, "p").Put(t.Context(), o); err != nil {
-		t.Fatal(err)
-	}
+	mustPut(t, writer.NewGCS(fake.client, bucketName, "p"), o)
 	if len(seen.uploads) != 1 || seen.reads != 0 {
 		t.Fatalf("%d uploads and %d other requests, want 1 and none", len(seen.uploads), seen.reads)
 	}
@@ -55,13 +53,13 @@ func TestGCSUpload(t *testing.T) {
 	}
 }
 
-// What fails on the way is sent again, and what had arrived is not written
-// again and not taken for somebody else's.
+// A lost upload is sent again. If it had arrived, it is neither written twice nor
+// mistaken for another attempt's.
 func TestGCSRetries(t *testing.T) {
 	for _, test := range []struct {
 		name  string
 		fault fault
-		reads int // to find out that the object there is the one sent
+		reads int // to find out that the existing object is the one sent
 	}{
 		{"unavailable", answer(503, "Backend Error"), 0},
 		{"too many", answer(429, "Slow down"), 0},
@@ -88,7 +86,7 @@ func TestGCSRetries(t *testing.T) {
 	}
 }
 
-// What a failed Put says, and that nothing is left of it.
+// A failed Put returns a clear error and leaves nothing behind.
 func TestGCSFails(t *testing.T) {
 	const grant = "grant the service account roles/storage.objectCreator and roles/storage.objectViewer on bucket bucket"
 	for _, test := range []struct {
@@ -101,9 +99,9 @@ func TestGCSFails(t *testing.T) {
 		{"no answer", hang, false, "no success within 1s: no answer"},
 		{"altered on the way", flip, false, "Cloud Storage answered 400"},
 		{"forbidden", answer(403, "x does not have storage.objects.create access"), true, grant},
-		{"unauthorized", answer(401, "Invalid Credentials"), true, "see that the service account exists and is enabled"},
+		{"unauthorized", answer(401, "Invalid Credentials"), true, "make sure that the service account exists and is enabled"},
 		{"no bucket", answer(404, "The specified bucket does not exist."), true, "create the bucket bucket or correct GCS_BUCKET"},
-		{"a page in place of an answer", answer(400, ""), false, "Cloud Storage answered 400 Bad Request"},
+		{"a page instead of an answer", answer(400, ""), false, "Cloud Storage answered 400 Bad Request"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -124,7 +122,7 @@ func TestGCSFails(t *testing.T) {
 				t.Errorf("Put = %v, want ErrSetup: %t", err, test.setup)
 			}
 			if errors.Is(err, context.DeadlineExceeded) {
-				t.Errorf("Put = %v, which looks like the end of the caller's time", err)
+				t.Errorf("Put = %v, which looks as if the caller's context had ended", err)
 			}
 			if strings.Contains(err.Error(), "555") {
 				t.Errorf("Put = %v, with the answer's body", err)
@@ -136,7 +134,7 @@ func TestGCSFails(t *testing.T) {
 	}
 }
 
-// The real fake server, without the bucket.
+// The fake server's own answer for a missing bucket.
 func TestGCSNoBucket(t *testing.T) {
 	fake := startGCS(t, noFault)
 	w := writer.NewGCS(fake.client, "nowhere", "p")
@@ -168,15 +166,13 @@ func TestGCSCallersTimeEnds(t *testing.T) {
 	}
 }
 
-// An account that can create and not delete may be told so in place of a 412.
+// An account that can create but not delete may get a 403 instead of a 412.
 func TestGCSCreateOnlyRights(t *testing.T) {
 	refused := answer(403, "x does not have storage.objects.delete access to the Google Cloud Storage object.")
 	fake, _ := startFaulty(t, pass, pass, refused)
 	w := writer.NewGCS(fake.client, bucketName, "p")
 	first, second := pageOne("{\"a\":1}\n", "first"), pageOne("{\"a\":2}\n", "second")
-	if _, err := w.Put(t.Context(), first); err != nil {
-		t.Fatal(err)
-	}
+	mustPut(t, w, first)
 	there, err := w.Put(t.Context(), second)
 	if err != nil || there == nil {
 		t.Fatalf("Put = %v, %v, want the first object", there, err)
@@ -186,16 +182,16 @@ func TestGCSCreateOnlyRights(t *testing.T) {
 	}
 }
 
-// A name that is taken and then free again is nothing to give up over.
+// A name that is taken and then free again is a temporary error.
 func TestGCSDeletedMeanwhile(t *testing.T) {
 	fake, _ := startFaulty(t, pass, answer(412, "conditionNotMet"))
 	there, err := writer.NewGCS(fake.client, bucketName, "p").Put(t.Context(), pageOne("{}\n", ""))
 	if there != nil || err == nil || errors.Is(err, writer.ErrForeign) || errors.Is(err, writer.ErrSetup) {
-		t.Errorf("Put = %v, %v, want an error that time heals", there, err)
+		t.Errorf("Put = %v, %v, want a temporary error", there, err)
 	}
 }
 
-// Faults of the answers to reads.
+// Faulty answers to reads.
 func TestGCSReadFails(t *testing.T) {
 	alter := func(w http.ResponseWriter, r *http.Request, server http.Handler) {
 		full := httptest.NewRecorder()
@@ -216,9 +212,7 @@ func TestGCSReadFails(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			fake, _ := startFaulty(t, test.fault, pass)
 			w := writer.NewGCS(fake.client, bucketName, "p")
-			if _, err := w.Put(t.Context(), pageOne("{\"a\":1}\n", "first")); err != nil {
-				t.Fatal(err)
-			}
+			mustPut(t, w, pageOne("{\"a\":1}\n", "first"))
 			there, err := w.Put(t.Context(), pageOne("{\"a\":2}\n", "second"))
 			if err == nil || !errors.Is(err, test.want) && test.want != nil {
 				t.Errorf("Put = %v, %v, want error %v", there, err, test.want)

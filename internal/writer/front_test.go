@@ -12,12 +12,12 @@ import (
 	"testing"
 )
 
-// A fault answers a request in the server's place, or with its help.
+// fault answers a request instead of the server, or with its help.
 type fault func(w http.ResponseWriter, r *http.Request, server http.Handler)
 
 func pass(w http.ResponseWriter, r *http.Request, server http.Handler) { server.ServeHTTP(w, r) }
 
-// answer answers as Cloud Storage does, and nothing is stored.
+// answer answers like Cloud Storage, without storing anything.
 func answer(code int, message string) fault {
 	return func(w http.ResponseWriter, r *http.Request, _ http.Handler) {
 		w.WriteHeader(code)
@@ -29,7 +29,7 @@ func answer(code int, message string) fault {
 	}
 }
 
-// loseAnswer lets the server store the object, and f answer.
+// loseAnswer lets the server store the object and f answer.
 func loseAnswer(f fault) fault {
 	return func(w http.ResponseWriter, r *http.Request, server http.Handler) {
 		server.ServeHTTP(httptest.NewRecorder(), r)
@@ -48,14 +48,14 @@ func flip(w http.ResponseWriter, r *http.Request, server http.Handler) {
 	server.ServeHTTP(w, r)
 }
 
-// traffic is what went over the wire: the uploads, and the other requests.
+// traffic is what went over the wire.
 type traffic struct {
 	mu      sync.Mutex
 	uploads []upload
 	reads   int
 }
 
-// requests counts all so far; a lost connection's handler may still be at work.
+// requests counts all so far. The handler of a lost connection may still run.
 func (s *traffic) requests() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -68,8 +68,8 @@ type upload struct {
 	body  []byte
 }
 
-// startFaulty starts a server whose uploads meet the faults in order, the last
-// one for ever, and whose other requests meet reads.
+// startFaulty starts a server whose uploads get the faults in order, the last one
+// from then on. Its other requests get the fault reads.
 func startFaulty(t *testing.T, reads fault, faults ...fault) (*fakeGCS, *traffic) {
 	t.Helper()
 	var seen traffic
@@ -80,7 +80,7 @@ func startFaulty(t *testing.T, reads fault, faults ...fault) (*fakeGCS, *traffic
 	}), &seen
 }
 
-// meet takes down a request and returns its fault.
+// meet records a request and returns its fault.
 func (s *traffic) meet(r *http.Request, reads fault, faults []fault) fault {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -16,15 +16,15 @@ import (
 	"google.golang.org/api/iterator"
 )
 
-// listPage is how many objects are listed at a time. Cloud Storage would give a
-// thousand, which would be most of a backfill's memory.
+// listPage is how many objects are listed at a time. The default of a thousand
+// would be most of a backfill's memory.
 const listPage = 100
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // GCS keeps the objects in a Cloud Storage bucket. The service account needs
-// roles/storage.objectCreator and roles/storage.objectViewer there, and
-// nothing that can delete.
+// roles/storage.objectCreator and roles/storage.objectViewer there, and no right
+// to delete.
 type GCS struct {
 	client  *storage.Client
 	bucket  string
@@ -33,16 +33,15 @@ type GCS struct {
 	pause   time.Duration
 }
 
-// NewGCS returns the bucket's objects below prefix, the bucket's root if that
-// is empty.
+// NewGCS returns the bucket's objects below prefix; "" is the bucket's root.
 func NewGCS(client *storage.Client, bucket, prefix string) *GCS {
 	return &GCS{client: client, bucket: bucket, prefix: cleanPrefix(prefix), timeout: callTimeout, pause: callPause}
 }
 
-// Place is where g's objects are.
+// Place returns where g's objects are.
 func (g *GCS) Place() Place { return Place{g.bucket, g.prefix} }
 
-// At returns the objects of another place, by the same client.
+// At returns the objects in another place, with the same client.
 func (g *GCS) At(p Place) *GCS { return NewGCS(g.client, p.Bucket, p.Prefix) }
 
 // URI is the object's gs:// address.
@@ -50,19 +49,19 @@ func (g *GCS) URI(name Name) string { return g.uri(g.key(name)) }
 
 func (g *GCS) uri(key string) string { return "gs://" + g.bucket + "/" + key }
 
-// below is what the key of everything below the prefix begins with.
+// below is what all keys below the prefix begin with.
 func (g *GCS) below() string { return strings.TrimPrefix(g.prefix+"/", "/") }
 
 func (g *GCS) key(name Name) string { return path.Join(g.prefix, name.String()) }
 
-// Put creates the object and returns nil, nil: it is durable. Where an earlier
-// attempt has taken the name, nothing is written and the object that is there
-// is returned, as it is there; nil, nil if it is the one that Put was given.
-// ErrForeign if the object there is not ours.
+// Put creates the object and returns nil, nil once it is durable. If an earlier
+// attempt has taken the name, Put writes nothing and returns the existing object;
+// nil, nil if that equals o. If the existing object is not ours, Put returns
+// ErrForeign.
 //
-// Cloud Storage does not always say that the name is taken: a retention policy,
-// a hold or a missing right may be named in its place. So whatever refuses the
-// create, it is looked whether our object is there.
+// Cloud Storage does not always say that the name is taken: the answer may be
+// about a retention policy, a hold or a missing permission instead. So after any
+// refusal, Put looks for the object.
 func (g *GCS) Put(ctx context.Context, o Object) (*Object, error) {
 	ctx = oneOperation(ctx)
 	stored := pack(o)
@@ -83,11 +82,11 @@ func (g *GCS) Put(ctx context.Context, o Object) (*Object, error) {
 	return nil, g.refusedPut(o.Name, refused, err)
 }
 
-// refusedPut is the error of a create that was refused, where looking for the
-// object ended in an error too; that is fs.ErrNotExist if none is there.
+// refusedPut is the error after a refused create if looking for the object failed
+// too, with fs.ErrNotExist if there is none.
 func (g *GCS) refusedPut(name Name, refused refusal, looked error) error {
 	told := refused.explain(g.bucket)
-	// Without the bucket nothing is there.
+	// Without the bucket there is no object either.
 	switch gone := errors.Is(looked, fs.ErrNotExist) || refused.code == http.StatusNotFound; {
 	case gone && (unmet.of(refused) || overwrite.of(refused)):
 		return goneError(g.URI(name), told)
@@ -96,22 +95,22 @@ func (g *GCS) refusedPut(name Name, refused refusal, looked error) error {
 	case refused.taken():
 		return looked
 	}
-	return fmt.Errorf("writing object %s: %w (whether it is there is not known: %v)", g.URI(name), told, looked)
+	return fmt.Errorf("writing object %s: %w (whether it exists is unknown: %v)", g.URI(name), told, looked)
 }
 
-// upload sends stored as one request that only creates.
+// upload sends stored in one request that only creates.
 func (g *GCS) upload(ctx context.Context, b *storage.BucketHandle, o Object, stored []byte) error {
 	w := b.Object(g.key(o.Name)).If(storage.Conditions{DoesNotExist: true}).NewWriter(ctx)
-	// Just above the object's size, so that it goes in one request: the default
-	// allocates 16 MiB an object, and 0 turns the library's retries off.
+	// Just above the object's size, so that one request is enough. The default
+	// allocates 16 MiB per object, and 0 turns the library's retries off.
 	w.ChunkSize = len(stored) + 1024
-	// The server compares the sum before it stores anything.
+	// The server checks the sum before it stores anything.
 	w.CRC32C, w.SendCRC32C = crc32.Checksum(stored, castagnoli), true
 	w.Metadata = o.Meta.encode()
 	w.ContentType = "application/x-ndjson"
 	if o.Name.Gzip {
-		// No Content-Encoding: with one, Cloud Storage would unpack the object
-		// for readers that do not ask for gzip.
+		// With a Content-Encoding, Cloud Storage would unpack the object for
+		// readers that don't ask for gzip.
 		w.ContentType = "application/gzip"
 	}
 	if _, err := w.Write(stored); err != nil {
@@ -120,9 +119,9 @@ func (g *GCS) upload(ctx context.Context, b *storage.BucketHandle, o Object, sto
 	return w.Close()
 }
 
-// existing returns the object that has taken o's name, or nil if it is o: the
-// library repeats an upload whose answer was lost and then meets its own
-// object, and two runs may have sent the same.
+// existing returns the object that has o's name, or nil if it equals o: the
+// library may have repeated an upload whose answer was lost, or another run sent
+// the same.
 func (g *GCS) existing(ctx context.Context, o Object, stored []byte) (*Object, error) {
 	attrs, meta, err := g.attrs(ctx, o.Name)
 	if err != nil {
@@ -139,8 +138,8 @@ func (g *GCS) existing(ctx context.Context, o Object, stored []byte) (*Object, e
 	return &Object{Name: o.Name, Data: data, Meta: meta}, nil
 }
 
-// Get returns the object, fs.ErrNotExist if there is none. Of one that is not
-// ours it returns ErrForeign and, without metadata, what it holds.
+// Get returns the object, fs.ErrNotExist if there is none. If it is not ours, Get
+// returns its data without metadata, and ErrForeign.
 func (g *GCS) Get(ctx context.Context, name Name) (Object, error) {
 	attrs, meta, foreign := g.attrs(ctx, name)
 	if foreign != nil && !errors.Is(foreign, ErrForeign) {
@@ -153,7 +152,7 @@ func (g *GCS) Get(ctx context.Context, name Name) (Object, error) {
 	return Object{Name: name, Data: data, Meta: meta}, foreign
 }
 
-// attrs returns ErrForeign beside the attributes of an object that is not ours.
+// attrs returns the attributes also with ErrForeign.
 func (g *GCS) attrs(ctx context.Context, name Name) (attrs *storage.ObjectAttrs, meta Meta, err error) {
 	err = g.call(ctx, func(ctx context.Context, b *storage.BucketHandle) (err error) {
 		attrs, err = b.Object(g.key(name)).Attrs(ctx)
@@ -169,9 +168,9 @@ func (g *GCS) attrs(ctx context.Context, name Name) (attrs *storage.ObjectAttrs,
 	return attrs, meta, nil
 }
 
-// content returns the unpacked bytes of the generation that attrs describes,
-// so that bytes and metadata are of one object whatever happens between the
-// two requests. What is no gzip in a foreign object is returned as it is.
+// content returns the unpacked bytes of the generation that attrs describes, so
+// that bytes and metadata belong together whatever happens between the two
+// requests.
 func (g *GCS) content(ctx context.Context, name Name, attrs *storage.ObjectAttrs, foreign bool) (data []byte, err error) {
 	err = g.call(ctx, func(ctx context.Context, b *storage.BucketHandle) (err error) {
 		data, err = download(ctx, b.Object(attrs.Name).Generation(attrs.Generation), attrs.Size)
@@ -186,8 +185,8 @@ func (g *GCS) content(ctx context.Context, name Name, attrs *storage.ObjectAttrs
 	return data, nil
 }
 
-// Read returns any object of the bucket, ours or not, by its full key: the
-// prefix is not added. At most 1 MiB; fs.ErrNotExist if there is none.
+// Read returns any object of the bucket, ours or not, by its full key, without the
+// prefix added. It reads at most 1 MiB; fs.ErrNotExist if there is no object.
 func (g *GCS) Read(ctx context.Context, key string) (data []byte, err error) {
 	err = g.call(ctx, func(ctx context.Context, b *storage.BucketHandle) (err error) {
 		data, err = download(ctx, b.Object(key), maxRead)
@@ -205,24 +204,23 @@ func download(ctx context.Context, o *storage.ObjectHandle, limit int64) ([]byte
 		return nil, err
 	}
 	defer r.Close()
-	// To the end: the library compares the sum only there.
+	// Read to the end, where the library checks the sum.
 	return readAll(r, limit)
 }
 
-// List returns our objects, of any stream, whose window and [from, to) have a
-// time in common, in name order. Windows are at most reach wide: the listing
-// starts at the date folder of from - reach. Objects with other names are none
-// of ours; one with a name of ours and foreign metadata is listed with
-// ErrForeign, as nobody can tell which records are in it. Any other error ends
-// the listing.
-func (g *GCS) List(ctx context.Context, from, to time.Time, reach time.Duration) iter.Seq2[Info, error] {
+// List returns our objects, of any stream, whose windows overlap [from, to), in
+// name order. No window is wider than widest: the listing starts at the date
+// folder of from - widest. Objects whose names are not in our form are skipped; one
+// whose name is, but which lacks our metadata, is listed with ErrForeign, because
+// its records are unknown. Any other error ends the listing.
+func (g *GCS) List(ctx context.Context, from, to time.Time, widest time.Duration) iter.Seq2[Info, error] {
 	query := &storage.Query{
 		Prefix:      g.below(),
-		StartOffset: path.Join(g.prefix, folder(from.Add(-reach))),
+		StartOffset: path.Join(g.prefix, folder(from.Add(-widest))),
 		EndOffset:   path.Join(g.prefix, folder(to.Add(day))),
 		Projection:  storage.ProjectionNoACL,
 	}
-	// No error can come of it: both names exist.
+	// There can be no error: both names exist.
 	_ = query.SetAttrSelection([]string{"Name", "Metadata"})
 	return func(yield func(Info, error) bool) {
 		for attrs, err := range g.objects(ctx, query) {
@@ -246,8 +244,8 @@ func (g *GCS) List(ctx context.Context, from, to time.Time, reach time.Duration)
 	}
 }
 
-// objects lists in pages, each a call of its own: whoever reads the listing
-// may take any time over it.
+// objects lists in pages, each a separate call, so that a slow reader does not run
+// into a time-out.
 func (g *GCS) objects(ctx context.Context, query *storage.Query) iter.Seq2[*storage.ObjectAttrs, error] {
 	return func(yield func(*storage.ObjectAttrs, error) bool) {
 		for token, more := "", true; more; more = token != "" {

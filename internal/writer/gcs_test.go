@@ -26,8 +26,8 @@ import (
 
 const bucketName = "bucket"
 
-// fakeGCS is a storage server on loopback with one empty bucket. All requests
-// go through front, where a test puts its faults.
+// fakeGCS is a storage server on loopback with one empty bucket. All requests go
+// through front, where a test injects faults.
 type fakeGCS struct {
 	*fakestorage.Server
 	client *storage.Client
@@ -68,7 +68,7 @@ func (f *fakeGCS) plant(t *testing.T, key string, data []byte) {
 	}
 }
 
-// objects reads all that is in the bucket.
+// objects returns all objects in the bucket.
 func (f *fakeGCS) objects(t *testing.T) map[string][]byte {
 	t.Helper()
 	found := map[string][]byte{}
@@ -115,9 +115,7 @@ func TestGCSObject(t *testing.T) {
 		{plain, "application/x-ndjson"},
 		{zipped, "application/gzip"},
 	} {
-		if _, err := w.Put(t.Context(), test.object); err != nil {
-			t.Fatal(err)
-		}
+		mustPut(t, w, test.object)
 		key := "p/" + test.object.Name.String()
 		if got, want := w.URI(test.object.Name), "gs://bucket/"+key; got != want {
 			t.Errorf("URI = %s, want %s", got, want)
@@ -132,7 +130,7 @@ func TestGCSObject(t *testing.T) {
 	}
 }
 
-// listing answers requests to list with total names of ours, a thousand each.
+// listing answers list requests with total names in our form, a thousand each.
 type listing struct {
 	total   int
 	queries []url.Values
@@ -157,8 +155,8 @@ func (l *listing) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	json.NewEncoder(w).Encode(answer)
 }
 
-// A listing goes on after the thousand names of one answer, and starts no
-// earlier than its reach.
+// A listing goes on after the thousand names of one answer, and starts no earlier
+// than from - widest.
 func TestGCSListPages(t *testing.T) {
 	server := &listing{total: 2001}
 	fake := startGCS(t, func(http.Handler) http.Handler { return server })
@@ -180,15 +178,14 @@ func TestGCSListPages(t *testing.T) {
 	}
 }
 
-// The reader of a listing may take any time over an answer: the time-out is
-// that of a request.
+// A slow reader does not run into a time-out, which is for each request.
 func TestGCSListTimesOutPerPage(t *testing.T) {
 	server := &listing{total: 1001}
 	fake := startGCS(t, func(http.Handler) http.Handler { return server })
 	w := writer.NewGCS(fake.client, bucketName, "p")
 	var last error
 	for _, err := range w.List(t.Context(), from, to, 0) {
-		w.SetTimeout(1) // what is in hand needs no time, the next page would
+		w.SetTimeout(1) // too short for another request
 		last = err
 	}
 	if last == nil || !strings.Contains(last.Error(), "no success within 1ns") {

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// The keys under which an object's metadata is kept. Cloud Storage sends them
-// as HTTP headers too, so they are lower case, with hyphens.
+// The keys of an object's metadata. Cloud Storage also sends them as HTTP headers,
+// so they are lower case, with hyphens.
 const (
 	keyWriter  = "written-by"
 	keyNext    = "next-offset"
@@ -21,11 +21,11 @@ const (
 	keyUntimed = "untimed"
 )
 
-// service is the value of keyWriter that makes an object ours.
+// service is the value of keyWriter in our objects.
 const service = "duo-telephony-collector"
 
-// encode returns m as the strings that are stored. An empty one is left out,
-// so nothing depends on whether a bucket keeps empty values.
+// encode returns m as stored. Empty values are left out, so nothing depends on
+// whether a bucket keeps them.
 func (m Meta) encode() map[string]string {
 	kv := map[string]string{
 		keyWriter:  service,
@@ -42,8 +42,8 @@ func (m Meta) encode() map[string]string {
 	return kv
 }
 
-// decodeMeta is the inverse of encode, and false for metadata that encode did
-// not make.
+// decodeMeta is the inverse of encode. It returns false for metadata that encode
+// did not make.
 func decodeMeta(kv map[string]string) (Meta, bool) {
 	records, badRecords := strconv.Atoi(kv[keyRecords])
 	token, badToken := strconv.ParseInt(kv[keyToken], 10, 64)

@@ -14,7 +14,7 @@ const (
 	timeLayout   = "20060102T150405.000Z"
 )
 
-// Name says which page of which window of which stream an object holds.
+// Name identifies an object by stream, window and page.
 type Name struct {
 	Stream string // without '_' and '/'
 	// From and To bound the window, half open, in whole milliseconds, UTC.
@@ -35,38 +35,38 @@ func (n Name) String() string {
 		n.From.UTC().Format(timeLayout), n.To.UTC().Format(timeLayout), n.Page, ext)
 }
 
-// ParseName is the inverse of [Name.String]. It takes exactly the strings that
-// String makes, so two strings never stand for one name.
+// ParseName is the inverse of [Name.String]. It accepts only strings that String
+// returns, so no two strings stand for one name.
 func ParseName(s string) (Name, bool) {
 	base, gzip := strings.CutSuffix(s, ".gz")
 	base, ok := strings.CutSuffix(base, ".ndjson")
-	parts := strings.Split(path.Base(base), "_")
-	if !ok || len(parts) != 4 || parts[0] == "" {
+	fields := strings.Split(path.Base(base), "_")
+	if !ok || len(fields) != 4 || fields[0] == "" {
 		return Name{}, false
 	}
-	from, badFrom := time.Parse(timeLayout, parts[1])
-	to, badTo := time.Parse(timeLayout, parts[2])
-	page, badPage := strconv.ParseUint(parts[3], 10, 63)
-	n := Name{Stream: parts[0], From: from, To: to, Page: int(page), Gzip: gzip}
+	from, badFrom := time.Parse(timeLayout, fields[1])
+	to, badTo := time.Parse(timeLayout, fields[2])
+	page, badPage := strconv.ParseUint(fields[3], 10, 63)
+	n := Name{Stream: fields[0], From: from, To: to, Page: int(page), Gzip: gzip}
 	if errors.Join(badFrom, badTo, badPage) != nil || n.String() != s {
 		return Name{}, false
 	}
 	return n, true
 }
 
-// day is the time that a folder spans.
+// day is the time span of a folder.
 const day = 24 * time.Hour
 
-// folder is the date folder of the windows that start at t.
+// folder returns the date folder of windows that start at t.
 func folder(t time.Time) string { return t.UTC().Format(folderLayout) }
 
-// intersects tells whether n's window and [from, to) have a time in common.
+// intersects reports whether n's window and [from, to) overlap.
 func (n Name) intersects(from, to time.Time) bool {
 	return n.From.Before(to) && from.Before(n.To)
 }
 
-// cleanPrefix drops the slashes at either end and empty folder names within: a
-// SecOps feed does not work with empty folder names.
+// cleanPrefix drops slashes at either end and empty folder names, which break a
+// SecOps feed.
 func cleanPrefix(prefix string) string {
 	return strings.TrimPrefix(path.Clean("/"+prefix), "/")
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"duo-telephony-collector/internal/writer"
+	"duo-telephony-collector/internal/writer/writertest"
 )
 
 var (
@@ -19,6 +20,14 @@ func pageOne(data, next string) writer.Object {
 		Name: writer.Name{Stream: "telephony", From: from, To: to, Page: 1},
 		Data: []byte(data),
 		Meta: writer.Meta{Next: next, Records: strings.Count(data, "\n"), RunID: "run", Token: 3},
+	}
+}
+
+// mustPut puts an object whose name must be free, or taken by the same object.
+func mustPut(t *testing.T, w writertest.Writer, o writer.Object) {
+	t.Helper()
+	if there, err := w.Put(t.Context(), o); err != nil || there != nil {
+		t.Fatalf("Put = %v, %v, want nil, nil", there, err)
 	}
 }
 
@@ -62,7 +71,7 @@ func TestParseNameRefuses(t *testing.T) {
 		"folder below":       strings.Replace(good, "14/", "14/x/", 1),
 		"another date":       strings.Replace(good, "03/14", "03/15", 1),
 		"no stream":          strings.Replace(good, "telephony", "", 1),
-		"five parts":         strings.Replace(good, "telephony", "tele_phony", 1),
+		"five fields":        strings.Replace(good, "telephony", "tele_phony", 1),
 		"no such date":       strings.ReplaceAll(strings.ReplaceAll(good, "03/14", "02/30"), "20260314", "20260230"),
 		"comma in time":      strings.Replace(good, "00.005Z", "00,005Z", 1),
 		"no milliseconds":    strings.Replace(good, "59.999Z", "59Z", 1),

@@ -8,9 +8,9 @@ import (
 	"google.golang.org/api/iterator"
 )
 
-// Permissions returns those of the wanted permissions that the service account
-// has on the bucket. Nothing is written, and to ask needs no permission; a
-// grant on condition of an object's name does not show here.
+// Permissions returns which of the wanted permissions the service account has on
+// the bucket. Asking writes nothing and needs no permission. Grants conditional on
+// an object's name are not included.
 func (g *GCS) Permissions(ctx context.Context, wanted ...string) (granted []string, err error) {
 	err = g.call(ctx, func(ctx context.Context, b *storage.BucketHandle) (err error) {
 		granted, err = b.IAM().TestPermissions(ctx, wanted)
@@ -23,11 +23,11 @@ func (g *GCS) Permissions(ctx context.Context, wanted ...string) (granted []stri
 }
 
 // ReadOne reads a byte of the first object below the prefix, ours or not, and
-// returns its address, "" if there is none or nothing is in it. A key that is
-// off, for one, shows only where bytes are asked for.
+// returns its URI, "" if there is no object or it is empty. Some faults, such as a
+// disabled key, show only when bytes are read.
 func (g *GCS) ReadOne(ctx context.Context) (uri string, err error) {
 	query := &storage.Query{Prefix: g.below(), Projection: storage.ProjectionNoACL}
-	// No error can come of it: both names exist.
+	// There can be no error: both names exist.
 	_ = query.SetAttrSelection([]string{"Name", "Size"})
 	var first []*storage.ObjectAttrs
 	err = g.call(ctx, func(ctx context.Context, b *storage.BucketHandle) error {

@@ -33,7 +33,7 @@ func TestPermissions(t *testing.T) {
 func TestPermissionsFails(t *testing.T) {
 	for name, test := range map[string]struct {
 		fault fault
-		hint  string // "" if no person can help
+		hint  string // "" if no person must act
 	}{
 		"no bucket":   {answer(404, "The specified bucket does not exist."), "create the bucket bucket or correct GCS_BUCKET"},
 		"unavailable": {answer(503, ""), ""},

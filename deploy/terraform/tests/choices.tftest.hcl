@@ -10,14 +10,26 @@ variables {
   duo_api_host = "api-12345678.duosecurity.com"
 }
 
+run "cloudrun_iam_before_a_build" {
+  variables {
+    auth_mode = "cloudrun-iam"
+  }
+  assert {
+    condition     = !contains(keys(google_cloud_run_v2_service_iam_member.invoker), "push") && length(google_cloud_run_v2_service_iam_member.invoker) == 2
+    error_message = "The image that comes first would acknowledge every push."
+  }
+}
+
+# What runs differs from the variable, as after a build.
 run "cloudrun_iam" {
   variables {
     auth_mode = "cloudrun-iam"
     callers   = ["other@demo-project.iam.gserviceaccount.com"]
+    image     = "us-docker.pkg.dev/cloudrun/container/other"
   }
   assert {
-    condition     = !google_cloud_run_v2_service.this.invoker_iam_disabled && local.environment.AUTH_MODE == "cloudrun-iam"
-    error_message = "The service would trust id tokens that nobody has checked."
+    condition     = local.environment.AUTH_MODE == "cloudrun-iam"
+    error_message = "The service would check signatures that Cloud Run takes off."
   }
   assert {
     condition = { for m in google_cloud_run_v2_service_iam_member.invoker : m.member => m.role } == {
@@ -118,7 +130,11 @@ run "names" {
     error_message = "Data lies in another region than the service."
   }
   assert {
-    condition     = strcontains(google_monitoring_alert_policy.no_complete_run.conditions[0].condition_prometheus_query_language[0].query, "user_duo_two_runs") && strcontains(google_monitoring_alert_policy.no_complete_run.conditions[0].condition_prometheus_query_language[0].query, "[180m]") && google_logging_metric.runs.name == "duo_two_runs"
-    error_message = "The alert asks another metric, or not for three intervals."
+    condition     = strcontains(google_monitoring_alert_policy.no_complete_run.conditions[0].condition_prometheus_query_language[0].query, "user_duo_two_runs") && google_logging_metric.runs.name == "duo_two_runs"
+    error_message = "The alert asks another metric."
+  }
+  assert {
+    condition     = strcontains(google_monitoring_alert_policy.no_complete_run.conditions[0].condition_prometheus_query_language[0].query, "[120m]") && google_monitoring_alert_policy.no_complete_run.conditions[0].condition_prometheus_query_language[0].duration == "3600s"
+    error_message = "The two hours that are looked back and the one that is waited are not three intervals."
   }
 }

@@ -52,8 +52,8 @@ run "defaults" {
     error_message = "The service runs as another account."
   }
   assert {
-    condition     = google_cloud_run_v2_service.this.invoker_iam_disabled && google_cloud_run_v2_service.this.ingress == "INGRESS_TRAFFIC_ALL"
-    error_message = "In verify the service checks the signatures, which Cloud Run's own check would take off."
+    condition     = google_cloud_run_v2_service.this.ingress == "INGRESS_TRAFFIC_ALL"
+    error_message = "The service can't be reached."
   }
   assert {
     condition     = length(google_cloud_run_v2_service_iam_member.invoker) == 0
@@ -102,12 +102,12 @@ run "data" {
     error_message = "A role on the whole project may reach the bucket too."
   }
   assert {
-    condition     = google_storage_bucket.objects.uniform_bucket_level_access && google_storage_bucket.objects.public_access_prevention == "enforced" && !google_storage_bucket.objects.versioning[0].enabled && !google_storage_bucket.objects.force_destroy
+    condition     = google_storage_bucket.objects.uniform_bucket_level_access && google_storage_bucket.objects.public_access_prevention == "enforced" && !google_storage_bucket.objects.versioning[0].enabled
     error_message = "The bucket is less well guarded than it should be."
   }
   assert {
-    condition     = length(google_storage_bucket_iam_member.feed) == 0
-    error_message = "There is no feed yet that could need a role."
+    condition     = length(google_storage_bucket_iam_member.feed) + length(google_chronicle_feed.this) + length(google_storage_notification.feed) + length(google_pubsub_topic.feed) + length(google_pubsub_subscription.feed) == 0
+    error_message = "There is no feed that could need a role or a notification."
   }
   assert {
     condition     = google_firestore_database.this.type == "FIRESTORE_NATIVE" && google_firestore_database.this.delete_protection_state == "DELETE_PROTECTION_ENABLED" && google_firestore_database.this.name == local.environment.FIRESTORE_DATABASE

@@ -1,5 +1,4 @@
-# Terraform does not see which revisions have traffic or a tag, so it never
-# switches Cloud Run's invoker check off.
+# The check is on, as Cloud Run makes a service, and AUTH_MODE changes to and fro.
 
 mock_provider "google" {
   source = "./tests/mocks"
@@ -9,6 +8,13 @@ variables {
   project      = "demo-project"
   duo_ikey     = "DIXXXXXXXXXXXXXXXXXX"
   duo_api_host = "api-12345678.duosecurity.com"
+}
+
+override_resource {
+  target = google_cloud_run_v2_service.this
+  values = {
+    invoker_iam_disabled = false
+  }
 }
 
 run "cloudrun_iam" {

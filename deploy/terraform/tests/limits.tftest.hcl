@@ -34,6 +34,22 @@ run "duo_api_host" {
   expect_failures = [var.duo_api_host]
 }
 
+run "logs" {
+  command = plan
+  variables {
+    logs = ["telephony", "administrator"]
+  }
+  expect_failures = [var.logs]
+}
+
+run "logs_2" {
+  command = plan
+  variables {
+    logs = []
+  }
+  expect_failures = [var.logs]
+}
+
 run "region" {
   command = plan
   variables {
@@ -70,6 +86,23 @@ run "gcs_prefix_2" {
   command = plan
   variables {
     gcs_prefix = "a/"
+  }
+  expect_failures = [var.gcs_prefix]
+}
+
+run "gcs_prefix_3" {
+  command = plan
+  variables {
+    gcs_prefix = "duo-{account}"
+  }
+  expect_failures = [var.gcs_prefix]
+}
+
+run "gcs_prefix_4" {
+  command = plan
+  variables {
+    logs       = ["telephony", "activity"]
+    gcs_prefix = "duo"
   }
   expect_failures = [var.gcs_prefix]
 }
@@ -176,6 +209,23 @@ run "callers" {
     callers = ["ann@example.com"]
   }
   expect_failures = [var.callers]
+}
+
+run "secops" {
+  command = plan
+  variables {
+    feed_account = "feed@secops.iam.gserviceaccount.com"
+    secops       = { project = "secops-project", location = "us", instance = "customer" }
+  }
+  expect_failures = [var.secops]
+}
+
+run "secops_2" {
+  command = plan
+  variables {
+    secops = { project = "secops-project", location = "us", instance = "00000000-0000-4000-8000-000000000000" }
+  }
+  expect_failures = [var.secops]
 }
 
 run "feed_account" {

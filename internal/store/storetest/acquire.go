@@ -63,7 +63,7 @@ func testHeld(t *testing.T, b Backend) {
 	}
 }
 
-// testExpiry moves the lease, not a clock: no clock here has a say in it.
+// testExpiry moves the lease, because no clock here decides.
 func testExpiry(t *testing.T, b Backend) {
 	s := b.Open()
 	old, _ := acquire(t, s, claim("first"))
@@ -89,7 +89,7 @@ func testForce(t *testing.T, b Backend) {
 	wantError(t, "acquiring what was forced", err, store.ErrHeld)
 }
 
-// testAcquireTwice is a run that asks again because no answer reached it.
+// testAcquireTwice is a run that asks again because the first answer was lost.
 func testAcquireTwice(t *testing.T, b Backend) {
 	s := b.Open()
 	c := claim("first")
@@ -122,7 +122,7 @@ func testNextFails(t *testing.T, b Backend) {
 }
 
 // testTakenMeanwhile forces the lease while another run is about to take it.
-// Which of them comes first is the backend's affair; the second one has it.
+// Either may come first; in the end the forced one holds it.
 func testTakenMeanwhile(t *testing.T, b Backend) {
 	s, other := b.Open(), b.Open()
 	var second *store.Lease
@@ -166,15 +166,11 @@ func testCancelled(t *testing.T, b Backend) {
 		"Finish":  func() error { return s.Finish(ctx, lease, pages(1), run("first")) },
 		"Release": func() error { return s.Release(ctx, lease, run("first")) },
 	} {
-		start := time.Now()
 		err := do()
-		if err == nil || errors.Is(err, store.ErrHeld) || errors.Is(err, store.ErrLost) || errors.Is(err, store.ErrSetup) {
-			t.Errorf("%s under a cancelled context: got error %v, want one that blames nobody", name, err)
+		if !errors.Is(err, context.Canceled) || errors.Is(err, store.ErrHeld) || errors.Is(err, store.ErrLost) || errors.Is(err, store.ErrSetup) {
+			t.Errorf("%s with a cancelled context: got error %v, want that it was cancelled", name, err)
 		}
-		if took := time.Since(start); took > 3*time.Second {
-			t.Errorf("%s under a cancelled context took %v", name, took)
-		}
-		same(name + " under a cancelled context")
+		same(name + " with a cancelled context")
 	}
 	mustDo(t, s.Commit(t.Context(), lease, pages(1)))
 }

@@ -10,8 +10,8 @@ import (
 	"duo-telephony-collector/internal/store"
 )
 
-// testRoundTrip stores full and empty values with each operation, and reads
-// them with another handle.
+// testRoundTrip stores filled and empty values with each operation, and reads
+// them through another handle.
 func testRoundTrip(t *testing.T, b Backend) {
 	s := b.Open()
 	lease, _ := acquire(t, s, claim("first"))
@@ -44,14 +44,14 @@ func testRoundTrip(t *testing.T, b Backend) {
 	}
 }
 
-// testSeen commits what was seen page by page, in several runs. What is stored
-// is what was committed, whether a part is new, stays, was joined or is gone.
+// testSeen commits Seen page by page, in several runs. It is stored as committed,
+// whether a part is new, kept, merged or dropped.
 func testSeen(t *testing.T, b Backend) {
 	s := b.Open()
 	var want store.Cursor
 	for n := range 8 {
 		c := claim("run")
-		if n%4 == 3 { // a range begins anew
+		if n%4 == 3 { // as a backfill of another range does
 			want.Seen = nil
 			c.Next = func(context.Context, store.State) (store.Cursor, error) { return store.Cursor{}, nil }
 		}
@@ -64,14 +64,14 @@ func testSeen(t *testing.T, b Backend) {
 				t.Fatalf("run %d, page %d: got %d parts with %d identities, want %d with %d, or others", n, page, len(got.Seen), got.Seen.Len(), len(want.Seen), want.Seen.Len())
 			}
 			if n%4 == 1 {
-				got.Seen = nil // numbers begin anew
+				got.Seen = nil // numbers start at 1 again
 			}
 			at := int64(n*10 + page)
 			want.Seen = got.Seen.With(sightings(at, size), at, at-1).Since(at - 25)
 			mustDo(t, s.Commit(t.Context(), lease, want))
 			got = load(t, b.Open(), stream).Cursor
 			if page%2 == 0 {
-				got = want // as a run has it, which does not read
+				got = want // a run goes on with what it committed
 			}
 		}
 		mustDo(t, s.Release(t.Context(), lease, run("run")))
@@ -82,7 +82,7 @@ func sameParts(a, b store.Part) bool {
 	return a.Number == b.Number && a.Until == b.Until && a.Last == b.Last && slices.Equal(a.IDs, b.IDs)
 }
 
-// sightings are n identities, others at every time.
+// sightings are n identities, different ones for each at.
 func sightings(at int64, n int) []store.ID {
 	ids := make([]store.ID, n)
 	for i := range ids {
@@ -91,7 +91,7 @@ func sightings(at int64, n int) []store.ID {
 	return ids
 }
 
-// testLateCommit: a run may outlive its lease as long as nobody else came.
+// testLateCommit: an expired lease works until another run takes it.
 func testLateCommit(t *testing.T, b Backend) {
 	s := b.Open()
 	lease, _ := acquire(t, s, claim("first"))
@@ -104,8 +104,8 @@ func testLateCommit(t *testing.T, b Backend) {
 	}
 }
 
-// testTakenOver lets a second run take over from a first, at every point of
-// both, and then the first try everything.
+// testTakenOver has a second run take over from a first, at every point of both.
+// The first one then tries everything.
 func testTakenOver(t *testing.T, b Backend) {
 	s := b.Open()
 	nothing := func(*store.Lease) error { return nil }
@@ -143,7 +143,7 @@ func testTakenOver(t *testing.T, b Backend) {
 	}
 }
 
-// expectLost tries everything under a lease that another run has taken.
+// expectLost tries everything under a lost lease.
 func expectLost(t *testing.T, b Backend, l *store.Lease) {
 	t.Helper()
 	s, same := b.Open(), unchanged(t, b)
@@ -158,7 +158,7 @@ func expectLost(t *testing.T, b Backend, l *store.Lease) {
 	}
 }
 
-// testGivenBack: a lease that was given back is worth nothing.
+// testGivenBack: nothing can be written under a released lease.
 func testGivenBack(t *testing.T, b Backend) {
 	s := b.Open()
 	for n, giveBack := range []func(*store.Lease) error{

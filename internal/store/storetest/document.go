@@ -12,7 +12,7 @@ import (
 	"duo-telephony-collector/internal/store"
 )
 
-// within returns a change of one field of a nested map.
+// within changes a field of a nested map.
 func within(outer, field string, value any) func(map[string]any) {
 	return func(fields map[string]any) { fields[outer].(map[string]any)[field] = value }
 }
@@ -21,12 +21,12 @@ func set(field string, value any) func(map[string]any) {
 	return func(fields map[string]any) { fields[field] = value }
 }
 
-// testUnreadable edits the document by hand while a run holds the lease. No
-// operation goes on from it, and none overwrites it.
+// testUnreadable edits the document by hand while a run holds the lease. Every
+// operation fails and leaves it alone.
 func testUnreadable(t *testing.T, b Backend) {
 	for name, test := range map[string]struct {
 		change func(map[string]any)
-		names  string // what the error has to name
+		names  string // what the error must name
 	}{
 		"schema 1":         {set("schema", 1), "schema 1"},
 		"schema 4":         {set("schema", 4), "schema 4"},
@@ -62,7 +62,7 @@ func testUnreadable(t *testing.T, b Backend) {
 	}
 }
 
-// everything is the outcome of each operation that reads the document.
+// everything tries each operation that reads the document.
 func everything(t *testing.T, s *store.Store, l *store.Lease) map[string]error {
 	_, load := s.Load(t.Context(), stream)
 	_, probe := s.Probe(t.Context(), stream)
@@ -79,7 +79,7 @@ func everything(t *testing.T, s *store.Store, l *store.Lease) map[string]error {
 	}
 }
 
-// testDeleted deletes the document of a stream whose history is empty.
+// testDeleted deletes the document of a stream without a history.
 func testDeleted(t *testing.T, b Backend) {
 	s := b.Open()
 	lease, _ := acquire(t, s, claim("first"))
@@ -94,8 +94,8 @@ func testDeleted(t *testing.T, b Backend) {
 	}
 }
 
-// testDeletedLater deletes the document of a stream that has a history, between
-// two runs and during one. Token and watermark go on from the last run there.
+// testDeletedLater deletes the document of a stream with a history, between two
+// runs and during one. Token and watermark go on from the history's last run.
 func testDeletedLater(t *testing.T, b Backend) {
 	s := b.Open()
 	var watermark time.Time
@@ -127,9 +127,9 @@ func testDeletedLater(t *testing.T, b Backend) {
 	}
 }
 
-// testDeletedAndAnew: the token of a run that never ended comes again after a
-// deletion. That run must not take a new one's document for its own, whatever
-// the new one has done.
+// testDeletedAndAnew: a run that never ended is not in the history, so its token
+// is used again after a deletion. That run must not mistake the new run's
+// document for its own.
 func testDeletedAndAnew(t *testing.T, b Backend) {
 	s := b.Open()
 	for name, then := range map[string]func(*store.Lease) error{
@@ -177,9 +177,9 @@ func testHistory(t *testing.T, b Backend) {
 	}
 }
 
-// testSchema2 finds a document of the schema before. What was seen says nothing
-// any more: the window in progress is walked from its start, and it and the
-// overlap after it are held against the bucket. The first write replaces it.
+// testSchema2 reads a document of the previous schema, whose Seen is useless: the
+// window in progress is walked again from its start, and it and the overlap after
+// it are checked against the bucket. The first write replaces the document.
 func testSchema2(t *testing.T, b Backend) {
 	from := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	to := from.Add(time.Hour)

@@ -9,9 +9,8 @@ import (
 
 var epoch = time.Date(2026, 1, 2, 3, 4, 5, 6_000_000, time.UTC)
 
-// filled returns a value in which every field, however deep, holds something
-// that is neither zero nor found elsewhere in it. A field that is added later
-// is filled too, so it has to survive where the value is stored.
+// filled returns a value in which every field, however deep, is neither zero nor
+// equal to another. A field added later is filled too, so it must survive storing.
 func filled[T any](t *testing.T, first int) T {
 	t.Helper()
 	var v T
@@ -52,9 +51,9 @@ func fill(v reflect.Value, n *int) error {
 	return nil
 }
 
-func fillAll(count int, part func(int) reflect.Value, n *int) error {
+func fillAll(count int, element func(int) reflect.Value, n *int) error {
 	for i := range count {
-		if err := fill(part(i), n); err != nil {
+		if err := fill(element(i), n); err != nil {
 			return err
 		}
 	}

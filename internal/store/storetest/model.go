@@ -8,7 +8,7 @@ import (
 	"duo-telephony-collector/internal/store"
 )
 
-// testRandomHistory compares the store with a model of it, step by step.
+// testRandomHistory compares the store with a model, step by step.
 func testRandomHistory(t *testing.T, b Backend) {
 	const steps = 200
 	seed := rand.Uint64()
@@ -23,7 +23,7 @@ func testRandomHistory(t *testing.T, b Backend) {
 	}
 }
 
-// model is what the store should hold, and every lease that it ever gave.
+// model is what the store should hold, and all leases it ever granted.
 type model struct {
 	backend Backend
 	store   *store.Store
@@ -34,7 +34,7 @@ type model struct {
 	pages   int64
 }
 
-// step is a kind of event in a history.
+// step is a kind of event.
 type step int
 
 const (
@@ -83,7 +83,7 @@ func (m *model) acquire(t *testing.T, forced bool) {
 	m.holder, m.expired = lease, false
 }
 
-// write commits, finishes or releases, under the lease or one from before.
+// write commits, finishes or releases, under the current or an earlier lease.
 func (m *model) write(t *testing.T, kind step, l *store.Lease) {
 	t.Helper()
 	m.writes++
@@ -108,7 +108,7 @@ func (m *model) write(t *testing.T, kind step, l *store.Lease) {
 	}
 }
 
-// tryWrite returns the pages that there are if it succeeds.
+// tryWrite returns how many pages there are if it succeeds.
 func (m *model) tryWrite(t *testing.T, kind step, l *store.Lease) (int64, error) {
 	r := run(fmt.Sprint("write ", m.writes))
 	switch kind {

@@ -9,8 +9,8 @@ import (
 	"duo-telephony-collector/internal/store"
 )
 
-// testProbe wants a probe to tell the state, and to leave nothing behind:
-// neither where there is no document nor in a lease that is held.
+// testProbe: a probe returns the state and changes nothing, without a document
+// and with a held lease.
 func testProbe(t *testing.T, b Backend) {
 	s := b.Open()
 	none := unchanged(t, b)

@@ -1,5 +1,4 @@
-// Package storetest holds the tests that every implementation of the store
-// has to pass.
+// Package storetest has the tests that every store must pass.
 package storetest
 
 import (
@@ -16,8 +15,8 @@ const (
 	ttl    = 10 * time.Minute
 )
 
-// Backend is a fresh place to keep state, and what the suite needs to look at
-// it and to change it behind the store's back.
+// Backend is a fresh place to keep state, with access to it behind the store's
+// back.
 type Backend struct {
 	// Open returns another handle on the same data.
 	Open func() *store.Store
@@ -28,11 +27,10 @@ type Backend struct {
 	Edit func(stream string, change func(fields map[string]any))
 	// Delete removes the document by hand; the history stays.
 	Delete func(stream string)
-	// Env is the environment in which the test binary, run again, calls Work
-	// with a store on the same data.
+	// Env makes the test binary call Work with a store on the same data.
 	Env []string
-	// Lock is how long a process that was killed inside a transaction keeps
-	// others out.
+	// Lock bounds how long a process that was killed inside a transaction
+	// blocks others.
 	Lock time.Duration
 }
 
@@ -75,7 +73,7 @@ func Test(t *testing.T, open func(t *testing.T) Backend) {
 	}
 }
 
-// claim asks for the lease and leaves the cursor as it is.
+// claim asks for the lease without changing the cursor.
 func claim(holder string) store.Claim {
 	return store.Claim{Holder: holder, TTL: ttl, Next: keep}
 }
@@ -129,7 +127,7 @@ func wantError(t *testing.T, what string, got, want error) {
 	}
 }
 
-// unchanged returns a check that nothing was written since.
+// unchanged returns a function that checks that nothing was written since.
 func unchanged(t *testing.T, b Backend) func(after string) {
 	t.Helper()
 	before := b.Raw(stream)
@@ -141,8 +139,7 @@ func unchanged(t *testing.T, b Backend) func(after string) {
 	}
 }
 
-// age sets the lease's acquired_at so that it was acquired d before the
-// server's present moment.
+// age sets the lease's acquired_at to d before the server's clock.
 func age(t *testing.T, b Backend, d time.Duration) {
 	t.Helper()
 	now := load(t, b.Open(), stream).Now
@@ -151,7 +148,7 @@ func age(t *testing.T, b Backend, d time.Duration) {
 	})
 }
 
-// pages is a cursor that one number tells from others.
+// pages is a cursor with that many pages.
 func pages(n int64) store.Cursor { return store.Cursor{Totals: store.Totals{Pages: n}} }
 
 func run(id string) store.Run {

@@ -74,7 +74,7 @@ func testPrefixes(t *testing.T, b Bucket) {
 	} {
 		t.Run(prefix, func(t *testing.T) {
 			w, o := b.Open(prefix), object("{}\n")
-			o.Name.Page = len(prefix) // a name of its own: "" and "/" are one place
+			o.Name.Page = len(prefix) // "" and "/" are the same place
 			mustPut(t, w, o)
 			key := folder + o.Name.String()
 			if _, ok := b.Objects(t)[key]; !ok {
@@ -110,16 +110,16 @@ func testTaken(t *testing.T, b Bucket) {
 	wantAdopted(t, b, first, second)
 }
 
-// The walk may go on elsewhere after the same records: then the first attempt's
-// way is the one to go.
+// If the same records have another next offset this time, the first attempt's
+// object is adopted.
 func testTakenSameBytes(t *testing.T, b Bucket) {
 	first, second := object("{\"a\":1}\n"), object("{\"a\":1}\n")
 	second.Meta.Next = "other"
 	wantAdopted(t, b, first, second)
 }
 
-// wantAdopted puts both and wants the second Put to return the first object,
-// and the bucket to keep it.
+// wantAdopted puts both. The second Put must return the first object, and the
+// bucket keep it.
 func wantAdopted(t *testing.T, b Bucket, first, second writer.Object) {
 	t.Helper()
 	w := b.Open("p")
@@ -190,7 +190,7 @@ func testForeign(t *testing.T, b Bucket) {
 	if got, err := w.Get(t.Context(), o.Name); !errors.Is(err, writer.ErrForeign) || string(got.Data) != "somebody else's\n" {
 		t.Errorf("Get = %q, %v, want what is there and ErrForeign", got.Data, err)
 	}
-	o.Name.Gzip = true // whoever uploaded it has unpacked it
+	o.Name.Gzip = true // unpacked before it was uploaded
 	b.Plant(t, "p/"+o.Name.String(), []byte("plain\n"))
 	if got, err := w.Get(t.Context(), o.Name); !errors.Is(err, writer.ErrForeign) || string(got.Data) != "plain\n" {
 		t.Errorf("Get of what is no gzip = %q, %v", got.Data, err)

@@ -48,7 +48,7 @@ func testList(t *testing.T, b Bucket) {
 		return writer.Name{Stream: stream, From: from, To: to, Page: number}
 	}
 	var (
-		// Each in its place in the order of names.
+		// In the order of names.
 		dayBefore  = window("telephony", 1, at(13, 10, 0), at(14, 10, 0))
 		backfill   = window("telephony-backfill", 1, at(14, 8, 0), at(14, 12, 0))
 		before     = window("telephony", 1, at(14, 8, 0), at(14, 9, 0))
@@ -98,7 +98,7 @@ func testList(t *testing.T, b Bucket) {
 
 const day = 24 * time.Hour
 
-// list lists with a reach of a day.
+// list returns the names of a listing of windows at most a day wide.
 func list(t *testing.T, w Writer, from, to time.Time) []writer.Name {
 	t.Helper()
 	var names []writer.Name
@@ -111,9 +111,8 @@ func list(t *testing.T, w Writer, from, to time.Time) []writer.Name {
 	return names
 }
 
-// An object with a name of ours may hold records of the range. A listing that
-// left it out would have them written a second time. Whoever can do with its
-// name alone goes on.
+// A foreign object with a name in our form may hold records of the range. If a
+// listing left it out, they would be written twice. The listing goes on after it.
 func testListForeign(t *testing.T, b Bucket) {
 	w := b.Open("p")
 	b.Plant(t, "p/"+page(1).String(), []byte("{}\n"))

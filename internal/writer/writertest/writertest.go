@@ -1,4 +1,4 @@
-// Package writertest is the suite that every place for objects has to pass.
+// Package writertest has the tests that every writer must pass.
 //
 //	func TestDir(t *testing.T) {
 //		writertest.Test(t, func(t *testing.T) writertest.Bucket { … })
@@ -19,21 +19,21 @@ type Writer interface {
 	Put(ctx context.Context, o writer.Object) (*writer.Object, error)
 	Get(ctx context.Context, name writer.Name) (writer.Object, error)
 	Read(ctx context.Context, key string) ([]byte, error)
-	List(ctx context.Context, from, to time.Time, reach time.Duration) iter.Seq2[writer.Info, error]
+	List(ctx context.Context, from, to time.Time, widest time.Duration) iter.Seq2[writer.Info, error]
 	URI(name writer.Name) string
 }
 
-// Bucket is an empty bucket, with doors that do not lead through a Writer.
+// Bucket is an empty bucket, with access to it behind a Writer's back.
 type Bucket struct {
 	// Open returns a Writer on the bucket.
 	Open func(prefix string) Writer
-	// Plant puts an object there that is somebody else's.
+	// Plant adds a foreign object.
 	Plant func(t *testing.T, key string, data []byte)
-	// Objects returns the bytes of all that a feed would read, by key.
+	// Objects returns the bytes of all objects that a feed would read, by key.
 	Objects func(t *testing.T) map[string][]byte
 }
 
-// Test runs the suite; open is called for an empty bucket each time.
+// Test runs the suite. Each call of open returns an empty bucket.
 func Test(t *testing.T, open func(t *testing.T) Bucket) {
 	for _, test := range []struct {
 		name string
@@ -58,17 +58,17 @@ func Test(t *testing.T, open func(t *testing.T) Bucket) {
 	}
 }
 
-// at is a time of a day in the middle of a month, to the millisecond.
+// at is a time in March 2026, to the millisecond.
 func at(day, hour, minute int) time.Time {
 	return time.Date(2026, 3, day, hour, minute, 0, 250_000_000, time.UTC)
 }
 
-// page is a page of an hour's window.
+// page is the name of a page of an hour's window.
 func page(number int) writer.Name {
 	return writer.Name{Stream: "telephony", From: at(14, 9, 0), To: at(14, 10, 0), Page: number}
 }
 
-// object is what a run would put for the first page.
+// object is a first page as a run puts it.
 func object(data string) writer.Object {
 	return writer.Object{
 		Name: page(1),

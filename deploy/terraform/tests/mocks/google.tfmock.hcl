@@ -6,6 +6,25 @@ mock_data "google_project" {
   }
 }
 
+mock_data "google_storage_project_service_account" {
+  defaults = {
+    email_address = "service-123456789012@gs-project-accounts.iam.gserviceaccount.com"
+  }
+}
+
+# Cloud Run's invoker check is on where nobody has switched it off.
+mock_resource "google_cloud_run_v2_service" {
+  defaults = {
+    invoker_iam_disabled = false
+  }
+}
+
+mock_resource "google_chronicle_feed" {
+  defaults = {
+    feed_service_account = "feed@secops.iam.gserviceaccount.com"
+  }
+}
+
 override_resource {
   target = google_service_account.run
   values = {

@@ -1,0 +1,162 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"duo-telephony-collector/internal/collect"
+	"duo-telephony-collector/internal/duo"
+)
+
+// maxPrefix leaves room in an object's name, in bytes, for what follows the prefix.
+const maxPrefix = 900
+
+// defaultLog is what is collected where nothing else is set. It is the one that
+// STATE_KEY is about: the older function knew no other.
+var defaultLog = duo.Logs[0]
+
+func isDefault(l duo.Log) bool { return l.Name == defaultLog.Name }
+
+// folder is the prefix of a log's objects.
+func (c config) folder(l duo.Log) string { return strings.ReplaceAll(c.prefix, logPart, l.Name) }
+
+// folders are the prefixes of all logs.
+func (c config) folders() []string { return each(c.logs, c.folder) }
+
+// streams are what the documents of all logs are named.
+func (c config) streams() []string {
+	return each(c.logs, func(l duo.Log) string { return c.of(l).Live().String() })
+}
+
+func (c config) logNames() []string { return each(c.logs, func(l duo.Log) string { return l.Name }) }
+
+func each(logs []duo.Log, text func(duo.Log) string) []string {
+	var all []string
+	for _, l := range logs {
+		all = append(all, text(l))
+	}
+	return all
+}
+
+// of is how to collect a log.
+func (c config) of(l duo.Log) collect.Config {
+	of := c.collect
+	of.Log, of.Overlap = l, c.overlaps[l.Name]
+	return of
+}
+
+// readLogs reads what to collect.
+func (e *env) readLogs(c *config) {
+	const name, every = "DUO_LOGS", "all"
+	named := map[string]bool{}
+	for _, v := range e.list(name, defaultLog.Name, "the logs to collect, or "+every) {
+		v = strings.ToLower(v)
+		if named[v] {
+			e.fault(name, "%q is there twice", v)
+		}
+		named[v] = true
+	}
+	if named[every] && len(named) > 1 {
+		e.fault(name, "%s stands beside a name: keep one of them", every)
+	}
+	var known []string
+	for _, l := range duo.Logs {
+		if named[every] || named[l.Name] {
+			c.logs = append(c.logs, l)
+		}
+		known = append(known, l.Name)
+	}
+	for _, v := range slices.Sorted(maps.Keys(named)) {
+		if v != every && !slices.Contains(known, v) {
+			e.fault(name, "%q is no log that can be collected: set it to some of %s, or to %s", v, strings.Join(known, ", "), every)
+		}
+	}
+	c.concurrency = e.number("CONCURRENCY", 8, 1, 64)
+}
+
+// logPart is what a log's name takes the place of in the prefix.
+const logPart = "{log}"
+
+func (e *env) readPrefix(c *config) {
+	const name = "GCS_PREFIX"
+	c.prefix = strings.Trim(e.text(name, "duo-"+logPart), "/")
+	if strings.ContainsAny(strings.ReplaceAll(c.prefix, logPart, ""), "{}") {
+		e.fault(name, "%q has braces around something else than log: %s is all that is replaced", c.prefix, logPart)
+		return
+	}
+	if len(c.logs) > 1 && !strings.Contains(c.prefix, logPart) {
+		e.fault(name, "%q would mix the logs, and a SecOps feed reads a folder as one log: put %s into it, such as duo-%s", c.prefix, logPart, logPart)
+		return
+	}
+	for _, l := range c.logs {
+		if fault := prefixFault(c.folder(l)); fault != "" {
+			e.fault(name, "%q %s", c.folder(l), fault)
+			return
+		}
+	}
+}
+
+// prefixFault is why no objects should go there, "" if they may. Some of it Cloud
+// Storage refuses, some of it means something else to those who read the bucket:
+// https://docs.cloud.google.com/storage/docs/objects#naming
+func prefixFault(prefix string) string {
+	folders := strings.Split(prefix, "/")
+	switch {
+	case prefix == "":
+		return ""
+	case slices.Contains(folders, ""):
+		return "has an empty folder name, which SecOps feeds can't read"
+	case slices.Contains(folders, "."), slices.Contains(folders, ".."):
+		return `has a folder "." or "..", which Cloud Storage takes for names and other programs leave out: write the folder that is meant`
+	case !utf8.ValidString(prefix):
+		return "is no UTF-8"
+	case strings.ContainsFunc(prefix, unicode.IsControl):
+		return "has a control character such as a newline in it"
+	case strings.ContainsAny(prefix, "#?*[]"):
+		return "has one of # ? * [ ], which gcloud and others read as patterns or versions"
+	case strings.HasPrefix(prefix+"/", ".well-known/acme-challenge/"):
+		return "is reserved by Cloud Storage: take another folder"
+	case len(prefix) > maxPrefix:
+		return fmt.Sprintf("is longer than %d bytes, and Cloud Storage takes object names of 1024", maxPrefix)
+	}
+	return ""
+}
+
+// overlaps returns how far back the windows of each log reach: OVERLAP_<LOG>,
+// else OVERLAP, else what the log has of its own.
+func (e *env) overlaps() map[string]time.Duration {
+	const name, most = "OVERLAP", 179 * day
+	var common time.Duration
+	text := e.text(name, "")
+	_, set := e.lookup(name)
+	if set {
+		common = e.parseDuration(name, text, 0, most)
+	}
+	overlaps := map[string]time.Duration{}
+	for _, l := range duo.Logs {
+		fallback := l.Overlap
+		if set {
+			fallback = common
+		}
+		own := name + "_" + strings.ToUpper(strings.ReplaceAll(l.Name, "-", "_"))
+		overlaps[l.Name] = e.duration(own, short(fallback), 0, most)
+	}
+	return overlaps
+}
+
+// short writes a duration without units of which there are none.
+func short(d time.Duration) string {
+	text := d.String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
+}
