@@ -60,8 +60,9 @@ func (a *ahead) ask(ctx context.Context, w store.Window) {
 	}()
 }
 
-// queryOf asks for a millisecond more than the window at its start: Duo may or
-// may not include the bounds. choose drops what belongs to other windows.
+// queryOf asks for a millisecond before the window, and for its end, which is not
+// in it: Duo may include its bounds or not. selectNew drops what belongs to the
+// neighbouring windows.
 func queryOf(log duo.Log, w store.Window) duo.Query {
 	return duo.Query{Min: lower(w).Add(-time.Millisecond), Max: w.To, Offset: w.Offset, Limit: limit(log, w)}
 }

@@ -7,8 +7,8 @@
 // lease. A page's object is named by window and page number alone, and created
 // only if that name is free. The cursor moves after the object is durable, and
 // only under the lease. So whoever repeats a page, after a crash or beside a
-// frozen twin, finds the first attempt's object and adopts it. docs/design.md has
-// the faults one by one.
+// stalled run that has lost its lease, finds the first attempt's object and adopts
+// it. docs/design.md has the faults one by one.
 package collect
 
 import (
@@ -99,10 +99,11 @@ type Job struct {
 //     Crash: an object that no cursor knows. The next run finds its name taken
 //     and adopts it, or looks for it when the window ends without needing it.
 //  5. Commit the cursor after this page. No object of the next page is written
-//     before: that is what makes a paused twin harmless.
+//     before: that is what makes a stalled run, which has lost its lease without
+//     knowing, harmless.
 //     Crash: a window in progress. The next run goes on at its next page.
-//  6. After a window's last page the watermark is the window's end, and the
-//     next window is frozen in the same commit.
+//  6. After a window's last page the watermark is the window's end. The same
+//     commit freezes the next window, unless the run stops here.
 //     Crash: as after step 1.
 //  7. Close the run: the last commit gives the lease back and adds the run to
 //     the history. Where no commit comes, as after an error, that is a write of

@@ -140,7 +140,7 @@ func (r *run) yieldToBackfill(ctx context.Context) error {
 		return err
 	}
 	if b := s.Cursor.Backfill; b != nil && s.Lease.Holder != "" && s.Now.Before(s.Lease.ExpiresAt()) && r.window.From.Before(b.To) {
-		return errBackfill
+		return stopBackfill
 	}
 	return nil
 }
