@@ -123,7 +123,7 @@ var strangeIDs = []string{
 func (s shape) strangeTimes(at time.Time) []string {
 	return []string{
 		``, `null`, `""`, `"soon"`, `0`, `-1`, `1.5`, `1e400`, `{}`, `"0001-01-01T00:00:00.000000+00:00"`, `"9999-12-31T23:59:59.999999+00:00"`,
-		fmt.Sprint(at.UnixMilli()), fmt.Sprint(at.Unix()), fmt.Sprintf(`"%d"`, at.UnixMilli()), fmt.Sprintf("%d.0", at.UnixMilli()),
+		fmt.Sprint(at.UnixMilli()), fmt.Sprint(at.Unix()), fmt.Sprint(at.UnixMicro()), `-9e14`, fmt.Sprintf(`"%d"`, at.UnixMilli()), fmt.Sprintf("%d.0", at.UnixMilli()),
 		s.stamp(at.Add(-48 * time.Hour)), s.stamp(at.Add(30 * 24 * time.Hour)), at.UTC().Format(`"2006-01-02T15:04:05.000000+09:00"`),
 		at.UTC().Format(`"2006-01-02T15:04:05.000000-07:00"`), at.UTC().Format(`"2006-01-02T15:04:05"`), at.UTC().Format(`"2006-01-02 15:04:05 MST"`),
 	}
