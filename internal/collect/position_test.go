@@ -61,38 +61,3 @@ func TestBegunAgain(t *testing.T) {
 		t.Errorf("%d of 60 records", r.Records)
 	}
 }
-
-// TestNoOffsets has Duo give no offset with a full page, whatever the page's
-// size: nothing tells what follows, and the run fails until Duo is healed.
-func TestNoOffsets(t *testing.T) {
-	t.Parallel()
-	w := positions(t, duosim.Config{Manners: duosim.Manners{Cursor: duosim.OnlyIfShort}})
-	w.sim.Add(w.spread(500, w.start.Add(-2*time.Hour), time.Second)...)
-	for range 2 {
-		if r := w.run(collect.Job{}); r.Outcome != collect.Failed || !r.Act || !strings.Contains(r.Reason, "Duo Support") {
-			t.Errorf("%s, act %v: %s", r.Outcome, r.Act, r.Reason)
-		}
-	}
-	w.sim.Behave(duosim.Manners{})
-	w.heal()
-	if n := len(w.lines()); n != 500 {
-		t.Errorf("%d of 500 records are there", n)
-	}
-}
-
-// TestOrderChanges ends a run after the first page, and then Duo has another order: the
-// next run goes by no position in the one before.
-func TestOrderChanges(t *testing.T) {
-	t.Parallel()
-	w := positions(t, duosim.Config{})
-	w.sim.Add(w.spread(450, w.start.Add(-2*time.Hour), time.Second)...)
-	w.config.MaxPages = 1
-	if r := w.run(collect.Job{}); r.Outcome != collect.Partial || r.Records != w.page {
-		t.Fatalf("%s with %d records: %s", r.Outcome, r.Records, r.Reason)
-	}
-	w.config.MaxPages = 0
-	w.sim.Behave(duosim.Manners{Order: duosim.OldestFirst})
-	if r := w.complete(); r.Records != 450-w.page {
-		t.Errorf("%d records, want the other %d", r.Records, 450-w.page)
-	}
-}
