@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"duo-telephony-collector/internal/collect"
+	"duo-telephony-collector/internal/duo"
 	"duo-telephony-collector/internal/duo/duosim"
 	"duo-telephony-collector/internal/store"
 	"duo-telephony-collector/internal/writer"
@@ -28,13 +29,30 @@ func TestCrash(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			for _, s := range scenarios {
-				crashEverywhere(t, open, s)
+				crashEverywhere(t, open, s, breaks)
 			}
 		})
 	}
 }
 
-func crashEverywhere(t *testing.T, open func(*testing.T) *world, s scenario) {
+// TestCrashOfEveryLog does so in what differs from log to log.
+func TestCrashOfEveryLog(t *testing.T) {
+	t.Parallel()
+	for name, open := range worlds {
+		for _, log := range duo.Logs {
+			t.Run(name+"/"+log.Name, func(t *testing.T) {
+				t.Parallel()
+				how := breaks
+				if name == "emulated" {
+					how = []string{answer, diesAfter} // what another store can tell from
+				}
+				crashEverywhere(t, func(t *testing.T) *world { return open(t).use(log) }, moving, how)
+			})
+		}
+	}
+}
+
+func crashEverywhere(t *testing.T, open func(*testing.T) *world, s scenario, breaks []string) {
 	for i, step := range rehearse(t, open, s) {
 		for _, how := range breaks {
 			t.Run(fmt.Sprintf("%s/%d %s/%s", s.name, i, step, how), func(t *testing.T) {
@@ -113,6 +131,19 @@ var scenarios = []scenario{
 		w.sim.Add(duosim.Record{TS: w.start.Add(-6*time.Minute + 500*time.Millisecond), ID: uuid(9, w.start), VisibleAt: w.clock()})
 	}},
 }
+
+// moving has records that are edited, or share id and time, and others appear on
+// pages that were walked already: positions move on.
+var moving = scenario{"pages that move", func(w *world) {
+	step := 8 * time.Minute / time.Duration(w.page)
+	w.sim.Add(w.lively(w.spread(w.page+10, w.start.Add(-11*time.Minute), step))...)
+}, func(w *world) {
+	for i, age := range []time.Duration{10*time.Minute + 30*time.Second, 7 * time.Minute, 3*time.Minute + 10*time.Second} {
+		late := w.plain(w.newID(i, w.start), w.start.Add(-age))
+		late.VisibleAt = w.clock()
+		w.sim.Add(late)
+	}
+}}
 
 func nothing(*world) {}
 

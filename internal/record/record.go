@@ -123,7 +123,7 @@ func (r *reader) append(lines, raw []byte, host string) ([]byte, Record) {
 	if !ok {
 		return lines, Record{ID: r.hash("line", line)}
 	}
-	record := Record{At: millis(m.Time, r.log.TimeUnit), ID: r.identity(line, m)}
+	record := Record{At: storable(millis(m.Time, r.log.TimeUnit)), ID: r.identity(line, m)}
 	if host != "" && line[0] == '{' {
 		lines = enrich(lines, r.log.EventType, host, m)
 	}
@@ -225,6 +225,22 @@ func millis(value jsontext.Value, unit time.Duration) int64 {
 		return 0
 	}
 	return t.UnixMilli()
+}
+
+// earliest and latest, in milliseconds since 1970, are the first and the last time
+// that RFC 3339 can write in UTC.
+var (
+	earliest = time.Date(0, 1, 1, 0, 0, 0, 0, time.UTC).UnixMilli()
+	latest   = time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC).UnixMilli() - 1
+)
+
+// storable returns a time that an object's metadata can hold, 0 for any other: a
+// number in another unit, or the year 9999 some hours west of UTC.
+func storable(at int64) int64 {
+	if at < earliest || at > latest {
+		return 0
+	}
+	return at
 }
 
 // maxWhole is up to where a float64 holds every whole number.
