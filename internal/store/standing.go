@@ -10,7 +10,7 @@ type Standing struct {
 	Stream     string
 	AcquiredAt time.Time // when a run last took the lease
 	Watermark  time.Time // zero before the first run
-	Account    Account
+	NotBefore  time.Time // the end of a pause that Duo asked for
 	Last       Outcome
 }
 
@@ -28,16 +28,16 @@ type head struct {
 	Lease  leaseFields `firestore:"lease" json:"lease"`
 	Cursor struct {
 		Watermark time.Time `firestore:"watermark" json:"watermark"`
-		Account   Account   `firestore:"account" json:"account"`
+		NotBefore time.Time `firestore:"not_before" json:"not_before"`
 	} `firestore:"cursor" json:"cursor"`
 	Last Outcome `firestore:"last" json:"last"`
 }
 
 // headFields are its fields in Firestore. What else a document has is not read.
-var headFields = []string{"lease.acquired_at", "cursor.watermark", "cursor.account", "last"}
+var headFields = []string{"lease.acquired_at", "cursor.watermark", "cursor.not_before", "last"}
 
 func (h head) standing(stream string) Standing {
-	return Standing{Stream: stream, AcquiredAt: h.Lease.AcquiredAt, Watermark: h.Cursor.Watermark, Account: h.Cursor.Account, Last: h.Last}
+	return Standing{Stream: stream, AcquiredAt: h.Lease.AcquiredAt, Watermark: h.Cursor.Watermark, NotBefore: h.Cursor.NotBefore, Last: h.Last}
 }
 
 // Standings returns where all streams with a document stand, by one query, and the

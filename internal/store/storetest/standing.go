@@ -19,8 +19,9 @@ func testStandings(t *testing.T, b Backend) {
 	if err != nil || len(all) != 0 || first.IsZero() {
 		t.Errorf("without a document: %v at %v, %v, want a clock", all, first, err)
 	}
-	account := store.Account{Host: "api-0a1b2c3d.duosecurity.com"}
-	cursor := store.Cursor{Watermark: epoch, Account: account, Seen: store.Seen{}.With([]store.ID{{1}}, 1, 1)}
+	const child = "telephony@api-0a1b2c3d.duosecurity.com"
+	pause := epoch.Add(time.Hour)
+	cursor := store.Cursor{Watermark: epoch, NotBefore: pause, Seen: store.Seen{}.With([]store.ID{{1}}, 1, 1)}
 	acquired := map[string]time.Time{}
 	take := func(stream string) *store.Lease {
 		c := claim("run of " + stream)
@@ -31,20 +32,20 @@ func testStandings(t *testing.T, b Backend) {
 		return lease
 	}
 	take("held")
-	mustDo(t, s.Finish(t.Context(), take("telephony@"+account.Host), cursor, run("one")))
+	mustDo(t, s.Finish(t.Context(), take(child), cursor, run("one")))
 	mustDo(t, s.Release(t.Context(), take("failed"), store.Run{ID: "two", Outcome: "failed", Act: true, StartedAt: epoch}))
 	mustDo(t, s.Commit(t.Context(), take("failed"), cursor)) // the last one in the history still counts
 	take("damaged")
 	b.Edit("damaged", func(fields map[string]any) { fields["last"] = "edited" })
 	of := func(stream string, last store.Outcome) store.Standing {
-		return store.Standing{Stream: stream, AcquiredAt: acquired[stream], Watermark: epoch, Account: account, Last: last}
+		return store.Standing{Stream: stream, AcquiredAt: acquired[stream], Watermark: epoch, NotBefore: pause, Last: last}
 	}
 	all, now, err := b.Open().Standings(t.Context())
 	mustDo(t, err)
 	slices.SortFunc(all, func(a, b store.Standing) int { return cmp.Compare(a.Stream, b.Stream) })
 	want := []store.Standing{
 		{Stream: "damaged"}, of("failed", store.Outcome{Outcome: "failed", Act: true}), of("held", store.Outcome{}),
-		of("telephony@"+account.Host, store.Outcome{Outcome: "complete"}),
+		of(child, store.Outcome{Outcome: "complete"}),
 	}
 	if diff := gocmp.Diff(want, all); diff != "" {
 		t.Errorf("standings (-want +got):\n%s", diff)
