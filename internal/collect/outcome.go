@@ -60,9 +60,9 @@ func outcome(why error) string {
 	return Failed
 }
 
-// mustAct reports whether a person is to be called: the next run tries again, but
+// MustAct reports whether a person is to be called: the next run tries again, but
 // is not expected to succeed by itself.
-func mustAct(err error) bool {
+func MustAct(err error) bool {
 	var duoErr *duo.Error
 	if errors.As(err, &duoErr) {
 		return !duoErr.Temporary

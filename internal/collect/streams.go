@@ -121,6 +121,11 @@ func Worst(reports []Report) Report {
 	return slices.MaxFunc(reports, func(a, b Report) int { return cmp.Compare(a.severity(), b.severity()) })
 }
 
+// WorstFirst returns the reports sorted by how much they need to be seen.
+func WorstFirst(reports []Report) []Report {
+	return slices.SortedStableFunc(slices.Values(reports), func(a, b Report) int { return cmp.Compare(b.severity(), a.severity()) })
+}
+
 func (r Report) severity() int {
 	if r.Act {
 		return len(outcomes)
