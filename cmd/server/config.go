@@ -18,6 +18,7 @@ import (
 	"duo-telephony-collector/internal/collect"
 	"duo-telephony-collector/internal/duo"
 	"duo-telephony-collector/internal/handler"
+	"duo-telephony-collector/internal/record"
 )
 
 const day = 24 * time.Hour
@@ -201,10 +202,36 @@ func (e *env) readCollect(c *config) {
 		Lookback:  e.duration("INITIAL_LOOKBACK", "24h", time.Millisecond, 179*day),
 		Delay:     e.duration("INGEST_DELAY", "150s", 2*time.Minute, 179*day),
 		MaxWindow: e.duration("MAX_WINDOW", "24h", time.Millisecond, 180*day),
+		Phones:    e.readPhones(),
 		Enrich:    e.boolean("ENRICH", true),
 		Gzip:      e.choice("COMPRESSION", "none", "none", "gzip") == "gzip",
 	}
 	c.overlaps = e.overlaps()
+}
+
+// readPhones returns what becomes of phone numbers. Unlike DUO_SKEY_FILE, the key
+// is read once: another one makes other hashes of the same numbers.
+func (e *env) readPhones() record.Phones {
+	mode, file := e.choice("PHONES", "keep", "keep", "mask", "hash"), e.text("PHONES_KEY_FILE", "")
+	var key string
+	switch {
+	case mode != "hash" && file != "":
+		e.fault("PHONES_KEY_FILE", "is set, and only PHONES=hash uses a key: unset it, or set PHONES to hash")
+	case mode == "hash" && file == "":
+		e.fault("PHONES_KEY_FILE", "is required by PHONES=hash: a file with a random key, such as openssl rand -hex 32 makes")
+		return record.Phones{}
+	case mode == "hash":
+		var err error
+		if key, err = readSecret(file); err != nil {
+			e.fault("PHONES_KEY_FILE", "%v", err)
+			return record.Phones{}
+		}
+	}
+	phones, err := record.NewPhones(mode, []byte(key))
+	if err != nil {
+		e.fault("PHONES_KEY_FILE", "%v", err)
+	}
+	return phones
 }
 
 func (e *env) readService(c *config) {

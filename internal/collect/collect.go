@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"duo-telephony-collector/internal/duo"
+	"duo-telephony-collector/internal/record"
 	"duo-telephony-collector/internal/store"
 	"duo-telephony-collector/internal/writer"
 )
@@ -60,6 +61,7 @@ type Collector struct {
 type Config struct {
 	Log       duo.Log                                  // which of Duo's logs
 	Host      string                                   // Duo's API host, which is the account, and "host" in records when Enrich is set
+	Phones    record.Phones                            // what becomes of phone numbers
 	Enrich    bool                                     // add "eventtype" and "host" where a record lacks them
 	Gzip      bool                                     // for objects of windows that are yet to be frozen
 	Budget    time.Duration                            // a run starts no page when it is near

@@ -168,6 +168,14 @@ type breakage struct {
 // breakRun does one run that breaks, and returns the steps it took.
 func (w *world) breakRun(b breakage) []string {
 	w.t.Helper()
+	steps := w.sabotage(b)
+	w.check()
+	return steps
+}
+
+// sabotage does the same without a look at the bucket.
+func (w *world) sabotage(b breakage) []string {
+	w.t.Helper()
 	ctx, cancel := context.WithCancel(w.t.Context())
 	defer cancel()
 	s := &saboteur{breakage: b, cancel: cancel}
@@ -183,7 +191,6 @@ func (w *world) breakRun(b breakage) []string {
 	if b.how == "" && r.Outcome != collect.Complete {
 		w.t.Fatalf("the rehearsal is %s: %s", r.Outcome, r.Reason)
 	}
-	w.check()
 	return s.steps
 }
 

@@ -54,7 +54,7 @@ type plan struct {
 // begin makes a run that has no lease yet. Its session counts no request, for a
 // report without one; acquire makes the one that asks.
 func (c *Collector) begin(job Job) *run {
-	r := &run{Collector: c, job: job, started: time.Now(), session: c.Duo.Session(c.Log, 0), cache: cache{log: c.Log}}
+	r := &run{Collector: c, job: job, started: time.Now(), session: c.Duo.Session(c.Log, 0), cache: cache{config: c.Config}}
 	r.ahead = newAhead(r.session, c.Config)
 	r.report = Summary{ID: rand.Text(), Stream: c.Live().String(), StartedAt: r.started.UTC(), Objects: []string{}}
 	if job.Backfill != nil {
