@@ -54,7 +54,8 @@ func files(t *testing.T, dir string) map[string][]byte {
 	return found
 }
 
-// ledger is what objects must hold: all records of must, and any of may, each once.
+// ledger is what objects must hold, each once: all records of must, and possibly some
+// of may.
 type ledger struct {
 	host      string // "" where nothing is appended to the records
 	must, may []duosim.Record
