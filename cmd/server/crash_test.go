@@ -17,11 +17,10 @@ import (
 	"duo-telephony-collector/internal/store"
 )
 
-// secondPage is how long ago the records of the second page are, of three pages
-// over two hours.
+// secondPage is the age of the records on the second of three pages over two hours.
 const secondPage = time.Hour
 
-// The moment that matters most: the object is there, the cursor does not know.
+// The most important moment: the object exists, but the cursor does not know.
 func TestKillAfterUpload(t *testing.T) {
 	t.Parallel()
 	for _, compression := range []string{"none", "gzip"} {
@@ -37,7 +36,7 @@ func TestKillAfterUpload(t *testing.T) {
 			if a := receive(t, push, "the push ends"); a.err == nil {
 				t.Errorf("the push was answered with %d", a.status)
 			}
-			w.add(1, time.Now().Add(-secondPage)) // what Duo shows by now must not matter
+			w.add(1, time.Now().Add(-secondPage)) // what Duo shows now must not matter
 
 			next := w.start(map[string]string{"OVERLAP": "3h"})
 			if s := next.status(); s.Lease == nil || s.Cursor.Window.Page != 1 || len(w.objects()) != 2 {
@@ -65,13 +64,13 @@ type crashes struct {
 	kills int
 	rng   *rand.Rand
 
-	caught    int // kills that met a process at work
+	caught    int // kills in the middle of a run
 	adopted   int
 	token     int64
 	watermark time.Time
 }
 
-// newCrashes has an hour of records for every kill, of which some are late.
+// newCrashes has an hour of records for every kill, some of them late.
 func newCrashes(t *testing.T) *crashes {
 	seed := fromEnv(t, "CRASH_SEED", int(time.Now().UnixMilli()))
 	t.Logf("CRASH_SEED=%d", seed)
@@ -84,8 +83,8 @@ func newCrashes(t *testing.T) *crashes {
 	return c
 }
 
-// kill ends the process at a random moment, or as soon as an object of its run
-// is stored; unless the run ends before.
+// kill kills the process at a random moment, or as soon as its run has stored an
+// object, unless the run ends before.
 func (c *crashes) kill(p *process, limit time.Duration, stored <-chan struct{}, run <-chan answer) {
 	select {
 	case <-time.After(time.Duration(c.rng.Int64N(int64(limit)))):
@@ -99,9 +98,9 @@ func (c *crashes) kill(p *process, limit time.Duration, stored <-chan struct{}, 
 	c.adopted += strings.Count(p.log.String(), "object adopted")
 }
 
-// between looks at what a kill has left: neither token nor watermark ever goes
-// back. Then it has records appear late, where the next run still sees them: at
-// the end of the window in progress.
+// between checks what a kill has left: neither token nor watermark ever goes back.
+// Then it adds late records where the next run still sees them, at the end of the
+// window in progress.
 func (c *crashes) between(token int64, watermark time.Time, window store.Window) {
 	c.t.Helper()
 	if token < c.token || watermark.Before(c.watermark) {
@@ -113,7 +112,7 @@ func (c *crashes) between(token int64, watermark time.Time, window store.Window)
 	}
 }
 
-// end sees to it that the kills were no mere ends of idle processes.
+// end checks that enough kills hit a run.
 func (c *crashes) end() {
 	c.t.Helper()
 	c.t.Logf("%d of %d kills met a process at work, %d objects were adopted", c.caught, c.kills, c.adopted)
@@ -158,7 +157,7 @@ func TestKillLocal(t *testing.T) {
 	t.Parallel()
 	c := newCrashes(t)
 	dir := t.TempDir()
-	c.env["GOCOVERDIR"] = t.TempDir() // a file that a kill cuts short would spoil the others'
+	c.env["GOCOVERDIR"] = t.TempDir() // a kill can leave a truncated file, which would spoil the others'
 	for range c.kills {
 		s := takeLease(t, dir)
 		c.between(s.Lease.Token, s.Cursor.Watermark, s.Cursor.Window)
@@ -177,8 +176,8 @@ func TestKillLocal(t *testing.T) {
 	c.end()
 }
 
-// appeared returns a channel that closes when so many objects are there. It
-// looks often: the commit follows within milliseconds.
+// appeared returns a channel that closes when there are that many objects. It polls
+// often, because the commit follows within milliseconds.
 func appeared(t *testing.T, dir string, n int) <-chan struct{} {
 	ctx, there := t.Context(), make(chan struct{})
 	go func() {
@@ -193,8 +192,8 @@ func appeared(t *testing.T, dir string, n int) <-chan struct{} {
 }
 
 // takeLease takes the lease that a killed process left, which would last for
-// minutes, with a claim that is over at once. It returns the state before; the
-// cursor stays as it is.
+// minutes, with a claim that expires at once. It returns the state before, and
+// leaves the cursor alone.
 func takeLease(t *testing.T, dir string) (before store.State) {
 	t.Helper()
 	_, _, err := store.NewBolt(filepath.Join(dir, "state.db"), nil).Acquire(t.Context(), stream, store.Claim{

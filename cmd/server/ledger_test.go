@@ -19,7 +19,7 @@ import (
 	"duo-telephony-collector/internal/duo/duosim"
 )
 
-// objects returns what is in the bucket, by name.
+// objects returns the objects in the bucket, by name.
 func (w *world) objects() map[string][]byte {
 	w.t.Helper()
 	list, err := w.bucket.ListObjectsWithOptionsPaginated(bucketName, fakestorage.ListOptions{}) // no MaxResults, one page
@@ -37,7 +37,7 @@ func (w *world) objects() map[string][]byte {
 	return found
 }
 
-// files does the same for the bucket that a directory is.
+// files does the same for a directory.
 func files(t *testing.T, dir string) map[string][]byte {
 	t.Helper()
 	found := map[string][]byte{}
@@ -54,22 +54,22 @@ func files(t *testing.T, dir string) map[string][]byte {
 	return found
 }
 
-// ledger is what objects must hold: all records of must, each once, and besides
-// at most some of may.
+// ledger is what objects must hold, each once: all records of must, and possibly some
+// of may.
 type ledger struct {
 	host      string // "" where nothing is appended to the records
 	must, may []duosim.Record
 }
 
-// wantLedger wants the bucket to be right after a run that began at a time and
-// left this watermark.
+// wantLedger checks the bucket after a run that began at a time and left this
+// watermark.
 func (w *world) wantLedger(began time.Time, watermark *time.Time) {
 	w.t.Helper()
 	w.ledger(began, watermark).check(w.t, w.objects())
 }
 
-// ledger is what must be there after such a run. What Duo shows since it began
-// may be there or not.
+// ledger is what must be there after such a run. Records that Duo has shown only
+// since it began may or may not be there.
 func (w *world) ledger(began time.Time, watermark *time.Time) ledger {
 	w.t.Helper()
 	if watermark == nil {
@@ -117,7 +117,7 @@ func (l ledger) compare(t *testing.T, objects map[string][]byte) (missing, doubl
 	return missing, doubled, unknown
 }
 
-// TestLedger sees to it that every kind of damage is noticed.
+// TestLedger checks that every kind of damage is noticed.
 func TestLedger(t *testing.T) {
 	must := []duosim.Record{{ID: "1", Raw: []byte(`{"telephony_id": "1"}`)}, {ID: "2", Raw: []byte(`{"telephony_id":"2"}`)}}
 	l := ledger{"h", must, append(must, duosim.Record{ID: "3", Raw: []byte(`{"telephony_id":"3"}`)})}
@@ -151,7 +151,7 @@ func TestLedger(t *testing.T) {
 	}
 }
 
-// line is a record as it must be written.
+// line returns a record as it must be written.
 func (l ledger) line(t *testing.T, r duosim.Record) string {
 	t.Helper()
 	var b bytes.Buffer
@@ -164,7 +164,7 @@ func (l ledger) line(t *testing.T, r duosim.Record) string {
 	return strings.TrimSuffix(b.String(), "}") + `,"eventtype":"telephony","host":"` + l.host + `"}`
 }
 
-// unpack returns the text of an object and sees to its form.
+// unpack returns the text of an object and checks its form.
 func unpack(t *testing.T, name string, data []byte) string {
 	t.Helper()
 	if base, zipped := strings.CutSuffix(name, ".gz"); zipped {
@@ -183,7 +183,7 @@ func unpack(t *testing.T, name string, data []byte) string {
 	return string(data)
 }
 
-// idOf keeps a line's phone number out of what a test prints.
+// idOf returns a line's id, so that tests don't print phone numbers.
 func idOf(line string) string {
 	var r struct {
 		ID string `json:"telephony_id"`

@@ -28,7 +28,7 @@ const stream = "telephony"
 
 const bucketName = "bucket"
 
-// world is all that a service talks to, on loopback: Duo, Cloud Storage,
+// world is everything that a service talks to, on loopback: Duo, Cloud Storage,
 // Firestore and the certificates of id tokens.
 type world struct {
 	t      *testing.T
@@ -40,10 +40,10 @@ type world struct {
 
 	mu      sync.Mutex
 	added   []duosim.Record
-	uploads []duosim.Fault // what the next uploads meet, one each
+	uploads []duosim.Fault // of the next uploads, one each
 }
 
-// issuer is one for all tests: to make a key takes a second.
+// issuer is shared by all tests, because making a key takes a second.
 var issuer = sync.OnceValue(func() *handlertest.Issuer {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
@@ -59,8 +59,7 @@ func newWorld(t *testing.T, perHour int, since time.Duration) *world {
 	return newWorldOf(t, duosim.Generator{Seed: 7, PerHour: perHour, From: time.Now().Add(-since)})
 }
 
-// newWorldOf starts a world with these records, all of which a new service
-// collects.
+// newWorldOf starts a world with these records. A new service collects all of them.
 func newWorldOf(t *testing.T, records duosim.Generator) *world {
 	t.Helper()
 	w := &world{t: t, duo: duosim.Config{
@@ -97,7 +96,7 @@ func (w *world) startBucket() (host string) {
 	return strings.TrimPrefix(w.serve(http.HandlerFunc(w.storage)), "http://")
 }
 
-// storage is Cloud Storage with the faults that a test has scripted.
+// storage is Cloud Storage with the scripted faults.
 func (w *world) storage(rw http.ResponseWriter, r *http.Request) {
 	w.nextUpload(r)(rw, r, w.bucket.HTTPHandler())
 }
@@ -113,15 +112,14 @@ func (w *world) nextUpload(r *http.Request) duosim.Fault {
 	return fault
 }
 
-// scriptUploads gives the next uploads to these faults, one each, in order, and
-// to no others.
+// scriptUploads gives the next uploads these faults, one each, in order.
 func (w *world) scriptUploads(faults ...duosim.Fault) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.uploads = faults
 }
 
-// scripted is how many of those faults are still to be met.
+// scripted is how many of those faults are left.
 func (w *world) scripted() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -142,7 +140,7 @@ func (w *world) add(n int, last time.Time) {
 	}
 }
 
-// shown is what Duo shows at a time of the records before another.
+// shown returns the records before a time that Duo shows at another time.
 func (w *world) shown(now, before time.Time) []duosim.Record {
 	cfg := w.duo
 	cfg.Now = func() time.Time { return now }
@@ -182,7 +180,7 @@ func newGate() gate { return gate{make(chan struct{}), make(chan struct{})} }
 
 func (g gate) open() { close(g.opened) }
 
-// before holds the request, the whole of which is there.
+// before holds the request, once all of it has arrived.
 func (g gate) before(w http.ResponseWriter, r *http.Request, next http.Handler) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
@@ -193,7 +191,7 @@ func (g gate) before(w http.ResponseWriter, r *http.Request, next http.Handler) 
 	next.ServeHTTP(w, r)
 }
 
-// after lets the request be carried out, and holds the answer.
+// after lets the server handle the request, and holds the answer.
 func (g gate) after(w http.ResponseWriter, r *http.Request, next http.Handler) {
 	rec := httptest.NewRecorder()
 	next.ServeHTTP(rec, r)

@@ -16,8 +16,8 @@ import (
 	"duo-telephony-collector/internal/store"
 )
 
-// A run that was frozen, declared dead and replaced wakes up: it must neither
-// write another object nor move the cursor.
+// A run that was frozen, declared dead and replaced wakes up. It must neither write
+// another object nor move the cursor.
 func TestZombie(t *testing.T) {
 	t.Parallel()
 	for name, script := range map[string]func(*world, gate){
@@ -35,7 +35,7 @@ func TestZombie(t *testing.T) {
 			push := begin(zombie.push)
 			receive(t, g.reached, "the run gets to its second page")
 			zombie.signal(syscall.SIGSTOP)
-			w.add(1, time.Now().Add(-secondPage)) // the two see different pages
+			w.add(1, time.Now().Add(-secondPage)) // so that the two see different pages
 
 			living := w.start(env)
 			wantRun(t, living.push(), http.StatusOK, collect.Busy)
@@ -48,7 +48,7 @@ func TestZombie(t *testing.T) {
 	}
 }
 
-// wantBuried wakes the zombie up and wants it to fail and to change nothing.
+// wantBuried wakes the zombie up. It must fail and change nothing.
 func wantBuried(t *testing.T, w *world, g gate, zombie *process, push <-chan answer) {
 	t.Helper()
 	g.open()
@@ -67,7 +67,7 @@ func wantBuried(t *testing.T, w *world, g gate, zombie *process, push <-chan ans
 	}
 }
 
-// The same without force: the lease runs out, which takes half a minute.
+// The same without force: the lease expires, which takes half a minute.
 func TestZombieExpired(t *testing.T) {
 	if os.Getenv("CRASH_LONG") != "1" {
 		t.Skip("CRASH_LONG=1 waits for a lease to run out")
@@ -107,7 +107,7 @@ func TestZombieLocal(t *testing.T) {
 	zombie := launch(t, w.env, "local", "-once", "-dir", dir)
 	receive(t, g.reached, "the run gets to its second page")
 	state := store.NewBolt(filepath.Join(dir, "state.db"), nil)
-	eventually(t, "the first page is committed", func() bool { // frozen in a commit, it would keep the file locked
+	eventually(t, "the first page is committed", func() bool { // if frozen in a commit, it would keep the file locked
 		s, err := state.Load(t.Context(), stream)
 		return err == nil && s.Cursor.Window.Page == 1
 	})
