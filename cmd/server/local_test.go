@@ -49,10 +49,10 @@ func simulated(log string, now, from, to time.Time) []duosim.Record {
 	return duosim.New(cfg).Log(log).Visible(from, to)
 }
 
-// wantLocal checks that the directory has all simulated records of a range.
-func wantLocal(t *testing.T, dir string, began, from, to time.Time) {
+// wantLocal wants all of a log's simulated records of a range in the directory.
+func wantLocal(t *testing.T, dir, log string, began, from, to time.Time) {
 	t.Helper()
-	ledger{simulator.Host, simulated(stream, began, from, to), simulated(stream, time.Now(), from, to)}.check(t, files(t, dir))
+	ledger{shapeOf(t, log), simulator.Host, simulated(log, began, from, to), simulated(log, time.Now(), from, to)}.check(t, files(t, dir))
 }
 
 func TestLocalOnce(t *testing.T) {
@@ -84,7 +84,7 @@ func TestLocalOnce(t *testing.T) {
 			if added := len(files(t, dir)) - len(before); added != len(second.Objects) || second.Records > 10 {
 				t.Errorf("the second run wrote %d objects and %d records, and reports %v", added, second.Records, second.Objects)
 			}
-			wantLocal(t, dir, began, first.Window.From, *second.Watermark)
+			wantLocal(t, dir, stream, began, first.Window.From, *second.Watermark)
 		})
 	}
 }
@@ -114,7 +114,7 @@ func TestLocalTwoAtOnce(t *testing.T) {
 	if from == nil {
 		from = both[1].report().Window
 	}
-	wantLocal(t, dir, began, from.From, *last.Watermark)
+	wantLocal(t, dir, stream, began, from.From, *last.Watermark)
 }
 
 // Every printed command must work as it is.
@@ -226,7 +226,7 @@ func TestLocalTerminated(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	wantLocal(t, dir, began, start, *last.Watermark)
+	wantLocal(t, dir, stream, began, start, *last.Watermark)
 }
 
 func objectsIn(dir string) []string {

@@ -171,9 +171,11 @@ func (p *process) wait() int {
 	return p.cmd.ProcessState.ExitCode()
 }
 
-// answer is a response, with its report if it has one.
+// answer is a response with its report where it has one. With several streams that
+// is the outcome alone, and Runs are their reports.
 type answer struct {
 	collect.Summary
+	Runs   []collect.Summary
 	status int
 	body   []byte
 	err    error
@@ -201,7 +203,7 @@ func (p *process) do(method, path, body string) answer {
 	a.body, a.err = io.ReadAll(resp.Body)
 	captured.buffer(p.t.Name() + " answer to " + method + " " + path).Write(a.body)
 	if path == "/" || path == "/run" {
-		a.err = json.Unmarshal(a.body, &a.Summary)
+		a.err = json.Unmarshal(a.body, &a)
 	}
 	return a
 }

@@ -37,7 +37,7 @@ func newDoor(t *testing.T) *door {
 // no request, and works whatever is unavailable.
 func TestNoConnectionBeforeTrigger(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, 1, time.Hour)
+	w := newWorldOfAll(t, 1, time.Hour)
 	doors, env := map[string]*door{}, maps.Clone(w.env)
 	for _, name := range []string{"DUO_API_URL", "STORAGE_EMULATOR_HOST", "FIRESTORE_EMULATOR_HOST", "OIDC_CERTS_URL"} {
 		doors[name] = newDoor(t)
