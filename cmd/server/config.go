@@ -18,6 +18,7 @@ import (
 	"duo-telephony-collector/internal/collect"
 	"duo-telephony-collector/internal/duo"
 	"duo-telephony-collector/internal/handler"
+	"duo-telephony-collector/internal/record"
 )
 
 const day = 24 * time.Hour
@@ -27,9 +28,11 @@ type config struct {
 	duoIKey, duoHost, duoURL string
 	duoSecret                func() (string, error)
 	pageInterval             time.Duration
-	logs                     []duo.Log // to collect, in the order of duo.Logs
+	accounts, accountsFile   string            // DUO_ACCOUNTS; the file is "" without one
+	applications             []duo.Application // that the file has
+	logs                     []duo.Log         // to collect, in the order of duo.Logs
 	concurrency              int
-	bucket, prefix, stateKey string // the prefix with {log} in it, see folder
+	bucket, prefix, stateKey string // the prefix with {log} and {account} in it, see folder
 	project, database        string
 	collection               string
 	auth                     handler.AuthConfig
@@ -61,7 +64,18 @@ func readConfig(e *env) (config, error) {
 	return c, e.err()
 }
 
+// readDuo reads the way to Duo. Where an accounts file has the keys, no others are
+// read.
 func (e *env) readDuo(c *config) {
+	e.readAccounts(c)
+	if c.accountsFile == "" {
+		e.readApplication(c)
+	}
+	c.duoURL = e.loopback("DUO_API_URL")
+	c.pageInterval = e.duration("PAGE_INTERVAL", "1s", 0, time.Hour)
+}
+
+func (e *env) readApplication(c *config) {
 	c.duoIKey = e.required("DUO_IKEY", "the integration key of an Admin API application")
 	if fault := duo.IKeyFault(c.duoIKey); fault != "" {
 		e.fault("DUO_IKEY", "%s", fault)
@@ -87,8 +101,6 @@ func (e *env) readDuo(c *config) {
 			e.fault("DUO_SKEY_FILE", "%v", err)
 		}
 	}
-	c.duoURL = e.loopback("DUO_API_URL")
-	c.pageInterval = e.duration("PAGE_INTERVAL", "1s", 0, time.Hour)
 }
 
 var errMasked = errors.New("is a masked key: copy the key itself from Duo's Admin Panel")
@@ -115,6 +127,9 @@ func (e *env) readStorage(c *config) {
 	c.stateKey = e.text("STATE_KEY", "")
 	if c.stateKey != "" && len(c.logs) > 0 && !slices.ContainsFunc(c.logs, isDefault) {
 		e.fault("STATE_KEY", "is the state of a function that collects %s, and DUO_LOGS does not have that: unset it", defaultLog.Name)
+	}
+	if c.stateKey != "" && c.accounts != ownAccount {
+		e.fault("STATE_KEY", "is the state of a function that collects one account by its own keys, and DUO_ACCOUNTS is not %s: unset it", ownAccount)
 	}
 	e.notInCloudRun("STORAGE_EMULATOR_HOST")
 }
@@ -201,10 +216,36 @@ func (e *env) readCollect(c *config) {
 		Lookback:  e.duration("INITIAL_LOOKBACK", "24h", time.Millisecond, 179*day),
 		Delay:     e.duration("INGEST_DELAY", "150s", 2*time.Minute, 179*day),
 		MaxWindow: e.duration("MAX_WINDOW", "24h", time.Millisecond, 180*day),
+		Phones:    e.readPhones(),
 		Enrich:    e.boolean("ENRICH", true),
 		Gzip:      e.choice("COMPRESSION", "none", "none", "gzip") == "gzip",
 	}
 	c.overlaps = e.overlaps()
+}
+
+// readPhones returns what becomes of phone numbers. Unlike DUO_SKEY_FILE, the key
+// is read once: another one makes other hashes of the same numbers.
+func (e *env) readPhones() record.Phones {
+	mode, file := e.choice("PHONES", "keep", "keep", "mask", "hash"), e.text("PHONES_KEY_FILE", "")
+	var key string
+	switch {
+	case mode != "hash" && file != "":
+		e.fault("PHONES_KEY_FILE", "is set, and only PHONES=hash uses a key: unset it, or set PHONES to hash")
+	case mode == "hash" && file == "":
+		e.fault("PHONES_KEY_FILE", "is required by PHONES=hash: a file with a random key, such as openssl rand -hex 32 makes")
+		return record.Phones{}
+	case mode == "hash":
+		var err error
+		if key, err = readSecret(file); err != nil {
+			e.fault("PHONES_KEY_FILE", "%v", err)
+			return record.Phones{}
+		}
+	}
+	phones, err := record.NewPhones(mode, []byte(key))
+	if err != nil {
+		e.fault("PHONES_KEY_FILE", "%v", err)
+	}
+	return phones
 }
 
 func (e *env) readService(c *config) {

@@ -15,10 +15,12 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"duo-telephony-collector/internal/collect"
 	"duo-telephony-collector/internal/duo"
 	"duo-telephony-collector/internal/handler"
+	"duo-telephony-collector/internal/record"
 )
 
 // required is the smallest configuration that is good.
@@ -55,7 +57,7 @@ func TestConfigDefaults(t *testing.T) {
 	}
 	got.duoSecret = nil
 	want := config{
-		duoIKey: "DIWJ8X6AEYOR5OMC6TQ1", duoHost: "api-12345678.duosecurity.com", pageInterval: time.Second,
+		duoIKey: "DIWJ8X6AEYOR5OMC6TQ1", duoHost: "api-12345678.duosecurity.com", pageInterval: time.Second, accounts: "own",
 		logs: duo.Logs[:1], concurrency: 8,
 		bucket: "bucket", prefix: "duo-{log}",
 		project: "project", database: "(default)", collection: "duo-telephony-collector",
@@ -67,12 +69,18 @@ func TestConfigDefaults(t *testing.T) {
 		},
 		overlaps: map[string]time.Duration{"telephony": 10 * time.Minute, "authentication": 3 * time.Hour, "activity": time.Hour, "trust-monitor": day},
 	}
-	if diff := cmp.Diff(want, got, cmp.AllowUnexported(config{})); diff != "" {
+	if diff := cmp.Diff(want, got, cmp.AllowUnexported(config{}), cmpopts.IgnoreTypes(record.Phones{})); diff != "" {
 		t.Errorf("defaults (-want +got):\n%s", diff)
 	}
-	if one := got.of(defaultLog); one.Log.Name != "telephony" || one.Overlap != 10*time.Minute || !slices.Equal(got.folders(), []string{"duo-telephony"}) {
+	if one := got.of(defaultLog, duo.Account{}); one.Log.Name != "telephony" || one.Overlap != 10*time.Minute || !slices.Equal(got.folders(), []string{"duo-telephony"}) {
 		t.Errorf("it collects %s into %v, overlap %v", one.Log.Name, got.folders(), one.Overlap)
 	}
+}
+
+// masked is what the configuration makes of a phone number.
+func masked(c config) any {
+	line := c.collect.Phones.Apply([]byte(`{"phone":"+17345550100"}`), defaultLog)
+	return strings.TrimSuffix(strings.TrimPrefix(string(line), `{"phone":"`), `"}`)
 }
 
 func TestConfigLogs(t *testing.T) {
@@ -119,7 +127,7 @@ func TestConfigOverlap(t *testing.T) {
 		c, err := with(assigned("DUO_LOGS=all " + test.set))
 		var got []string
 		for _, l := range c.logs {
-			got = append(got, c.of(l).Overlap.String())
+			got = append(got, c.of(l, duo.Account{}).Overlap.String())
 		}
 		if err != nil || strings.Join(got, " ") != test.want {
 			t.Errorf("%s: %v, %v, want %s", test.set, got, err, test.want)
@@ -162,7 +170,7 @@ func TestConfigGood(t *testing.T) {
 		{"RUN_BUDGET", "599s", func(c config) any { return c.collect.Budget }, 599 * time.Second},
 		{"INITIAL_LOOKBACK", "4296h", func(c config) any { return c.collect.Lookback }, 179 * day},
 		{"INGEST_DELAY", "120s", func(c config) any { return c.collect.Delay }, 2 * time.Minute},
-		{"OVERLAP", "0", func(c config) any { return c.of(defaultLog).Overlap }, time.Duration(0)},
+		{"OVERLAP", "0", func(c config) any { return c.of(defaultLog, duo.Account{}).Overlap }, time.Duration(0)},
 		{"CONCURRENCY", "64", func(c config) any { return c.concurrency }, 64},
 		{"MAX_WINDOW", "1h", func(c config) any { return c.collect.MaxWindow }, time.Hour},
 		{"ENRICH", "false", func(c config) any { return c.collect.Enrich }, false},
@@ -174,6 +182,8 @@ func TestConfigGood(t *testing.T) {
 		{"ENRICH", "ON", func(c config) any { return c.collect.Enrich }, true},
 		{"ENRICH", "1", func(c config) any { return c.collect.Enrich }, true},
 		{"ENRICH", "True", func(c config) any { return c.collect.Enrich }, true},
+		{"PHONES", "keep", masked, "+17345550100"},
+		{"PHONES", "Mask", masked, "+xxxxxxx0100"},
 		{"COMPRESSION", "gzip", func(c config) any { return c.collect.Gzip }, true},
 		{"COMPRESSION", "GZIP", func(c config) any { return c.collect.Gzip }, true},
 		{"COMPRESSION", "None", func(c config) any { return c.collect.Gzip }, false},
@@ -239,7 +249,7 @@ func TestConfigBad(t *testing.T) {
 		{"GCS_BUCKET=gs://bucket", "GCS_BUCKET: "},
 		{"GCS_PREFIX=a//b", "GCS_PREFIX: "},
 		{"GCS_PREFIX=a{b}", `GCS_PREFIX: "a{b}" has braces around something else`},
-		{"GCS_PREFIX={account}/{log}", `GCS_PREFIX: "{account}/{log}" has braces`},
+		{"GCS_PREFIX={host}/{log}", `GCS_PREFIX: "{host}/{log}" has braces around something else than log or account`},
 		{"GCS_PREFIX={Log}", `GCS_PREFIX: "{Log}" has braces`},
 		{"GCS_PREFIX=a{log", `GCS_PREFIX: "a{log" has braces`},
 		{"DUO_LOGS=all GCS_PREFIX=duo", `GCS_PREFIX: "duo" would mix the logs, and a SecOps feed reads a folder as one log: put {log} into it, such as duo-{log}`},
@@ -288,6 +298,10 @@ func TestConfigBad(t *testing.T) {
 		{"MAX_WINDOW=0s", "MAX_WINDOW: "},
 		{"ENRICH=perhaps", "ENRICH: "},
 		{"COMPRESSION=zstd", "COMPRESSION: "},
+		{"PHONES=hide", "PHONES: "},
+		{"PHONES=hash", "PHONES_KEY_FILE: is required by PHONES=hash"},
+		{"PHONES=hash PHONES_KEY_FILE=testdata/missing", "PHONES_KEY_FILE: "},
+		{"PHONES=mask PHONES_KEY_FILE=testdata/missing", "PHONES_KEY_FILE: is set, and only PHONES=hash"},
 		{"ENRICH=", "ENRICH: "},
 		{"LOG_LEVEL=INFORMATION", "LOG_LEVEL: "},
 		{"PORT=http", "PORT: "},

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -16,10 +17,11 @@ import (
 
 	"github.com/fsouza/fake-gcs-server/fakestorage"
 
+	"duo-telephony-collector/internal/collect"
 	"duo-telephony-collector/internal/duo/duosim"
 )
 
-// objects returns what is in the bucket, by name.
+// objects returns the objects in the bucket, by name.
 func (w *world) objects() map[string][]byte {
 	w.t.Helper()
 	list, err := w.bucket.ListObjectsWithOptionsPaginated(bucketName, fakestorage.ListOptions{}) // no MaxResults, one page
@@ -37,7 +39,7 @@ func (w *world) objects() map[string][]byte {
 	return found
 }
 
-// files does the same for the bucket that a directory is.
+// files does the same for a directory.
 func files(t *testing.T, dir string) map[string][]byte {
 	t.Helper()
 	found := map[string][]byte{}
@@ -54,28 +56,96 @@ func files(t *testing.T, dir string) map[string][]byte {
 	return found
 }
 
-// ledger is what objects must hold: all records of must, each once, and besides
-// at most some of may.
+// shape is what a record of a log is like in the bucket. The table shares nothing
+// with the service's own, so a fault in that one shows.
+type shape struct {
+	log      string
+	id, time string // the members that tell one record from another
+	added    string // to each record; HOST is the API host
+}
+
+var shapes = []shape{
+	{"telephony", "telephony_id", "ts", `,"eventtype":"telephony","host":"HOST"`},
+	{"authentication", "txid", "isotimestamp", ""},
+	{"activity", "activity_id", "ts", ""},
+	{"trust-monitor", "sekey", "surfaced_timestamp", ""},
+}
+
+// allLogs are the logs' names in the service's order.
+var allLogs = func() (names []string) {
+	for _, s := range shapes {
+		names = append(names, s.log)
+	}
+	return names
+}()
+
+func shapeOf(t *testing.T, log string) shape {
+	t.Helper()
+	i := slices.Index(allLogs, log)
+	if i < 0 {
+		t.Fatalf("what does a record of %s look like? Add a row to the shapes", log)
+	}
+	return shapes[i]
+}
+
+// key is what tells a record from all others of its log.
+func (s shape) key(raw []byte) string {
+	var members map[string]json.RawMessage
+	if json.Unmarshal(raw, &members) != nil || members[s.id] == nil || members[s.time] == nil {
+		return "(no id or no time)" // the text may have a phone number in it
+	}
+	return string(members[s.id]) + " of " + string(members[s.time])
+}
+
+// ledger is what the folder of a log must hold: all records of must, each once,
+// and besides at most some of may. Of a record that changes any one version is
+// right.
 type ledger struct {
-	host      string // "" where nothing is appended to the records
+	shape
+	host      string
 	must, may []duosim.Record
 }
 
-// wantLedger wants the bucket to be right after a run that began at a time and
-// left this watermark.
+// wantLedger wants the folder of the world's only log to be right after a run that
+// began at a time and left this watermark.
 func (w *world) wantLedger(began time.Time, watermark *time.Time) {
 	w.t.Helper()
-	w.ledger(began, watermark).check(w.t, w.objects())
+	w.ledger(w.logs[0], began, watermark).check(w.t, w.objects())
+}
+
+// wantLedgers does the same for the runs of all logs, and wants nothing else to
+// be there.
+func (w *world) wantLedgers(objects map[string][]byte, began time.Time, runs []collect.Summary) {
+	w.t.Helper()
+	if len(runs) != len(w.logs) {
+		w.t.Fatalf("%d runs for %d logs", len(runs), len(w.logs))
+	}
+	elsewhere := len(objects)
+	for i, r := range runs {
+		l := w.ledger(w.logs[i], began, r.Watermark)
+		l.check(w.t, objects)
+		elsewhere -= len(l.folder(objects))
+	}
+	if elsewhere > 0 {
+		w.t.Errorf("%d objects are in no log's folder", elsewhere)
+	}
 }
 
 // ledger is what must be there after such a run. What Duo shows since it began
 // may be there or not.
-func (w *world) ledger(began time.Time, watermark *time.Time) ledger {
+func (w *world) ledger(log string, began time.Time, watermark *time.Time) ledger {
 	w.t.Helper()
 	if watermark == nil {
 		w.t.Fatal("there is no watermark")
 	}
-	return ledger{w.duo.Host, w.shown(began, *watermark), w.shown(time.Now(), *watermark)}
+	return ledger{shapeOf(w.t, log), w.duo.Host, w.shown(log, began, *watermark), w.shown(log, time.Now(), *watermark)}
+}
+
+// folder are those of the objects that are the log's.
+func (l ledger) folder(objects map[string][]byte) map[string][]byte {
+	found := maps.Clone(objects)
+	maps.DeleteFunc(found, func(name string, _ []byte) bool { return !strings.HasPrefix(name, "duo-"+l.log+"/") })
+	return found
 }
 
 func (l ledger) check(t *testing.T, objects map[string][]byte) {
@@ -83,85 +153,94 @@ func (l ledger) check(t *testing.T, objects map[string][]byte) {
 	if len(l.must) == 0 {
 		t.Fatal("a ledger without records proves nothing")
 	}
-	missing, doubled, unknown := l.compare(t, objects)
-	if len(missing)+len(doubled)+len(unknown) > 0 {
-		t.Fatalf("of %d records in %d objects %d are missing, %d doubled, %d unknown or altered; such as %v %v %v",
-			len(l.must), len(objects), len(missing), len(doubled), len(unknown), firstOf(missing), firstOf(doubled), firstOf(unknown))
+	objects = l.folder(objects)
+	faults := l.compare(t, objects)
+	if len(faults) > 0 {
+		t.Fatalf("%s: of %d records in %d objects %d are missing, doubled, altered or unknown, such as: %s",
+			l.log, len(l.must), len(objects), len(faults), strings.Join(faults[:min(len(faults), 5)], "; "))
 	}
 }
 
-// compare returns ids.
-func (l ledger) compare(t *testing.T, objects map[string][]byte) (missing, doubled, unknown []string) {
+// compare returns what is wrong with which record.
+func (l ledger) compare(t *testing.T, objects map[string][]byte) (faults []string) {
 	t.Helper()
-	found := map[string]int{}
+	found := map[string][]string{}
 	for name, data := range objects {
 		for line := range strings.Lines(unpack(t, name, data)) {
-			found[strings.TrimSuffix(line, "\n")]++
+			line = strings.TrimSuffix(line, "\n")
+			key := l.key([]byte(line))
+			found[key] = append(found[key], line)
 		}
 	}
 	for _, r := range l.must {
-		if found[l.line(t, r)] == 0 {
-			missing = append(missing, r.ID)
+		if key := l.key(r.Raw); len(found[key]) == 0 {
+			faults = append(faults, "missing "+key)
 		}
 	}
 	for _, r := range l.may {
-		line := l.line(t, r)
-		if found[line] > 1 {
-			doubled = append(doubled, r.ID)
+		key := l.key(r.Raw)
+		if len(found[key]) > 1 {
+			faults = append(faults, "doubled "+key)
 		}
-		delete(found, line)
+		if slices.ContainsFunc(found[key], func(line string) bool { return !l.writes(t, r, line) }) {
+			faults = append(faults, "altered "+key)
+		}
+		delete(found, key)
 	}
-	for line := range found {
-		unknown = append(unknown, idOf(line))
+	for key := range found {
+		faults = append(faults, "unknown "+key)
 	}
-	return missing, doubled, unknown
+	return faults
 }
 
-// TestLedger sees to it that every kind of damage is noticed.
+// writes reports whether a line is a version of a record as it must be written.
+func (l ledger) writes(t *testing.T, r duosim.Record, line string) bool {
+	t.Helper()
+	return slices.ContainsFunc(append([]json.RawMessage{r.Raw}, r.Edits...), func(raw json.RawMessage) bool {
+		var b bytes.Buffer
+		if err := json.Compact(&b, raw); err != nil {
+			t.Fatal(err)
+		}
+		return line == strings.TrimSuffix(b.String(), "}")+strings.ReplaceAll(l.added, "HOST", l.host)+"}"
+	})
+}
+
+// TestLedger checks that every kind of damage is noticed.
 func TestLedger(t *testing.T) {
-	must := []duosim.Record{{ID: "1", Raw: []byte(`{"telephony_id": "1"}`)}, {ID: "2", Raw: []byte(`{"telephony_id":"2"}`)}}
-	l := ledger{"h", must, append(must, duosim.Record{ID: "3", Raw: []byte(`{"telephony_id":"3"}`)})}
-	one := `{"telephony_id":"1","eventtype":"telephony","host":"h"}` + "\n"
+	record := func(id string, edits ...json.RawMessage) duosim.Record {
+		return duosim.Record{Raw: json.RawMessage(`{"ts":"now", "telephony_id":"` + id + `"}`), Edits: edits}
+	}
+	must := []duosim.Record{record("1"), record("2", json.RawMessage(`{"ts":"now","telephony_id":"2","state":"old"}`))}
+	l := ledger{shapes[0], "h", must, append(must, record("3"))}
+	one := `{"ts":"now","telephony_id":"1","eventtype":"telephony","host":"h"}` + "\n"
 	two, three, four := strings.Replace(one, "1", "2", 1), strings.Replace(one, "1", "3", 1), strings.Replace(one, "1", "4", 1)
-	altered := strings.Replace(one, "telephony\"", "other\"", 1)
+	edited := strings.Replace(two, `,"event`, `,"state":"old","event`, 1)
 	for name, test := range map[string]struct{ objects, want []string }{
-		"right":    {[]string{one, two}, nil},
-		"may":      {[]string{one + two, three}, nil},
-		"missing":  {[]string{one}, []string{"missing 2"}},
-		"doubled":  {[]string{one, two + one}, []string{"doubled 1"}},
-		"twice":    {[]string{one + one + two}, []string{"doubled 1"}},
-		"unknown":  {[]string{one, two, four}, []string{"unknown 4"}},
-		"altered":  {[]string{altered, two}, []string{"missing 1", "unknown 1"}},
-		"may, too": {[]string{one, two, three, three}, []string{"doubled 3"}},
+		"right":     {[]string{one, two}, nil},
+		"may":       {[]string{one + two, three}, nil},
+		"edited":    {[]string{one, edited}, nil},
+		"missing":   {[]string{one}, []string{`missing "2"`}},
+		"doubled":   {[]string{one, two + one}, []string{`doubled "1"`}},
+		"twice":     {[]string{one + one + two}, []string{`doubled "1"`}},
+		"both":      {[]string{one, two, edited}, []string{`doubled "2"`}},
+		"unknown":   {[]string{one, two, four}, []string{`unknown "4"`}},
+		"altered":   {[]string{strings.Replace(one, "host", "guest", 1), two}, []string{`altered "1"`}},
+		"retouched": {[]string{strings.Replace(one, `,"event`, `,"state":"old","event`, 1), two}, []string{`altered "1"`}},
+		"retimed":   {[]string{strings.Replace(one, "now", "then", 1), two}, []string{`missing "1"`, `unknown "1"`}},
+		"may, too":  {[]string{one, two, three, three}, []string{`doubled "3"`}},
 	} {
 		objects := map[string][]byte{}
 		for i, data := range test.objects {
 			objects[fmt.Sprint(i, ".ndjson")] = []byte(data)
 		}
-		missing, doubled, unknown := l.compare(t, objects)
-		var got []string
-		for kind, ids := range map[string][]string{"missing": missing, "doubled": doubled, "unknown": unknown} {
-			for _, id := range ids {
-				got = append(got, kind+" "+id)
-			}
+		got := l.compare(t, objects)
+		for i := range got {
+			got[i], _, _ = strings.Cut(got[i], " of ")
 		}
 		if slices.Sort(got); !slices.Equal(got, test.want) {
 			t.Errorf("%s: %v, want %v", name, got, test.want)
 		}
 	}
-}
-
-// line is a record as it must be written.
-func (l ledger) line(t *testing.T, r duosim.Record) string {
-	t.Helper()
-	var b bytes.Buffer
-	if err := json.Compact(&b, r.Raw); err != nil {
-		t.Fatal(err)
-	}
-	if l.host == "" {
-		return b.String()
-	}
-	return strings.TrimSuffix(b.String(), "}") + `,"eventtype":"telephony","host":"` + l.host + `"}`
 }
 
 // unpack returns the text of an object and sees to its form.
@@ -182,16 +261,3 @@ func unpack(t *testing.T, name string, data []byte) string {
 	}
 	return string(data)
 }
-
-// idOf keeps a line's phone number out of what a test prints.
-func idOf(line string) string {
-	var r struct {
-		ID string `json:"telephony_id"`
-	}
-	if json.Unmarshal([]byte(line), &r) != nil || r.ID == "" {
-		return "(no id)"
-	}
-	return r.ID
-}
-
-func firstOf(list []string) []string { return list[:min(len(list), 3)] }

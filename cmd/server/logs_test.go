@@ -3,7 +3,6 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -17,8 +16,6 @@ import (
 	"duo-telephony-collector/internal/collect"
 	"duo-telephony-collector/internal/duo/duosim"
 )
-
-var allLogs = []string{"telephony", "authentication", "activity", "trust-monitor"}
 
 // answered is the answer for several logs.
 type answered struct {
@@ -43,24 +40,14 @@ func several(t *testing.T, body string) answered {
 }
 
 // onceAll runs server local -logs all -once to its end.
-func onceAll(t *testing.T, dir string) answered {
+func onceAll(t *testing.T, env map[string]string, dir string) (*process, answered) {
 	t.Helper()
 	captured.secret(simulator.SKey)
-	p := launch(t, nil, "local", "-logs", "all", "-once", "-dir", dir)
+	p := launch(t, env, "local", "-logs", "all", "-once", "-dir", dir)
 	if code := p.wait(); code != exitOK {
 		t.Fatalf("exit code %d:\n%s", code, p.log)
 	}
-	if !p.hasLogged("Collecting telephony, authentication, activity, trust-monitor from a simulated Duo (set DUO_IKEY") {
-		t.Errorf("it does not say what from where:\n%s", p.log)
-	}
-	return several(t, p.out.String())
-}
-
-// below are the files of a bucket in a folder.
-func below(objects map[string][]byte, folder string) map[string][]byte {
-	found := maps.Clone(objects)
-	maps.DeleteFunc(found, func(name string, _ []byte) bool { return !strings.HasPrefix(name, folder+"/") })
-	return found
+	return p, several(t, p.out.String())
 }
 
 // TestLocalAll collects all logs twice into an empty folder: every record that the
@@ -68,10 +55,13 @@ func below(objects map[string][]byte, folder string) map[string][]byte {
 func TestLocalAll(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	first := onceAll(t, dir)
+	p, first := onceAll(t, nil, dir)
+	if !p.hasLogged("Collecting telephony, authentication, activity, trust-monitor from a simulated Duo (set DUO_IKEY") {
+		t.Errorf("it does not say what from where:\n%s", p.log)
+	}
 	count := len(files(t, dir))
 	began := time.Now()
-	second := onceAll(t, dir)
+	_, second := onceAll(t, nil, dir)
 	added := 0
 	for i, log := range allLogs {
 		one, two := first.Runs[i], second.Runs[i]
@@ -79,12 +69,7 @@ func TestLocalAll(t *testing.T) {
 			t.Errorf("%s: %s with %d records, then %s with %d and %d duplicates", log, one.Outcome, one.Records, two.Outcome, two.Records, two.Duplicates)
 		}
 		added += len(two.Objects)
-		from, to := one.Window.From, *two.Watermark
-		l := ledger{"", simulated(log, began, from, to), simulated(log, time.Now(), from, to)}
-		if log == stream {
-			l.host = simulator.Host
-		}
-		l.check(t, below(files(t, dir), "duo-"+log))
+		wantLocal(t, dir, log, began, one.Window.From, *two.Watermark)
 	}
 	if n := len(files(t, dir)); n != count+added {
 		t.Errorf("the second run reports %d objects, and there are %d more", added, n-count)
@@ -171,44 +156,11 @@ func TestLocalSource(t *testing.T) {
 	}
 }
 
-// newWorldOfAll starts a world whose Duo has records in every log.
-func newWorldOfAll(t *testing.T, perHour int, since time.Duration) *world {
-	t.Helper()
-	w := newWorld(t, perHour, since)
-	w.duo.GenerateFor = map[string]duosim.Generator{}
-	for _, log := range allLogs[1:] {
-		w.duo.GenerateFor[log] = w.duo.Generate
-	}
-	w.sim = duosim.New(w.duo)
-	w.env["DUO_API_URL"] = w.serve(w.sim)
-	w.env["DUO_LOGS"] = "all"
-	return w
-}
-
-// wantAll wants the records of every log in its folder, after runs that began at a
-// time.
-func (w *world) wantAll(a answered, began time.Time) {
-	w.t.Helper()
-	objects := w.objects()
-	for _, r := range a.Runs {
-		shown := func(now time.Time) []duosim.Record {
-			cfg := w.duo
-			cfg.Now = func() time.Time { return now }
-			return duosim.New(cfg).Log(r.Stream).Visible(now.Add(-7*24*time.Hour), *r.Watermark)
-		}
-		l := ledger{"", shown(began), shown(time.Now())}
-		if r.Stream == stream {
-			l.host = w.duo.Host
-		}
-		l.check(w.t, below(objects, "duo-"+r.Stream))
-	}
-}
-
 // SIGTERM with four streams under way: all end in time with what they have
 // committed, and the next runs go on.
 func TestShutdownAll(t *testing.T) {
 	t.Parallel()
-	w := newWorldOfAll(t, 1300, 2*time.Hour)
+	w := newWorldOfAll(t, 65, 2*time.Hour)
 	for _, log := range allLogs {
 		w.sim.Log(log).Script(duosim.Pass, duosim.Hang)
 	}
@@ -233,7 +185,7 @@ func TestShutdownAll(t *testing.T) {
 	if got.status != http.StatusOK || a.Outcome != collect.Complete {
 		t.Errorf("the next answer is %d %s", got.status, a.Outcome)
 	}
-	w.wantAll(a, got.sent)
+	w.wantLedgers(w.objects(), got.sent, a.Runs)
 }
 
 // A check has a line for each log's permission, folder and document.

@@ -28,22 +28,23 @@ const stream = "telephony"
 
 const bucketName = "bucket"
 
-// world is all that a service talks to, on loopback: Duo, Cloud Storage,
+// world is everything that a service talks to, on loopback: Duo, Cloud Storage,
 // Firestore and the certificates of id tokens.
 type world struct {
 	t      *testing.T
 	duo    duosim.Config
+	logs   []string // that the service collects
 	sim    *duosim.Sim
 	bucket *fakestorage.Server
 	token  string
 	env    map[string]string // of a service
 
 	mu      sync.Mutex
-	added   []duosim.Record
-	uploads []duosim.Fault // what the next uploads meet, one each
+	added   map[string][]duosim.Record // by log
+	uploads map[string][]duosim.Fault  // what the next uploads meet, one each, by log; "" is any
 }
 
-// issuer is one for all tests: to make a key takes a second.
+// issuer is shared by all tests, because making a key takes a second.
 var issuer = sync.OnceValue(func() *handlertest.Issuer {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
@@ -52,25 +53,38 @@ var issuer = sync.OnceValue(func() *handlertest.Issuer {
 	return &handlertest.Issuer{Key: key}
 })
 
-// newWorld starts a world in which Duo has perHour records in each hour since
-// then.
+// newWorld starts a world in which Duo has perHour records of telephony in each
+// hour since then.
 func newWorld(t *testing.T, perHour int, since time.Duration) *world {
 	t.Helper()
-	return newWorldOf(t, duosim.Generator{Seed: 7, PerHour: perHour, From: time.Now().Add(-since)})
+	w := newWorldOf(t, duosim.Config{}, duosim.Generator{Seed: 7, PerHour: perHour, From: time.Now().Add(-since)}, stream)
+	delete(w.env, "DUO_LOGS") // telephony is the default
+	return w
 }
 
-// newWorldOf starts a world with these records, all of which a new service
-// collects.
-func newWorldOf(t *testing.T, records duosim.Generator) *world {
+// newWorldOfAll does so for all logs, by pages of 50.
+func newWorldOfAll(t *testing.T, perHour int, since time.Duration) *world {
 	t.Helper()
-	w := &world{t: t, duo: duosim.Config{
-		IKey: "DIWJ8X6AEYOR5OMC6TQ1", SKey: captured.secret("Zh5eGmUq9zpfQnyUIu5OL9iWoMMv5ZNmk3zLJ4Ep"), Host: "api-12345678.duosecurity.com",
-		Generate: records,
-	}}
+	return newWorldOf(t, pagesOf50, duosim.Generator{Seed: 7, PerHour: perHour, From: time.Now().Add(-since)}, allLogs...)
+}
+
+// pagesOf50 makes few records many pages.
+var pagesOf50 = duosim.Config{Manners: duosim.Manners{PageSize: 50}}
+
+// newWorldOf starts a world with such records in each of the logs, all of which a
+// new service collects.
+func newWorldOf(t *testing.T, account duosim.Config, records duosim.Generator, logs ...string) *world {
+	t.Helper()
+	account.IKey, account.SKey, account.Host = "DIWJ8X6AEYOR5OMC6TQ1", captured.secret("Zh5eGmUq9zpfQnyUIu5OL9iWoMMv5ZNmk3zLJ4Ep"), "api-12345678.duosecurity.com"
+	account.GenerateFor = map[string]duosim.Generator{}
+	for _, log := range logs {
+		account.GenerateFor[log] = records
+	}
+	w := &world{t: t, duo: account, logs: logs, sim: duosim.New(account), added: map[string][]duosim.Record{}, uploads: map[string][]duosim.Fault{}}
 	w.token = captured.secret(issuer().Token(t, nil))
-	w.sim = duosim.New(w.duo)
 	w.env = map[string]string{
 		"DUO_IKEY": w.duo.IKey, "DUO_SKEY": w.duo.SKey, "DUO_API_HOST": w.duo.Host, "DUO_API_URL": w.serve(w.sim),
+		"DUO_LOGS":   strings.Join(logs, ","),
 		"GCS_BUCKET": bucketName, "STORAGE_EMULATOR_HOST": w.startBucket(),
 		"FIRESTORE_PROJECT": "test-" + strings.ToLower(rand.Text()),
 		"PUSH_AUDIENCE":     handlertest.Audience, "ALLOWED_CALLERS": handlertest.Email, "OIDC_CERTS_URL": w.serve(issuer()),
@@ -97,59 +111,76 @@ func (w *world) startBucket() (host string) {
 	return strings.TrimPrefix(w.serve(http.HandlerFunc(w.storage)), "http://")
 }
 
-// storage is Cloud Storage with the faults that a test has scripted.
+// storage is Cloud Storage with the scripted faults.
 func (w *world) storage(rw http.ResponseWriter, r *http.Request) {
 	w.nextUpload(r)(rw, r, w.bucket.HTTPHandler())
 }
 
 func (w *world) nextUpload(r *http.Request) duosim.Fault {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if !strings.HasPrefix(r.URL.Path, "/upload/") || len(w.uploads) == 0 {
+	if !strings.HasPrefix(r.URL.Path, "/upload/") {
 		return duosim.Pass
 	}
-	fault := w.uploads[0]
-	w.uploads = w.uploads[1:]
-	return fault
+	folder, _, _ := strings.Cut(r.URL.Query().Get("name"), "/")
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, log := range []string{strings.TrimPrefix(folder, "duo-"), ""} {
+		if faults := w.uploads[log]; len(faults) > 0 {
+			w.uploads[log] = faults[1:]
+			return faults[0]
+		}
+	}
+	return duosim.Pass
 }
 
 // scriptUploads gives the next uploads to these faults, one each, in order, and
 // to no others.
-func (w *world) scriptUploads(faults ...duosim.Fault) {
+func (w *world) scriptUploads(faults ...duosim.Fault) { w.scriptUploadsOf("", faults...) }
+
+// scriptUploadsOf does the same for those of a log. Its own faults come first.
+func (w *world) scriptUploadsOf(log string, faults ...duosim.Fault) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.uploads = faults
+	w.uploads[log] = faults
 }
 
 // scripted is how many of those faults are still to be met.
-func (w *world) scripted() int {
+func (w *world) scripted() (n int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return len(w.uploads)
+	for _, faults := range w.uploads {
+		n += len(faults)
+	}
+	return n
 }
 
-// add puts n records into Duo's log, a second apart, the last one at a time.
+// add puts n records into each log, a second apart, the last one at a time.
 func (w *world) add(n int, last time.Time) {
+	for _, log := range w.logs {
+		w.addTo(log, n, last)
+	}
+}
+
+func (w *world) addTo(log string, n int, last time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for i := range n {
 		r := duosim.Record{
 			TS: last.Add(time.Duration(i+1-n) * time.Second).Truncate(time.Microsecond),
-			ID: fmt.Sprintf("%08x-0000-4000-8000-%012x", len(w.added), last.UnixMicro()),
+			ID: fmt.Sprintf("%08x-0000-4000-8000-%012x", len(w.added[log]), last.UnixMicro()),
 		}
-		w.added = append(w.added, r)
-		w.sim.Add(r)
+		w.added[log] = append(w.added[log], r)
+		w.sim.Log(log).Add(r)
 	}
 }
 
-// shown is what Duo shows at a time of the records before another.
-func (w *world) shown(now, before time.Time) []duosim.Record {
+// shown is what Duo shows of a log at a time of the records before another.
+func (w *world) shown(log string, now, before time.Time) []duosim.Record {
 	cfg := w.duo
 	cfg.Now = func() time.Time { return now }
-	sim := duosim.New(cfg)
+	sim := duosim.New(cfg).Log(log)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	sim.Add(w.added...)
+	sim.Add(w.added[log]...)
 	return sim.Visible(now.Add(-7*24*time.Hour), before)
 }
 
@@ -164,16 +195,25 @@ func (w *world) start(changes map[string]string) *process {
 	return p
 }
 
-// status is where the stream stands.
-func (p *process) status() collect.Status {
+// statuses are where the streams stand: the worst first, or the only one.
+func (p *process) statuses() []collect.Status {
 	p.t.Helper()
 	a := p.do(http.MethodGet, "/status", "")
-	var s collect.Status
+	var s struct {
+		collect.Status
+		Streams []collect.Status
+	}
 	if err := json.Unmarshal(a.body, &s); err != nil || a.status != http.StatusOK {
 		p.t.Fatalf("/status answered %d: %v, %v", a.status, err, a.err)
 	}
-	return s
+	if s.Streams == nil {
+		return []collect.Status{s.Status}
+	}
+	return s.Streams
 }
+
+// status is where the only stream stands.
+func (p *process) status() collect.Status { return p.statuses()[0] }
 
 // gate is a fault that holds one request until the test opens the gate.
 type gate struct{ reached, opened chan struct{} }
@@ -182,7 +222,7 @@ func newGate() gate { return gate{make(chan struct{}), make(chan struct{})} }
 
 func (g gate) open() { close(g.opened) }
 
-// before holds the request, the whole of which is there.
+// before holds the request, once all of it has arrived.
 func (g gate) before(w http.ResponseWriter, r *http.Request, next http.Handler) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
@@ -193,7 +233,7 @@ func (g gate) before(w http.ResponseWriter, r *http.Request, next http.Handler) 
 	next.ServeHTTP(w, r)
 }
 
-// after lets the request be carried out, and holds the answer.
+// after lets the server handle the request, and holds the answer.
 func (g gate) after(w http.ResponseWriter, r *http.Request, next http.Handler) {
 	rec := httptest.NewRecorder()
 	next.ServeHTTP(rec, r)

@@ -20,9 +20,10 @@ import (
 
 // Report compares the bucket with what Duo shows of a range.
 type Report struct {
-	Log string `json:"log"` // that was compared
-	// From and To bound the record times that were compared: the range that was
-	// asked for, without what Cut tells of.
+	Log     string `json:"log"`
+	Account string `json:"account,omitempty"` // whose, by its API host; "" for the application's own
+	// From and To bound the record times that were compared: the requested range
+	// without what was cut off. Cut says why, one line for each end.
 	From time.Time `json:"from"`
 	To   time.Time `json:"to"`
 	Cut  []string  `json:"cut"`
@@ -69,7 +70,7 @@ func Run(ctx context.Context, c *collect.Collector, from, to time.Time, progress
 		return Report{}, err
 	}
 	report := cut(from, to, settled)
-	report.Log = c.Log.Name
+	report.Log, report.Account = c.Log.Name, c.Account.Host
 	if !report.From.Before(report.To) {
 		return report, fmt.Errorf("%w: %s", errNothing, strings.Join(report.Cut, "; "))
 	}

@@ -3,8 +3,6 @@ package collect
 import (
 	"slices"
 
-	"duo-telephony-collector/internal/duo"
-	"duo-telephony-collector/internal/record"
 	"duo-telephony-collector/internal/store"
 	"duo-telephony-collector/internal/writer"
 )
@@ -12,7 +10,7 @@ import (
 // cache is what a run keeps in memory from page to page. None of it is stored:
 // the next run makes it anew from the cursor, Duo and the bucket.
 type cache struct {
-	log           duo.Log
+	config        Config
 	seen          seenSet
 	walk          walk
 	index         *index // of what the bucket holds, nil where that is not asked for
@@ -26,7 +24,7 @@ type cache struct {
 // where the walk is.
 func (m *cache) selectNew(p page, c store.Cursor) batch {
 	if m.seen == nil || len(m.seen) != c.Seen.Len() { // an object was adopted, or a range begun
-		m.seen = newSeenSet(c.Seen, m.log.Limit)
+		m.seen = newSeenSet(c.Seen, m.config.Log.Limit)
 	}
 	m.walk, m.redoPage = m.walk.at(c.Window), false
 	b := batch{lines: m.lines[:0], ids: make([]store.ID, 0, len(p.records))}
@@ -70,7 +68,7 @@ func (m *cache) adopt(o writer.Object, instead batch, c store.Cursor) batch {
 		lacks[id] = true
 	}
 	for line := range lines(o.Data) {
-		r := record.Read(line, m.log, "")
+		r := m.config.ReadLine(line)
 		b.add(r, &c)
 		if in(c.Window, r.At) {
 			b.latest = max(b.latest, r.At)

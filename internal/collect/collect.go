@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"duo-telephony-collector/internal/duo"
+	"duo-telephony-collector/internal/record"
 	"duo-telephony-collector/internal/store"
 	"duo-telephony-collector/internal/writer"
 )
@@ -65,6 +66,7 @@ type Config struct {
 	Log       duo.Log                                  // which of Duo's logs
 	Account   duo.Account                              // whose; zero for the application's own account
 	Host      string                                   // the account's API host, and "host" in records when Enrich is set
+	Phones    record.Phones                            // what becomes of phone numbers
 	Enrich    bool                                     // add "eventtype" and "host" where a record lacks them
 	Gzip      bool                                     // for objects of windows that are yet to be frozen
 	Budget    time.Duration                            // a run starts no page when it is near

@@ -55,7 +55,7 @@ type plan struct {
 // begin makes a run that has no lease yet. Its session counts no request, for a
 // report without one; acquire makes the one that asks.
 func (c *Collector) begin(job Job) *run {
-	r := &run{Collector: c, job: job, stream: c.Live(), started: time.Now(), session: c.Duo.Session(c.Log, 0), cache: cache{log: c.Log}}
+	r := &run{Collector: c, job: job, stream: c.Live(), started: time.Now(), session: c.Duo.Session(c.Log, 0), cache: cache{config: c.Config}}
 	r.ahead = newAhead(r.session, c.Config)
 	if job.Backfill != nil {
 		r.stream = c.Backfill()

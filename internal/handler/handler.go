@@ -315,27 +315,26 @@ func (s *server) logRun(ctx context.Context, r collect.Report, trigger []slog.At
 const maxInFull = 100
 
 // answer tells how the runs went: by the report of one, by those of several under
-// the worst outcome. Of very many it has the worst.
+// the worst outcome. Of very many it has the worst, and counts all.
 func answer(w http.ResponseWriter, reports []collect.Report, manual bool) {
 	worst := collect.Worst(reports)
 	if len(reports) == 1 {
 		writeJSON(w, runStatus(worst, manual), worst)
 		return
 	}
-	count := map[string]int{}
-	for _, r := range reports {
-		count[r.Outcome]++
-	}
-	shown := reports
-	if len(reports) > maxInFull {
-		shown = collect.WorstFirst(reports)[:maxInFull]
-	}
-	writeJSON(w, runStatus(worst, manual), struct {
+	all := struct {
 		Outcome   string           `json:"outcome"`
 		Runs      []collect.Report `json:"runs"`
-		Total     int              `json:"runs_total"`
-		ByOutcome map[string]int   `json:"by_outcome"`
-	}{worst.Outcome, shown, len(reports), count})
+		Total     int              `json:"runs_total,omitempty"`
+		ByOutcome map[string]int   `json:"by_outcome,omitempty"`
+	}{Outcome: worst.Outcome, Runs: reports}
+	if len(reports) > maxInFull {
+		all.Runs, all.Total, all.ByOutcome = collect.WorstFirst(reports)[:maxInFull], len(reports), map[string]int{}
+		for _, r := range reports {
+			all.ByOutcome[r.Outcome]++
+		}
+	}
+	writeJSON(w, runStatus(worst, manual), all)
 }
 
 func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {

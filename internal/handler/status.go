@@ -101,12 +101,12 @@ func statusOfAll(w http.ResponseWriter, s page.State) {
 	}
 	writeJSON(w, http.StatusOK, struct {
 		Version    string              `json:"version"`
+		Streams    []collect.LogStatus `json:"streams"`
 		Total      int                 `json:"streams_total"`
 		ByOutcome  map[string]int      `json:"by_outcome"`
 		Vanished   []string            `json:"vanished,omitempty"`
-		Streams    []collect.LogStatus `json:"streams"`
 		Unrecorded []collect.Summary   `json:"unrecorded"`
-	}{s.Version, s.Total, s.ByOutcome, s.Vanished, logs, s.Unrecorded})
+	}{s.Version, logs, s.Total, s.ByOutcome, s.Vanished, s.Unrecorded})
 }
 
 // briefly returns the last runs, each with a few of its objects.
