@@ -22,7 +22,7 @@ import (
 // package imports itself is free. The simulator serves `server local`.
 var mayImport = map[string][]string{
 	"cmd/server": {
-		"internal/handler", "internal/audit", "internal/check", "internal/collect", "internal/duo", "internal/duo/duosim",
+		"internal/handler", "internal/audit", "internal/check", "internal/collect", "internal/record", "internal/duo", "internal/duo/duosim",
 		"internal/store", "internal/writer", "internal/udm",
 	},
 	"internal/handler":    {"internal/page", "internal/collect", "internal/duo", "internal/store", "internal/writer"},

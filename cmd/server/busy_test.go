@@ -14,7 +14,7 @@ import (
 	"duo-telephony-collector/internal/duo/duosim"
 )
 
-// While a run is held, every other one, in any process, is busy.
+// While one run is in progress, every other one, in any process, is busy.
 func TestBusy(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 1300, time.Hour)
@@ -44,7 +44,7 @@ func TestBusy(t *testing.T) {
 	w.wantLedger(only.sent, only.Watermark)
 }
 
-// fromEnv is a number that a long test run sets higher.
+// fromEnv is a number that a long test run may raise.
 func fromEnv(t *testing.T, name string, usual int) int {
 	t.Helper()
 	text := cmp.Or(os.Getenv(name), strconv.Itoa(usual))
@@ -55,8 +55,7 @@ func fromEnv(t *testing.T, name string, usual int) int {
 	return n
 }
 
-// inFlight counts the requests that Duo has in hand at once. A run has one at
-// most.
+// inFlight counts concurrent requests to Duo. A run sends at most one at a time.
 type inFlight struct{ now, most atomic.Int32 }
 
 func (f *inFlight) count(w http.ResponseWriter, r *http.Request, next http.Handler) {
@@ -67,8 +66,8 @@ func (f *inFlight) count(w http.ResponseWriter, r *http.Request, next http.Handl
 	f.now.Add(-1)
 }
 
-// Crowds at three processes, while records keep arriving: no two runs are ever
-// at work at once.
+// Crowds of triggers at three processes, while records keep arriving: no two runs
+// ever overlap.
 func TestCrowd(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 36_000, 6*time.Minute)
@@ -105,9 +104,9 @@ func TestCrowd(t *testing.T) {
 	t.Logf("%d runs, %d records", len(runs)+1, processes[0].status().Totals.Records)
 }
 
-// wantApart wants every run to have begun after the one before had ended. Both
-// times are early: a run's duration counts from a little after its request was
-// sent, to just before it gives the lease back.
+// wantApart checks that every run began after the previous one had ended. Both times
+// are a little early: a run's duration counts from shortly after its request was
+// sent until just before it releases the lease.
 func wantApart(t *testing.T, runs []answer) {
 	t.Helper()
 	slices.SortFunc(runs, func(a, b answer) int { return cmp.Compare(a.Token, b.Token) })

@@ -23,8 +23,7 @@ import (
 
 var allGood = []string{"configuration ok", "duo ok", "clock ok", "bucket ok", "permissions ok", "firestore ok", "auth mode ok", "audience ok", "callers ok", "budget ok"}
 
-// A check finds everything good and leaves nothing anywhere, before the first
-// run and after it.
+// A check finds no fault and writes nothing, before the first run and after it.
 func TestCheckGood(t *testing.T) {
 	t.Parallel()
 	c := newCloud(t)
@@ -67,8 +66,8 @@ func TestCheckBucket(t *testing.T) {
 	wantFinding(t, c.check(nil), "permissions warn", "it is unknown", "roles/storage.objectCreator")
 }
 
-// What forbids every write shows without one, where it forbids listing or
-// reading too; a key that is off forbids no listing.
+// Whatever forbids writing shows without a write if it also forbids listing or
+// reading. A disabled key does not forbid listing.
 func TestCheckBucketRefused(t *testing.T) {
 	t.Parallel()
 	c := newCloud(t)
@@ -114,7 +113,7 @@ func TestCheckStateKey(t *testing.T) {
 	wantFinding(t, c.check(below), "state key fail", "below the prefix", "move it out of gs://bucket/duo-telephony/")
 	wantFinding(t, c.check(map[string]string{"STATE_KEY": "old/state.json", "GCS_PREFIX": ""}), "state key fail", "below the prefix", "GCS_PREFIX")
 
-	// A first run that failed has started, and still reads it.
+	// After a first run that failed, the next one still reads it.
 	now := time.Now().UTC().Truncate(time.Millisecond)
 	open := map[string]any{"begun": now, "watermark": now.Add(-24 * time.Hour), "window": map[string]any{"from": now.Add(-24 * time.Hour), "to": now}}
 	c.plant(map[string]any{"schema": store.Schema, "cursor": open})
@@ -125,7 +124,7 @@ func TestCheckStateKey(t *testing.T) {
 	wantFinding(t, c.check(below), "state key warn", "below the prefix", "unset STATE_KEY")
 }
 
-// A document that this version cannot read is found before a run meets it.
+// A document that this version can't read is found before a run fails on it.
 func TestCheckDocument(t *testing.T) {
 	t.Parallel()
 	c := newCloud(t)
@@ -136,7 +135,7 @@ func TestCheckDocument(t *testing.T) {
 	wantFinding(t, c.check(nil), "firestore ok", "a run holds the lease until 2026-01-01T00:09:30Z")
 }
 
-// A document of another account is found before a run meets it.
+// Another account's document is found before a run fails on it.
 func TestCheckOtherAccount(t *testing.T) {
 	t.Parallel()
 	c := newCloud(t)
@@ -144,7 +143,7 @@ func TestCheckOtherAccount(t *testing.T) {
 	wantFinding(t, c.check(nil), "firestore fail", "belongs to account api-other.duosecurity.com", "FIRESTORE_COLLECTION")
 }
 
-// What Firestore refuses is said in its own words, with what to do about it.
+// A refusal by Firestore is reported in its own words, with a hint.
 func TestCheckFirestoreRefuses(t *testing.T) {
 	t.Parallel()
 	c := newCloud(t)
@@ -185,7 +184,7 @@ func refuseAll(t *testing.T, s *status.Status) string {
 	return l.Addr().String()
 }
 
-// Where nobody answers, or nobody has credentials, it says so and ends.
+// Without an answer or credentials, the check says so and ends.
 func TestCheckAway(t *testing.T) {
 	t.Parallel()
 	c := newCloud(t)

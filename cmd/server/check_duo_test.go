@@ -12,8 +12,8 @@ import (
 	"duo-telephony-collector/internal/duo/duosim"
 )
 
-// duoEnv is all that a check of Duo alone needs: a simulated account, and how
-// far its clock is ahead.
+// duoEnv is the environment for a check of Duo alone: a simulated account whose
+// clock is ahead.
 func duoEnv(t *testing.T, ahead time.Duration) (map[string]string, *duosim.Sim) {
 	t.Helper()
 	account := duosim.Config{
@@ -66,7 +66,7 @@ func TestCheckDuo(t *testing.T) {
 	}
 }
 
-// Duo itself says that the secret key is another one.
+// Duo itself says that the secret key is wrong.
 func TestCheckWrongKey(t *testing.T) {
 	t.Parallel()
 	env, sim := duoEnv(t, 0)
@@ -78,8 +78,8 @@ func TestCheckWrongKey(t *testing.T) {
 	}
 }
 
-// The form of a key says why Duo refuses it, and of a key that Duo could not be
-// asked about.
+// A key's form can explain why Duo refuses it. It is also checked if Duo could not be
+// asked.
 func TestCheckSecretForm(t *testing.T) {
 	t.Parallel()
 	env, sim := duoEnv(t, 0)
@@ -108,7 +108,7 @@ func TestCheckDuoUnreachable(t *testing.T) {
 	wantFinding(t, findings, "duo fail", "connection refused", "port 443")
 }
 
-// Without -json it is lines.
+// Without -json the output is lines of text.
 func TestCheckLines(t *testing.T) {
 	t.Parallel()
 	env, sim := duoEnv(t, 0)

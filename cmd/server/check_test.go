@@ -13,7 +13,7 @@ import (
 	"duo-telephony-collector/internal/check"
 )
 
-// checked runs server check to its end.
+// checked runs server check.
 func checked(t *testing.T, env map[string]string, args ...string) (findings []check.Finding, code int) {
 	t.Helper()
 	p := launch(t, env, append([]string{"check", "-json"}, args...)...)
@@ -38,7 +38,7 @@ func checked(t *testing.T, env map[string]string, args ...string) (findings []ch
 	return doc.Checks, code
 }
 
-// statusesOf is the status of each check, in order.
+// statusesOf returns the name and status of each finding, in order.
 func statusesOf(findings []check.Finding) []string {
 	var out []string
 	for _, f := range findings {
@@ -47,7 +47,7 @@ func statusesOf(findings []check.Finding) []string {
 	return out
 }
 
-// wantFinding wants one with this name and status that says all of the texts.
+// wantFinding checks that a finding with this name and status has all of the texts.
 func wantFinding(t *testing.T, findings []check.Finding, nameAndStatus string, texts ...string) {
 	t.Helper()
 	for _, f := range findings {
@@ -79,8 +79,8 @@ func TestCheckCommandLine(t *testing.T) {
 	}
 }
 
-// Each fault of a configuration without a single sound part is a line, and
-// they are the faults that keep the service from starting.
+// If every setting is wrong, each fault has a line, and they are the same faults
+// that keep the service from starting.
 func TestCheckConfiguration(t *testing.T) {
 	t.Parallel()
 	env := map[string]string{
@@ -103,7 +103,7 @@ func TestCheckConfiguration(t *testing.T) {
 	}
 }
 
-// Whatever part is at fault, the checks of the others are made.
+// A fault in one setting does not stop the checks of the others.
 func TestCheckParts(t *testing.T) {
 	t.Parallel()
 	c := newCloud(t)

@@ -22,13 +22,13 @@ import (
 	"duo-telephony-collector/internal/emulator"
 )
 
-// cloud is a world whose Cloud Storage tells what it has granted, and that
-// notes what is asked of it.
+// cloud is a world whose Cloud Storage answers questions about permissions and
+// records all requests.
 type cloud struct {
 	*world
 
 	mu      sync.Mutex
-	granted []string                                    // nil: no answer to that question, as an emulator's
+	granted []string                                    // nil: no answer about permissions, like an emulator
 	refuse  func(*http.Request) (code int, body string) // code 0 lets a request pass
 	methods map[string]bool
 }
@@ -70,21 +70,21 @@ func (c *cloud) note(r *http.Request) (granted []string, refuse func(*http.Reque
 	return c.granted, c.refuse
 }
 
-// refusing sets which requests Cloud Storage refuses from now on.
+// refusing makes Cloud Storage refuse some requests from now on.
 func (c *cloud) refusing(refuse func(*http.Request) (code int, body string)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.refuse = refuse
 }
 
-// grant sets what is granted; without any the question is not answered.
+// grant sets the granted permissions; without any, there is no answer about them.
 func (c *cloud) grant(permissions ...string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.granted = permissions
 }
 
-// sent is the methods of all requests so far.
+// sent returns the methods of all requests so far.
 func (c *cloud) sent() []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -97,8 +97,8 @@ func (c *cloud) put(key, content string) {
 	})
 }
 
-// check runs server check with some variables changed, and wants it to leave
-// the bucket as it is.
+// check runs server check with some variables changed, and checks that it leaves the
+// bucket alone.
 func (c *cloud) check(changes map[string]string) []check.Finding {
 	c.t.Helper()
 	env := maps.Clone(c.env)
@@ -111,7 +111,7 @@ func (c *cloud) check(changes map[string]string) []check.Finding {
 	return findings
 }
 
-// documents is a client of the Firestore that the check asks.
+// documents is a client of the same Firestore.
 func (c *cloud) documents() *firestore.Client {
 	c.t.Helper()
 	client, err := firestore.NewClient(c.t.Context(), c.env["FIRESTORE_PROJECT"], option.WithEndpoint(c.env["FIRESTORE_EMULATOR_HOST"]),
@@ -133,7 +133,7 @@ func (owner) GetRequestMetadata(context.Context, ...string) (map[string]string, 
 
 func (owner) RequireTransportSecurity() bool { return false }
 
-// collections is what there is in Firestore.
+// collections returns the collections in Firestore.
 func (c *cloud) collections() []string {
 	c.t.Helper()
 	found, err := c.documents().Collections(c.t.Context()).GetAll()

@@ -18,6 +18,7 @@ import (
 	"duo-telephony-collector/internal/collect"
 	"duo-telephony-collector/internal/duo"
 	"duo-telephony-collector/internal/handler"
+	"duo-telephony-collector/internal/record"
 )
 
 const day = 24 * time.Hour
@@ -41,7 +42,6 @@ type config struct {
 }
 
 var (
-	duoHosts    = regexp.MustCompile(`^api-[a-z0-9-]+\.(duosecurity|duofederal)\.com$`)
 	bucketNames = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]$`)
 	// As Firestore takes them: https://docs.cloud.google.com/firestore/native/docs/manage-databases
 	databaseNames = regexp.MustCompile(`^(\(default\)|[a-z][a-z0-9-]{2,61}[a-z0-9])$`)
@@ -64,12 +64,12 @@ func readConfig(e *env) (config, error) {
 
 func (e *env) readDuo(c *config) {
 	c.duoIKey = e.required("DUO_IKEY", "the integration key of an Admin API application")
-	if fault := ikeyFault(c.duoIKey); fault != "" {
+	if fault := duo.IKeyFault(c.duoIKey); fault != "" {
 		e.fault("DUO_IKEY", "%s", fault)
 	}
-	c.duoHost = strings.ToLower(e.required("DUO_API_HOST", "that application's API hostname, api-….duosecurity.com"))
-	if c.duoHost != "" && !duoHosts.MatchString(c.duoHost) {
-		e.fault("DUO_API_HOST", "%q is not of the form api-….duosecurity.com or api-….duofederal.com, without scheme, path or port", c.duoHost)
+	host, ok := duo.ParseHost(e.required("DUO_API_HOST", "that application's API hostname, api-….duosecurity.com"))
+	if c.duoHost = host; host != "" && !ok {
+		e.fault("DUO_API_HOST", "%q is not of the form api-….duosecurity.com or api-….duofederal.com, without scheme, path or port", host)
 	}
 	key, file := e.text("DUO_SKEY", ""), e.text("DUO_SKEY_FILE", "")
 	switch {
@@ -93,23 +93,6 @@ func (e *env) readDuo(c *config) {
 }
 
 var errMasked = errors.New("is a masked key: copy the key itself from Duo's Admin Panel")
-
-// ikeyFault says what makes a value no integration key of an Admin API
-// application, whatever else it is; "" for what can be one. It never repeats
-// the value, which may be another key.
-func ikeyFault(ikey string) string {
-	switch {
-	case duo.Masked(ikey):
-		return errMasked.Error()
-	case strings.ContainsAny(ikey, "\"'`“”‘’"):
-		return "has quotes: leave them out"
-	case strings.Contains(ikey, ":"):
-		return "has a colon, which no key has: set the integration key alone, the secret key belongs in DUO_SKEY"
-	case strings.HasPrefix(ikey, "SI"):
-		return "begins with SI, so it is another kind of application's: create an Admin API application, its key begins with DI"
-	}
-	return ""
-}
 
 // readSecret returns a file's content without the newline that editors add.
 func readSecret(file string) (string, error) {
@@ -219,10 +202,36 @@ func (e *env) readCollect(c *config) {
 		Lookback:  e.duration("INITIAL_LOOKBACK", "24h", time.Millisecond, 179*day),
 		Delay:     e.duration("INGEST_DELAY", "150s", 2*time.Minute, 179*day),
 		MaxWindow: e.duration("MAX_WINDOW", "24h", time.Millisecond, 180*day),
+		Phones:    e.readPhones(),
 		Enrich:    e.boolean("ENRICH", true),
 		Gzip:      e.choice("COMPRESSION", "none", "none", "gzip") == "gzip",
 	}
 	c.overlaps = e.overlaps()
+}
+
+// readPhones returns what becomes of phone numbers. Unlike DUO_SKEY_FILE, the key
+// is read once: another one makes other hashes of the same numbers.
+func (e *env) readPhones() record.Phones {
+	mode, file := e.choice("PHONES", "keep", "keep", "mask", "hash"), e.text("PHONES_KEY_FILE", "")
+	var key string
+	switch {
+	case mode != "hash" && file != "":
+		e.fault("PHONES_KEY_FILE", "is set, and only PHONES=hash uses a key: unset it, or set PHONES to hash")
+	case mode == "hash" && file == "":
+		e.fault("PHONES_KEY_FILE", "is required by PHONES=hash: a file with a random key, such as openssl rand -hex 32 makes")
+		return record.Phones{}
+	case mode == "hash":
+		var err error
+		if key, err = readSecret(file); err != nil {
+			e.fault("PHONES_KEY_FILE", "%v", err)
+			return record.Phones{}
+		}
+	}
+	phones, err := record.NewPhones(mode, []byte(key))
+	if err != nil {
+		e.fault("PHONES_KEY_FILE", "%v", err)
+	}
+	return phones
 }
 
 func (e *env) readService(c *config) {

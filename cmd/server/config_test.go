@@ -15,10 +15,12 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"duo-telephony-collector/internal/collect"
 	"duo-telephony-collector/internal/duo"
 	"duo-telephony-collector/internal/handler"
+	"duo-telephony-collector/internal/record"
 )
 
 // required is the smallest configuration that is good.
@@ -67,12 +69,18 @@ func TestConfigDefaults(t *testing.T) {
 		},
 		overlaps: map[string]time.Duration{"telephony": 10 * time.Minute, "authentication": 3 * time.Hour, "activity": time.Hour, "trust-monitor": day},
 	}
-	if diff := cmp.Diff(want, got, cmp.AllowUnexported(config{})); diff != "" {
+	if diff := cmp.Diff(want, got, cmp.AllowUnexported(config{}), cmpopts.IgnoreTypes(record.Phones{})); diff != "" {
 		t.Errorf("defaults (-want +got):\n%s", diff)
 	}
 	if one := got.of(defaultLog); one.Log.Name != "telephony" || one.Overlap != 10*time.Minute || !slices.Equal(got.folders(), []string{"duo-telephony"}) {
 		t.Errorf("it collects %s into %v, overlap %v", one.Log.Name, got.folders(), one.Overlap)
 	}
+}
+
+// masked is what the configuration makes of a phone number.
+func masked(c config) any {
+	line := c.collect.Phones.Apply([]byte(`{"phone":"+17345550100"}`), defaultLog)
+	return strings.TrimSuffix(strings.TrimPrefix(string(line), `{"phone":"`), `"}`)
 }
 
 func TestConfigLogs(t *testing.T) {
@@ -174,6 +182,8 @@ func TestConfigGood(t *testing.T) {
 		{"ENRICH", "ON", func(c config) any { return c.collect.Enrich }, true},
 		{"ENRICH", "1", func(c config) any { return c.collect.Enrich }, true},
 		{"ENRICH", "True", func(c config) any { return c.collect.Enrich }, true},
+		{"PHONES", "keep", masked, "+17345550100"},
+		{"PHONES", "Mask", masked, "+xxxxxxx0100"},
 		{"COMPRESSION", "gzip", func(c config) any { return c.collect.Gzip }, true},
 		{"COMPRESSION", "GZIP", func(c config) any { return c.collect.Gzip }, true},
 		{"COMPRESSION", "None", func(c config) any { return c.collect.Gzip }, false},
@@ -288,6 +298,10 @@ func TestConfigBad(t *testing.T) {
 		{"MAX_WINDOW=0s", "MAX_WINDOW: "},
 		{"ENRICH=perhaps", "ENRICH: "},
 		{"COMPRESSION=zstd", "COMPRESSION: "},
+		{"PHONES=hide", "PHONES: "},
+		{"PHONES=hash", "PHONES_KEY_FILE: is required by PHONES=hash"},
+		{"PHONES=hash PHONES_KEY_FILE=testdata/missing", "PHONES_KEY_FILE: "},
+		{"PHONES=mask PHONES_KEY_FILE=testdata/missing", "PHONES_KEY_FILE: is set, and only PHONES=hash"},
 		{"ENRICH=", "ENRICH: "},
 		{"LOG_LEVEL=INFORMATION", "LOG_LEVEL: "},
 		{"PORT=http", "PORT: "},

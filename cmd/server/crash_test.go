@@ -17,11 +17,10 @@ import (
 	"duo-telephony-collector/internal/store"
 )
 
-// secondPage is how long ago the records of the second page are, of three pages
-// over two hours.
+// secondPage is the age of the records on the second of three pages over two hours.
 const secondPage = time.Hour
 
-// The moment that matters most: the object is there, the cursor does not know.
+// The most important moment: the object exists, but the cursor does not know.
 func TestKillAfterUpload(t *testing.T) {
 	t.Parallel()
 	for _, log := range allLogs {
@@ -96,8 +95,8 @@ func newCrashes(t *testing.T) *crashes {
 	return c
 }
 
-// kill ends the process at a random moment, or as soon as an object of its run
-// is stored; unless the run ends before.
+// kill kills the process at a random moment, or as soon as its run has stored an
+// object, unless the run ends before.
 func (c *crashes) kill(p *process, limit time.Duration, stored <-chan struct{}, run <-chan answer) {
 	select {
 	case <-time.After(time.Duration(c.rng.Int64N(int64(limit)))):
@@ -207,7 +206,7 @@ func TestKillLocal(t *testing.T) {
 	t.Parallel()
 	c := newCrashes(t)
 	dir := t.TempDir()
-	c.env["GOCOVERDIR"] = t.TempDir() // a file that a kill cuts short would spoil the others'
+	c.env["GOCOVERDIR"] = t.TempDir() // a kill can leave a truncated file, which would spoil the others'
 	for range c.kills {
 		c.between(takeLeases(t, dir))
 		stored := appeared(t, dir, len(objectsIn(dir))+1+c.rng.IntN(12))
@@ -220,8 +219,8 @@ func TestKillLocal(t *testing.T) {
 	c.end(files(t, dir), began, last.Runs)
 }
 
-// appeared returns a channel that closes when so many objects are there. It
-// looks often: the commit follows within milliseconds.
+// appeared returns a channel that closes when there are that many objects. It polls
+// often, because the commit follows within milliseconds.
 func appeared(t *testing.T, dir string, n int) <-chan struct{} {
 	ctx, there := t.Context(), make(chan struct{})
 	go func() {

@@ -12,7 +12,7 @@ import (
 	"duo-telephony-collector/internal/duo/duosim"
 )
 
-// storedThen lets the upload be stored and gives the fault's answer.
+// storedThen stores the upload and lets the fault answer.
 func storedThen(fault duosim.Fault) duosim.Fault {
 	return func(w http.ResponseWriter, r *http.Request, next http.Handler) {
 		next.ServeHTTP(httptest.NewRecorder(), r)
@@ -25,7 +25,7 @@ func refusal(code int, message string) duosim.Fault {
 	return duosim.Status(code, fmt.Sprintf(`{"error":{"code":%d,"message":%q}}`, code, message))
 }
 
-// Faults of Cloud Storage that leave it open whether the object was stored.
+// Faults of Cloud Storage that leave open whether the object was stored.
 func TestFaultUpload(t *testing.T) {
 	t.Parallel()
 	for name, fault := range map[string]duosim.Fault{
@@ -50,7 +50,7 @@ func TestFaultUpload(t *testing.T) {
 	}
 }
 
-// A person must create the bucket: 500, in a line of severity ERROR that says so.
+// A person must create the bucket: 500, and a log line of severity ERROR says so.
 func TestFaultNoBucket(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 60, time.Hour)
@@ -66,7 +66,7 @@ func TestFaultNoBucket(t *testing.T) {
 	}
 }
 
-// A person must act, and the run after that collects what was outstanding.
+// A person must act; the next run collects what was left.
 func TestFaultRefused(t *testing.T) {
 	t.Parallel()
 	for message, hint := range map[string]string{
@@ -92,7 +92,7 @@ func TestFaultRefused(t *testing.T) {
 	}
 }
 
-// Without Firestore a run ends within a bounded time and is to be repeated.
+// Without Firestore a run ends in bounded time and is worth a retry.
 func TestFaultNoFirestore(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 60, time.Hour)
@@ -111,7 +111,7 @@ func TestFaultNoFirestore(t *testing.T) {
 	}
 }
 
-// Duo's faults, as Pub/Sub and the operator see them, and the run after them.
+// Duo's faults as Pub/Sub and the operator see them, and the next run.
 func TestFaultDuo(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {

@@ -6,9 +6,8 @@ import (
 	"testing"
 )
 
-// TestGCPercent starts a service that has nothing to serve with: what it sets
-// stays, and what an operator has set too. It changes the process, so it is not
-// parallel.
+// TestGCPercent starts a service that can't serve. Its GC setting stays, and so does
+// an operator's. The test changes the process, so it is not parallel.
 func TestGCPercent(t *testing.T) {
 	const other = 123
 	defer debug.SetGCPercent(debug.SetGCPercent(other))

@@ -12,8 +12,8 @@ import (
 	"duo-telephony-collector/internal/collect"
 )
 
-// The Python function's state decides where a new service starts, and a state
-// that can't be used stops it.
+// The Python function's state decides where a new service starts. An unusable state
+// stops it.
 func TestServiceStateKey(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 600, 2*time.Hour)

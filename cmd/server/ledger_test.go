@@ -21,7 +21,7 @@ import (
 	"duo-telephony-collector/internal/duo/duosim"
 )
 
-// objects returns what is in the bucket, by name.
+// objects returns the objects in the bucket, by name.
 func (w *world) objects() map[string][]byte {
 	w.t.Helper()
 	list, err := w.bucket.ListObjectsWithOptionsPaginated(bucketName, fakestorage.ListOptions{}) // no MaxResults, one page
@@ -39,7 +39,7 @@ func (w *world) objects() map[string][]byte {
 	return found
 }
 
-// files does the same for the bucket that a directory is.
+// files does the same for a directory.
 func files(t *testing.T, dir string) map[string][]byte {
 	t.Helper()
 	found := map[string][]byte{}
@@ -205,7 +205,7 @@ func (l ledger) writes(t *testing.T, r duosim.Record, line string) bool {
 	})
 }
 
-// TestLedger sees to it that every kind of damage is noticed.
+// TestLedger checks that every kind of damage is noticed.
 func TestLedger(t *testing.T) {
 	record := func(id string, edits ...json.RawMessage) duosim.Record {
 		return duosim.Record{Raw: json.RawMessage(`{"ts":"now", "telephony_id":"` + id + `"}`), Edits: edits}

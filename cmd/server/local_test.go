@@ -19,7 +19,7 @@ import (
 	"duo-telephony-collector/internal/duo/duosim"
 )
 
-// once runs server local -once to its end.
+// once runs server local -once.
 func once(t *testing.T, env map[string]string, dir string) (*process, collect.Summary) {
 	t.Helper()
 	captured.secret(simulator.SKey)
@@ -30,7 +30,7 @@ func once(t *testing.T, env map[string]string, dir string) (*process, collect.Su
 	return p, p.report()
 }
 
-// report is the one line on standard output.
+// report parses the one line on standard output.
 func (p *process) report() collect.Summary {
 	p.t.Helper()
 	dec := json.NewDecoder(strings.NewReader(p.out.String()))
@@ -89,7 +89,7 @@ func TestLocalOnce(t *testing.T) {
 	}
 }
 
-// Only what is new may be written by either of two.
+// Two processes write only what is new.
 func TestLocalTwoAtOnce(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -117,7 +117,7 @@ func TestLocalTwoAtOnce(t *testing.T) {
 	wantLocal(t, dir, stream, began, from.From, *last.Watermark)
 }
 
-// Every command that is printed must work as it is printed.
+// Every printed command must work as it is.
 func TestLocalWelcome(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -149,7 +149,7 @@ func TestLocalWelcome(t *testing.T) {
 	}
 }
 
-// welcomed returns the commands and the link that the welcome shows, by their names.
+// welcomed returns the commands and the link in the welcome, by name.
 func welcomed(text string) map[string]string {
 	commands := map[string]string{}
 	for _, m := range regexp.MustCompile(`(?m)^  (page|run now|one log|count|status|look) +(.*)$`).FindAllStringSubmatch(text, -1) {
@@ -174,7 +174,7 @@ func shell(t *testing.T, command string) string {
 	return string(out)
 }
 
-// curl does what the welcome asks of curl, on a machine without it.
+// curl replaces curl on a machine without it.
 func curl(t *testing.T, args []string) string {
 	t.Helper()
 	method, url, data := http.MethodGet, "", ""
@@ -205,7 +205,7 @@ func curl(t *testing.T, args []string) string {
 	return string(body)
 }
 
-// SIGTERM ends it in the middle of a run too, and the next one goes on.
+// SIGTERM also ends it in the middle of a run, and the next one goes on.
 func TestLocalTerminated(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -264,7 +264,7 @@ func TestLocalHelp(t *testing.T) {
 	}
 }
 
-// A fault of the configuration is one of server local's too, named as always.
+// server local reports faults in the configuration like the service.
 func TestLocalConfiguration(t *testing.T) {
 	p := launch(t, map[string]string{"OVERLAP": "much", "LOG_LEVEL": "all"}, "local", "-once", "-dir", t.TempDir())
 	if code := p.wait(); code != exitConfig || !p.hasLogged("OVERLAP: ") || !p.hasLogged("LOG_LEVEL: ") || p.out.String() != "" {
@@ -272,7 +272,7 @@ func TestLocalConfiguration(t *testing.T) {
 	}
 }
 
-// A run that fails ends with 1, its report on standard output.
+// A failed run exits with 1, and its report is on standard output.
 func TestLocalFails(t *testing.T) {
 	strict := httptest.NewServer(duosim.New(duosim.Config{IKey: "DI", SKey: "another", Host: "api-1.duosecurity.com"}))
 	t.Cleanup(strict.Close)

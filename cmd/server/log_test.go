@@ -59,8 +59,7 @@ func alone(c ...*collect.Collector) *collect.Streams {
 	return &collect.Streams{Collectors: c, Concurrency: 8}
 }
 
-// A service whose store is missing panics in every run: the way for a panic to
-// be met on purpose.
+// A service without a store panics in every run.
 func panicking(log *slog.Logger) http.Handler {
 	return handler.New(handler.Config{Log: log, Streams: alone(&collect.Collector{
 		Duo: duo.New(duo.Config{}), Logger: log, Config: collect.Config{Log: duo.Logs[0], Budget: time.Minute},
@@ -155,8 +154,7 @@ func TestLogTrace(t *testing.T) {
 	}
 }
 
-// The run's line holds all of the report, under the same names, and there is
-// exactly one.
+// The run's one log line has the whole report, under the same names.
 func TestLogRunLine(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 600, time.Hour)
@@ -183,7 +181,7 @@ func TestLogRunLine(t *testing.T) {
 	}
 }
 
-// flat writes {"window":{"from":…}} as window_from, and leaves out what is null.
+// flat turns {"window":{"from":…}} into window_from, and leaves out nulls.
 func flat(report map[string]any) map[string]any {
 	out := map[string]any{}
 	for k, v := range report {

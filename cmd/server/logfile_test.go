@@ -29,10 +29,10 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-// traceID is that of every request in these tests.
+// traceID is the trace of every request in these tests.
 const traceID = "0af7651916cd43dd8448eb211c80319c"
 
-// logged is a service in this process, whose clock stands still, and its log.
+// logged is a service in this process with a stopped clock, and its log.
 type logged struct {
 	*collect.Collector
 	t     *testing.T
@@ -77,7 +77,7 @@ func (l *logged) send(method, path, body string) {
 	handler.New(handler.Config{Streams: alone(l.Collector), Log: l.Logger, Version: version}).ServeHTTP(httptest.NewRecorder(), req)
 }
 
-// commit leaves this cursor to the next run.
+// commit stores a cursor for the next run.
 func (l *logged) commit(c store.Cursor, hold bool) {
 	l.t.Helper()
 	ctx := context.Background()
@@ -102,7 +102,7 @@ func (away) Put(context.Context, writer.Object) (*writer.Object, error) {
 	return nil, errors.New("no route to the bucket")
 }
 
-// occasions are all on which a service logs something.
+// occasions are all occasions on which a service logs something.
 var occasions = []struct {
 	name string
 	do   func(l *logged)
@@ -146,8 +146,8 @@ var occasions = []struct {
 	}},
 }
 
-// TestLogGolden holds all that is logged against testdata, and each line to
-// what holds for all of them. -update writes the file anew.
+// TestLogGolden compares everything that is logged with testdata, and checks each
+// line. -update rewrites the file.
 func TestLogGolden(t *testing.T) {
 	var got strings.Builder
 	for _, o := range occasions {
@@ -180,8 +180,8 @@ func TestLogGolden(t *testing.T) {
 	}
 }
 
-// normalised replaces what differs from run to run: times by their distance
-// from the clock's, ids, and places of the code.
+// normalised replaces what differs between runs: times, ids and positions in the
+// code.
 func (l *logged) normalised(line string) string {
 	for _, r := range []struct{ pattern, with string }{
 		{`"time":"[^"]*"`, `"time":"TIME"`},
@@ -207,8 +207,8 @@ func (l *logged) normalised(line string) string {
 	})
 }
 
-// checkLine wants a line to be one object without a key twice, with what every
-// line has; and what Error Reporting needs if it is an ERROR, only then.
+// checkLine checks that a line is one object without duplicate keys, with the fields
+// of every line, and with those of Error Reporting if, and only if, it is an ERROR.
 func checkLine(t *testing.T, line string, requested bool) {
 	t.Helper()
 	fields := topLevel(t, line)
@@ -230,7 +230,7 @@ func checkLine(t *testing.T, line string, requested bool) {
 	}
 }
 
-// topLevel decodes an object and fails if a key is there twice.
+// topLevel decodes an object and fails on a duplicate key.
 func topLevel(t *testing.T, line string) map[string]any {
 	t.Helper()
 	dec := json.NewDecoder(strings.NewReader(line))
@@ -256,7 +256,7 @@ func topLevel(t *testing.T, line string) map[string]any {
 	return fields
 }
 
-// A panic's stack has the form that Error Reporting reads: what a panic prints.
+// A panic's stack is logged as a panic prints it, which Error Reporting reads.
 func TestLogStackTrace(t *testing.T) {
 	l := newLogged(t)
 	l.Bucket = broken{l.Bucket}

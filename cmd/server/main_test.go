@@ -11,13 +11,13 @@ import (
 	"testing"
 )
 
-// asServer makes this test binary the server, so that tests have processes to
-// kill that are built, race detector included, as the tests are.
+// asServer makes this test binary the server, so that the processes that tests kill
+// are built like the tests, with the race detector too.
 const asServer = "TEST_RUNS_AS_SERVER"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asServer) != "" {
-		go func() { // the other end closes when the tests end, even by SIGKILL
+		go func() { // the input ends with the tests, even after SIGKILL
 			io.Copy(io.Discard, os.Stdin)
 			os.Exit(3)
 		}()
@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// captured is all that any server wrote or answered in these tests.
+// captured is everything that servers wrote or answered in these tests.
 var captured capture
 
 type capture struct {
@@ -40,7 +40,7 @@ type capture struct {
 	secrets []string
 }
 
-// buffer returns a new buffer for what a server writes to one place.
+// buffer returns a new buffer for one of a server's outputs.
 func (c *capture) buffer(name string) *buffer {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -49,7 +49,7 @@ func (c *capture) buffer(name string) *buffer {
 	return b
 }
 
-// secret notes a text that no server may show.
+// secret registers a text that no server may show.
 func (c *capture) secret(s string) string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -59,7 +59,7 @@ func (c *capture) secret(s string) string {
 
 var phoneNumber = regexp.MustCompile(`\+1[0-9]{10}`)
 
-// faults names the places where something is that must not be, and not what.
+// faults names the outputs with something forbidden, without quoting it.
 func (c *capture) faults() []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -79,7 +79,7 @@ func (c *capture) faults() []string {
 	return faults
 }
 
-// TestCapture sees to it that the check over everything can fail.
+// TestCapture checks that the check of everything can fail.
 func TestCapture(t *testing.T) {
 	for text, want := range map[string]int{
 		"nothing":                    0,
@@ -97,7 +97,7 @@ func TestCapture(t *testing.T) {
 	}
 }
 
-// buffer takes what a process writes while a test reads it.
+// buffer collects a process's output while a test reads it.
 type buffer struct {
 	name string
 	mu   sync.Mutex

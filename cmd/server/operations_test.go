@@ -20,8 +20,8 @@ func operations(t *testing.T) string {
 	return string(text)
 }
 
-// An error names a heading, the text links to others; those that alerts link to
-// are looked for beside the alerts.
+// Errors name headings of docs/operations.md, and the text links to others; all must
+// exist. The headings that alerts link to are checked beside the alerts.
 func TestOperationsHeadings(t *testing.T) {
 	text := operations(t)
 	if strings.Count(text, "\n## Reset the cursor\n") != 1 {
@@ -39,8 +39,8 @@ func TestOperationsHeadings(t *testing.T) {
 	}
 }
 
-// The commands that change the cursor do what is said of them: afterwards
-// nothing is lost and nothing is written twice.
+// The documented commands that change the cursor lose nothing and write nothing
+// twice.
 func TestOperationsCursor(t *testing.T) {
 	t.Parallel()
 	c := newCloud(t)
@@ -71,7 +71,7 @@ func TestOperationsCursor(t *testing.T) {
 	c.wantLedger(last.sent, last.Watermark)
 }
 
-// edit changes the stream's document as the documented curl does.
+// edit changes the stream's document like the documented curl.
 func (c *cloud) edit(method, query, body string) {
 	c.t.Helper()
 	path := regexp.MustCompile(`DOC="https://firestore.googleapis.com([^"]+)"`).FindStringSubmatch(operations(c.t))

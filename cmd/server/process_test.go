@@ -19,7 +19,7 @@ import (
 	"duo-telephony-collector/internal/collect"
 )
 
-// patience is how long a test waits for what is certain to come.
+// patience is how long a test waits for something that must happen.
 const patience = 45 * time.Second
 
 // eventually polls until the condition is true.
@@ -37,7 +37,7 @@ func eventually(t *testing.T, what string, condition func() bool) {
 	}
 }
 
-// receive waits for a channel's next value, or for its end.
+// receive waits for a channel's next value or its close.
 func receive[T any](t *testing.T, ch <-chan T, what string) T {
 	t.Helper()
 	select {
@@ -49,7 +49,7 @@ func receive[T any](t *testing.T, ch <-chan T, what string) T {
 	panic("unreachable")
 }
 
-// process is a server, killed at the end of its test.
+// process is a server, which is killed at the end of its test.
 type process struct {
 	t        *testing.T
 	cmd      *exec.Cmd
@@ -59,7 +59,7 @@ type process struct {
 	token    string
 }
 
-// launch runs the server with nothing but env as its environment.
+// launch starts the server with only env as its environment.
 func launch(t *testing.T, env map[string]string, args ...string) *process {
 	t.Helper()
 	if testing.Short() {
@@ -103,8 +103,8 @@ func launch(t *testing.T, env map[string]string, args ...string) *process {
 	return p
 }
 
-// listen starts a service and waits until it serves. Its port was free a
-// moment before; where another process was faster it takes the next one.
+// listen starts a service and waits until it serves. If another process takes the
+// free port first, it tries another one.
 func listen(t *testing.T, env map[string]string) *process {
 	t.Helper()
 	for range 5 {
@@ -158,7 +158,7 @@ func (p *process) signal(sig os.Signal) {
 	}
 }
 
-// kill ends the process as a power cut does.
+// kill ends the process like a power cut.
 func (p *process) kill() {
 	p.cmd.Process.Kill()
 	<-p.ended
@@ -182,7 +182,7 @@ type answer struct {
 	sent   time.Time
 }
 
-// do sends a request. It does not touch the test, so any goroutine may.
+// do sends a request. It does not use t, so any goroutine may call it.
 func (p *process) do(method, path, body string) answer {
 	ctx, cancel := context.WithTimeout(p.t.Context(), 2*patience)
 	defer cancel()
@@ -216,7 +216,7 @@ func (p *process) manual(wish string) answer  { return p.do(http.MethodPost, "/r
 func (p *process) force() answer              { return p.manual(`{"force":true}`) }
 func begin(request func() answer) chan answer { return beginAll(1, request) }
 
-// beginAll sends n requests at once, and returns where their answers come.
+// beginAll sends n requests at once, and returns a channel of their answers.
 func beginAll(n int, request func() answer) chan answer {
 	answers := make(chan answer, n)
 	for range n {
@@ -225,7 +225,7 @@ func beginAll(n int, request func() answer) chan answer {
 	return answers
 }
 
-// wantRun wants a request to have been answered with this status and outcome.
+// wantRun checks the status and outcome of an answer.
 func wantRun(t *testing.T, a answer, status int, outcome string) {
 	t.Helper()
 	if a.err != nil {
@@ -236,7 +236,7 @@ func wantRun(t *testing.T, a answer, status int, outcome string) {
 	}
 }
 
-// stop ends the process as Cloud Run does.
+// stop ends the process like Cloud Run.
 func (p *process) stop() {
 	p.t.Helper()
 	p.signal(syscall.SIGTERM)
@@ -245,8 +245,8 @@ func (p *process) stop() {
 	}
 }
 
-// runLines stops the process and returns the lines that tell of a finished run.
-// Only then its log is sure to be complete.
+// runLines stops the process, so that its log is complete, and returns the log lines
+// of finished runs.
 func (p *process) runLines() []map[string]any {
 	p.t.Helper()
 	p.stop()

@@ -54,8 +54,7 @@ func TestProgressLine(t *testing.T) {
 	}
 }
 
-// steps has progress told of n pages, a second apart, and logs a line after
-// each.
+// steps shows n pages, a second apart, and logs a line after each.
 func steps(p *progress, n int) {
 	from := time.Now()
 	log := slog.New(newConsoleLog(p, slog.LevelInfo, dull))
@@ -97,8 +96,7 @@ func TestProgressNamed(t *testing.T) {
 	}
 }
 
-// Where nobody watches there is a line every ten seconds and nothing to draw
-// with.
+// Without a terminal there is a line every ten seconds and no control sequence.
 func TestProgressPlain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var b strings.Builder

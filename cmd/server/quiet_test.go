@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// door takes connections, shuts them and counts them.
+// door accepts connections, closes them and counts them.
 type door struct {
 	addr   string
 	opened atomic.Int32
@@ -33,8 +33,8 @@ func newDoor(t *testing.T) *door {
 	return d
 }
 
-// Before the first trigger a service has asked nobody anything: an instance that
-// starts costs no request, and whatever is away does not keep it from starting.
+// Before the first trigger a service connects to nothing: starting an instance costs
+// no request, and works whatever is unavailable.
 func TestNoConnectionBeforeTrigger(t *testing.T) {
 	t.Parallel()
 	w := newWorldOfAll(t, 1, time.Hour)
@@ -50,7 +50,7 @@ func TestNoConnectionBeforeTrigger(t *testing.T) {
 	if p.do(http.MethodGet, "/health", "").status != http.StatusOK {
 		t.Error("the service is not healthy")
 	}
-	p.stop() // whatever it began has its end by now
+	p.stop() // so that whatever it began has ended
 	for name, d := range doors {
 		if n := d.opened.Load(); n != 0 {
 			t.Errorf("the service connected to %s %d times", name, n)

@@ -14,8 +14,8 @@ import (
 	"duo-telephony-collector/internal/handler"
 )
 
-// README.md's table must name every variable that is read, with its default,
-// and no other.
+// README.md's table must name exactly the variables that are read, with their
+// defaults.
 func TestREADMEConfiguration(t *testing.T) {
 	documented := readmeVariables(t)
 	vars := required()
@@ -33,7 +33,7 @@ func TestREADMEConfiguration(t *testing.T) {
 	}
 }
 
-// README.md must say of every variable what a change does.
+// README.md must say for every variable what a change does.
 func TestREADMEChanges(t *testing.T) {
 	want, told := map[string]bool{}, map[string]bool{}
 	for name := range readmeVariables(t) {
@@ -49,7 +49,7 @@ func TestREADMEChanges(t *testing.T) {
 	}
 }
 
-// README.md's table must name every route, and no other.
+// README.md's table must name exactly the routes.
 func TestREADMERoutes(t *testing.T) {
 	served := map[string]bool{}
 	err := chi.Walk(handler.New(handler.Config{Streams: alone()}).(chi.Routes), func(method, route string, _ http.Handler, _ ...func(http.Handler) http.Handler) error {
@@ -72,9 +72,8 @@ func TestREADMERoutes(t *testing.T) {
 
 var quoted = regexp.MustCompile("`([^`]*)`")
 
-// readmeVariables returns the defaults by variable. The first cell of a row
-// holds the names, the second as many defaults, or a word for all of them that
-// says why there is none.
+// readmeVariables returns the defaults by variable. The first cell of a row has the
+// names, the second as many defaults, or one word that says why there is none.
 func readmeVariables(t *testing.T) map[string]string {
 	t.Helper()
 	variables := map[string]string{}
@@ -93,8 +92,7 @@ func readmeVariables(t *testing.T) map[string]string {
 	return variables
 }
 
-// readmeTable returns the cells of a section's rows that have something quoted
-// in the first one.
+// readmeTable returns the cells of a section's rows whose first cell quotes something.
 func readmeTable(t *testing.T, heading string) (rows [][]string) {
 	t.Helper()
 	readme, err := os.ReadFile("../../README.md")

@@ -31,7 +31,7 @@ func TestServicePush(t *testing.T) {
 	}
 	w.wantLedger(first.sent, first.Watermark)
 
-	// A late record, and one that is as new as can be.
+	// A late record, and one as new as possible.
 	w.add(1, first.Watermark.Add(-5*time.Minute))
 	began := time.Now()
 	second := p.push()
@@ -110,7 +110,7 @@ func TestServiceStrangers(t *testing.T) {
 	}
 }
 
-// A backfill of what was delivered writes nothing, and a dry run nothing ever.
+// A backfill of what was delivered writes nothing, and a dry run never does.
 func TestServiceManual(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 600, 2*time.Hour)
@@ -130,9 +130,8 @@ func TestServiceManual(t *testing.T) {
 	w.wantLedger(live.sent, live.Watermark)
 }
 
-// subscription is what stands between Pub/Sub's emulator, which sends no
-// tokens, and a service: it adds one, delivers every message twice, and loses
-// the first answer to each.
+// subscription is between Pub/Sub's emulator, which sends no tokens, and a service.
+// It adds a token, delivers every message twice, and drops the first answer to each.
 type subscription struct {
 	proxy *httputil.ReverseProxy
 	token string

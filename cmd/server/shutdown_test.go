@@ -12,8 +12,8 @@ import (
 	"duo-telephony-collector/internal/duo/duosim"
 )
 
-// refuses waits until the process takes no connections any more: from then on
-// it is certain to have seen the signal.
+// refuses waits until the process accepts no more connections, because then it has
+// certainly got the signal.
 func (p *process) refuses() {
 	p.t.Helper()
 	eventually(p.t, "the process stops listening", func() bool {
@@ -26,7 +26,7 @@ func (p *process) refuses() {
 	})
 }
 
-// SIGTERM at every stage of a run: it ends in time with what it has committed,
+// SIGTERM at every stage of a run: it ends in time and keeps what it has committed,
 // and the next run goes on at once.
 func TestShutdown(t *testing.T) {
 	t.Parallel()
@@ -60,8 +60,8 @@ func TestShutdown(t *testing.T) {
 	}
 }
 
-// terminate sends SIGTERM and wants the process to have answered and ended in
-// time: what is not done within shutdownTimeout is an error, and no shut-down.
+// terminate sends SIGTERM. The process must answer and end in time: work left after
+// shutdownTimeout is an error, not a shut-down.
 func terminate(t *testing.T, p *process, push <-chan answer) answer {
 	t.Helper()
 	p.stop()
@@ -71,8 +71,8 @@ func terminate(t *testing.T, p *process, push <-chan answer) answer {
 	return receive(t, push, "the push is answered")
 }
 
-// wantGoesOn wants the next process to find the lease free and so many pages
-// committed, and to complete the ledger.
+// wantGoesOn checks that the next process finds the lease free and that many pages
+// committed, and completes the ledger.
 func (w *world) wantGoesOn(pages int) {
 	w.t.Helper()
 	p := w.start(nil)
@@ -84,7 +84,7 @@ func (w *world) wantGoesOn(pages int) {
 	w.wantLedger(a.sent, a.Watermark)
 }
 
-// An upload in progress is waited for, and its page committed.
+// The process waits for an upload in progress, and commits its page.
 func TestShutdownUpload(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 1300, 2*time.Hour)
@@ -104,8 +104,8 @@ func TestShutdownUpload(t *testing.T) {
 	w.wantGoesOn(2)
 }
 
-// An upload that is never answered cannot be: the run fails in time to give the
-// lease back, and its object is adopted by the next one.
+// If an upload is never answered, the run fails in time to release the lease, and the
+// next run adopts the object.
 func TestShutdownUploadUnanswered(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 1300, 2*time.Hour)

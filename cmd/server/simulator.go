@@ -31,7 +31,7 @@ var duoVariables = [][]string{{"DUO_IKEY"}, {"DUO_API_HOST"}, {"DUO_SKEY", "DUO_
 // withDuo returns the environment with the variables that lead to a Duo: the real
 // one's, if all of them are set; else the simulator's, which starts and ends with
 // the process. Of that one, simulated says so, and why; it is empty for the real one.
-func withDuo(ctx context.Context, lookup func(string) (string, bool)) (withDuo func(string) (string, bool), simulated string, err error) {
+func withDuo(ctx context.Context, lookup func(string) (string, bool)) (found func(string) (string, bool), simulated string, err error) {
 	var set, unset []string
 	for _, names := range duoVariables {
 		i := slices.IndexFunc(names, func(name string) bool { _, ok := lookup(name); return ok })

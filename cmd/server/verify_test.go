@@ -20,7 +20,7 @@ import (
 	"duo-telephony-collector/internal/store"
 )
 
-// verify runs server verify over the last day and more.
+// verify runs server verify over more than the last day.
 func verify(t *testing.T, env map[string]string, code int, args ...string) *process {
 	t.Helper()
 	now := time.Now()
@@ -32,7 +32,7 @@ func verify(t *testing.T, env map[string]string, code int, args ...string) *proc
 	return p
 }
 
-// audited is the report that -json prints.
+// audited is the report of -json.
 type audited struct {
 	Exact bool
 	audit.Report
@@ -50,8 +50,8 @@ func (p *process) audited() audited {
 	return a
 }
 
-// TestVerifyLocal verifies what server local has collected, of its simulated
-// Duo: with an object deleted, the first day's others are still exact.
+// TestVerifyLocal verifies what server local has collected from its simulator. After
+// an object is deleted, the rest of the first day is still exact.
 func TestVerifyLocal(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -130,8 +130,7 @@ func TestVerifyService(t *testing.T) {
 	}
 }
 
-// upload has somebody download the object whose name ends so, and upload it
-// again.
+// upload downloads the object whose name ends like this, and uploads it again.
 func (w *world) upload(suffix string) {
 	w.t.Helper()
 	list, err := w.bucket.ListObjectsWithOptionsPaginated(bucketName, fakestorage.ListOptions{})
@@ -153,8 +152,8 @@ func (w *world) upload(suffix string) {
 	w.t.Fatalf("no object %s", suffix)
 }
 
-// rewrite changes the lines of the object whose name ends so, as nobody who
-// only creates can.
+// rewrite changes the lines of the object whose name ends like this, which takes more
+// than the right to create.
 func (w *world) rewrite(suffix string, change func([]string) []string) {
 	w.t.Helper()
 	list, err := w.bucket.ListObjectsWithOptionsPaginated(bucketName, fakestorage.ListOptions{})
@@ -171,15 +170,15 @@ func (w *world) rewrite(suffix string, change func([]string) []string) {
 		}
 		lines := change(strings.Split(strings.TrimSuffix(string(o.Content), "\n"), "\n"))
 		o.Content = []byte(strings.Join(lines, "\n") + "\n")
-		o.Crc32c, o.Md5Hash, o.Etag, o.Size = "", "", "", 0 // of what was there
+		o.Crc32c, o.Md5Hash, o.Etag, o.Size = "", "", "", 0 // those of the old content
 		w.bucket.CreateObject(o)
 		return
 	}
 	w.t.Fatalf("no object %s", suffix)
 }
 
-// TestVerifyFails ends with 1 where Duo or the bucket does not answer, and tells
-// what to do.
+// TestVerifyFails: without an answer from Duo or the bucket, the exit code is 1 and
+// the error says what to do.
 func TestVerifyFails(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -247,8 +246,8 @@ func TestVerifyCommandLine(t *testing.T) {
 	}
 }
 
-// All faults of the configuration are listed, a line each, and none that only
-// the service has.
+// All faults in the configuration are listed, a line each, without those that only
+// concern the service.
 func TestVerifyConfiguration(t *testing.T) {
 	p := verify(t, map[string]string{"FIRESTORE_PROJECT": "p", "OVERLAP": "much"}, exitConfig)
 	for _, name := range []string{"DUO_IKEY", "DUO_API_HOST", "DUO_SKEY", "GCS_BUCKET", "OVERLAP"} {
@@ -261,7 +260,7 @@ func TestVerifyConfiguration(t *testing.T) {
 	}
 }
 
-// TestAuditText is the whole report of each kind of fault.
+// TestAuditText has a report with each kind of fault.
 func TestAuditText(t *testing.T) {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 678_000_000, time.UTC)
 	copies := []audit.Copy{{Object: "gs://b/one", Line: 7}, {Object: "gs://b/two", Line: 1}}

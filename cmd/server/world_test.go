@@ -28,7 +28,7 @@ const stream = "telephony"
 
 const bucketName = "bucket"
 
-// world is all that a service talks to, on loopback: Duo, Cloud Storage,
+// world is everything that a service talks to, on loopback: Duo, Cloud Storage,
 // Firestore and the certificates of id tokens.
 type world struct {
 	t      *testing.T
@@ -44,7 +44,7 @@ type world struct {
 	uploads map[string][]duosim.Fault  // what the next uploads meet, one each, by log; "" is any
 }
 
-// issuer is one for all tests: to make a key takes a second.
+// issuer is shared by all tests, because making a key takes a second.
 var issuer = sync.OnceValue(func() *handlertest.Issuer {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
@@ -111,7 +111,7 @@ func (w *world) startBucket() (host string) {
 	return strings.TrimPrefix(w.serve(http.HandlerFunc(w.storage)), "http://")
 }
 
-// storage is Cloud Storage with the faults that a test has scripted.
+// storage is Cloud Storage with the scripted faults.
 func (w *world) storage(rw http.ResponseWriter, r *http.Request) {
 	w.nextUpload(r)(rw, r, w.bucket.HTTPHandler())
 }
@@ -222,7 +222,7 @@ func newGate() gate { return gate{make(chan struct{}), make(chan struct{})} }
 
 func (g gate) open() { close(g.opened) }
 
-// before holds the request, the whole of which is there.
+// before holds the request, once all of it has arrived.
 func (g gate) before(w http.ResponseWriter, r *http.Request, next http.Handler) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
@@ -233,7 +233,7 @@ func (g gate) before(w http.ResponseWriter, r *http.Request, next http.Handler) 
 	next.ServeHTTP(w, r)
 }
 
-// after lets the request be carried out, and holds the answer.
+// after lets the server handle the request, and holds the answer.
 func (g gate) after(w http.ResponseWriter, r *http.Request, next http.Handler) {
 	rec := httptest.NewRecorder()
 	next.ServeHTTP(rec, r)

@@ -1,6 +1,7 @@
 locals {
-  # The image that comes first answers 200 to whatever it gets: no push may reach it.
-  built = google_cloud_run_v2_service.this.template[0].containers[0].image != var.image
+  # Google's sample answers 200 to whatever it gets: no push may reach it.
+  sample = "us-docker.pkg.dev/cloudrun/container/hello"
+  built  = google_cloud_run_v2_service.this.template[0].containers[0].image != local.sample
 
   # In cloudrun-iam Cloud Run lets these through. In verify nobody needs a role.
   invokers = { for key, member in merge({
@@ -81,7 +82,7 @@ resource "google_cloud_run_v2_service" "this" {
     }
 
     containers {
-      image = var.image
+      image = coalesce(var.image, local.sample)
 
       dynamic "env" {
         for_each = local.environment

@@ -305,7 +305,7 @@ variable "runbook_url" {
 }
 
 variable "image" {
-  description = "Image of the service until Cloud Build deploys the first one. Later Terraform leaves the image alone."
+  description = "Image of the service until Cloud Build deploys the first one; null is a sample of Google's. Later Terraform leaves the image alone."
   type        = string
-  default     = "us-docker.pkg.dev/cloudrun/container/hello"
+  default     = null
 }

@@ -20,9 +20,9 @@ import (
 
 // Report compares the bucket with what Duo shows of a range.
 type Report struct {
-	Log string `json:"log"` // that was compared
-	// From and To bound the record times that were compared: the range that was
-	// asked for, without what Cut tells of.
+	Log string `json:"log"`
+	// From and To bound the record times that were compared: the requested range
+	// without what was cut off. Cut says why, one line for each end.
 	From time.Time `json:"from"`
 	To   time.Time `json:"to"`
 	Cut  []string  `json:"cut"`

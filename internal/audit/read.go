@@ -104,7 +104,7 @@ func (a *auditor) walk(ctx context.Context, s span) (doubt string, err error) {
 // take notes the records of a page, and returns how many are new.
 func (a *auditor) take(page duo.Page, s span) (fresh int) {
 	for _, shown := range page.Records {
-		r := record.Read(shown, a.Log, "")
+		r := a.ReadLine(shown)
 		odd := r.At == 0 || r.At < s.min || r.At > s.max
 		t, known := a.trails[r.ID]
 		if !known {

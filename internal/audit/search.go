@@ -66,7 +66,7 @@ func (a *auditor) search(ctx context.Context) error {
 
 // find compares a line of an object.
 func (a *auditor) find(line []byte, here place, foreign bool) {
-	r := record.Read(line, a.Log, "")
+	r := a.ReadLine(line)
 	t, known := a.trails[r.ID]
 	if t.shown == beside || !known && !a.belongs(r, a.objects[here.object].Name) {
 		return
@@ -78,7 +78,7 @@ func (a *auditor) find(line []byte, here place, foreign bool) {
 	}
 	if t.shown == nowhere {
 		a.note(&a.report.Unknown, t.copies == 1, r, here)
-	} else if a.sum(line) != t.sent && !a.Log.Mutable {
+	} else if a.sum(a.Phones.Apply(line, a.Log)) != t.sent && !a.Log.Mutable {
 		a.note(&a.report.Altered, !t.altered, r, here)
 		t.altered = true
 	}

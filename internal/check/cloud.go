@@ -15,13 +15,13 @@ import (
 
 const hintGoogle = "try again; if this lasts, check the connection to Google's port 443"
 
-// Bucket lists the objects of today in each folder, reads one of any day, and
-// asks what else is allowed. It writes nothing: nobody here could delete it again,
-// and the feed would take it.
+// Bucket lists today's objects in each folder, reads one of any day, and asks for
+// the other permissions. It writes nothing, because the feed would take a test
+// object and this account can't delete it.
 type Bucket struct {
-	Open     func(context.Context) (*writer.GCS, error) // at whatever prefix
+	Open     func(context.Context) (*writer.GCS, error) // at any prefix
 	Name     string
-	Prefixes []string // one a log
+	Prefixes []string // one per log
 }
 
 // Check is a [Check].
@@ -34,7 +34,7 @@ func (b Bucket) Check(ctx context.Context) []Finding {
 	for _, prefix := range b.Prefixes {
 		f := look(ctx, bucket.At(writer.Place{Bucket: b.Name, Prefix: prefix}), b.uri(prefix))
 		found = append(found, f)
-		if f.Status == Fail { // the other folders would fail of the same, mostly
+		if f.Status == Fail { // the other folders would mostly fail for the same reason
 			return found
 		}
 	}
@@ -65,7 +65,7 @@ func look(ctx context.Context, bucket *writer.GCS, uri string) Finding {
 	return good(bucketName, uri+" can be listed"+read+"; this is the URI for the feed")
 }
 
-// uri is where a feed finds the objects below a prefix.
+// uri is the address of the objects below a prefix, for a feed.
 func (b Bucket) uri(prefix string) string {
 	return "gs://" + strings.TrimSuffix(b.Name+"/"+prefix, "/") + "/"
 }
@@ -90,13 +90,12 @@ func (b Bucket) permissions(ctx context.Context, bucket *writer.GCS) Finding {
 	return good(name, "objects can be created and read, and not deleted; nothing was written to find out")
 }
 
-// Firestore reads the document of each stream, and asks for a write that its own
-// condition refuses.
+// Firestore reads each stream's document, and tries a write whose condition fails.
 type Firestore struct {
 	Store             *store.Store
 	Project, Database string
 	Streams           []string
-	Account           string // Duo's API host, which the documents have to be of
+	Account           string // the API host that the documents must belong to
 }
 
 // Check is a [Check].
@@ -108,7 +107,7 @@ func (f Firestore) Check(ctx context.Context) []Finding {
 			one.Detail = stream + ": " + one.Detail
 		}
 		found = append(found, one)
-		if one.Status == Fail { // the others would fail of the same, mostly
+		if one.Status == Fail { // the others would mostly fail for the same reason
 			break
 		}
 	}
@@ -150,8 +149,8 @@ type StateKey struct {
 	Key       string
 	Bucket    Bucket
 	Firestore Firestore
-	Stream    string                                   // that goes on from that state
-	FirstMark func(context.Context) (time.Time, error) // where its first window starts by that state
+	Stream    string                                   // goes on from that state
+	FirstMark func(context.Context) (time.Time, error) // where that state has the first window start
 }
 
 // Check is a [Check].

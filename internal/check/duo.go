@@ -15,8 +15,8 @@ import (
 // known in whole seconds, and its answer takes a while.
 const clockTolerance = 10 * time.Second
 
-// Duo makes one request for each log, which tells of the way to Duo, of this
-// machine's clock, of the credentials and of the log's permission.
+// Duo makes one request per log, which checks the connection to Duo, this machine's
+// clock, the credentials and the permission.
 type Duo struct {
 	Client *duo.Client
 	Logs   []duo.Log
@@ -24,7 +24,7 @@ type Duo struct {
 	Secret func() (string, error) // the secret key that the client uses
 }
 
-// answered is how Duo answered for a log.
+// answered is Duo's answer for a log.
 type answered struct {
 	date time.Time
 	err  error
@@ -50,7 +50,7 @@ func (d Duo) Check(ctx context.Context) []Finding {
 	return found
 }
 
-// findings has a line for each log, or one where all fail of the same.
+// findings has a line for each log, or one if all logs fail for the same reason.
 func (d Duo) findings(answers []answered) []Finding {
 	var found []Finding
 	for i, a := range answers {
@@ -72,11 +72,11 @@ func (d Duo) answer(log duo.Log, err error) Finding {
 			"run this again in a minute; Duo allows one or two requests a minute, for all programs that read this log together")
 	}
 	if err != nil {
-		return failOf(name, notInTime(err), "check DUO_API_HOST and the way to its port 443")
+		return failOf(name, notInTime(err), "check DUO_API_HOST and the connection to its port 443")
 	}
 	text := d.Host + " accepts the credentials and lets them read the log"
 	if log.Native {
-		text += "; see that SecOps has no API feed of its own for " + log.Label + ", which would take every record in twice"
+		text += "; make sure that SecOps has no API feed of its own for " + log.Label + ", which would ingest every record twice"
 	}
 	return good(name, text)
 }

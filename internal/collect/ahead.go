@@ -25,8 +25,7 @@ type page struct {
 // and at most one request is wasted.
 type ahead struct {
 	session *duo.Session
-	log     duo.Log
-	host    string // added to records, "" if nothing is
+	config  Config
 	hand    page
 	memory  [2]*record.Page // of the page in hand, and of the next one
 
@@ -36,12 +35,12 @@ type ahead struct {
 }
 
 func newAhead(session *duo.Session, c Config) *ahead {
-	return &ahead{session: session, log: c.Log, host: c.addedHost(), memory: [2]*record.Page{{}, {}}}
+	return &ahead{session: session, config: c, memory: [2]*record.Page{{}, {}}}
 }
 
 // ask starts fetching the page that the window is at, unless that is under way.
 func (a *ahead) ask(ctx context.Context, w store.Window) {
-	q := queryOf(a.log, w)
+	q := queryOf(a.config.Log, w)
 	if a.answer != nil && a.asked.Offset == q.Offset && a.asked.Limit == q.Limit && a.asked.Min.Equal(q.Min) && a.asked.Max.Equal(q.Max) {
 		return
 	}
@@ -56,12 +55,16 @@ func (a *ahead) ask(ctx context.Context, w store.Window) {
 			}
 		}()
 		p, err := a.session.Page(ctx, q)
-		answer <- page{records: memory.Read(p.Records, a.log, a.host), next: p.Next, total: p.Total, err: err}
+		for i, raw := range p.Records {
+			p.Records[i] = a.config.Phones.Apply(raw, a.config.Log)
+		}
+		answer <- page{records: memory.Read(p.Records, a.config.Log, a.config.addedHost()), next: p.Next, total: p.Total, err: err}
 	}()
 }
 
-// queryOf asks for a millisecond more than the window at its start: Duo may or
-// may not include the bounds. choose drops what belongs to other windows.
+// queryOf asks for a millisecond before the window, and for its end, which is not
+// in it: Duo may include its bounds or not. selectNew drops what belongs to the
+// neighbouring windows.
 func queryOf(log duo.Log, w store.Window) duo.Query {
 	return duo.Query{Min: lower(w).Add(-time.Millisecond), Max: w.To, Offset: w.Offset, Limit: limit(log, w)}
 }
@@ -89,6 +92,12 @@ func (a *ahead) end() {
 	a.cancel()
 	<-a.answer
 	a.answer = nil
+}
+
+// ReadLine reads a line of an object. Its identity is that of the record as this
+// configuration writes it, also where an earlier one wrote the line.
+func (c Config) ReadLine(line []byte) record.Record {
+	return record.Read(c.Phones.Apply(line, c.Log), c.Log, "")
 }
 
 // addedHost is the host to add to records, "" if nothing is added.

@@ -45,15 +45,16 @@ func (b *batch) add(r record.Record, c *store.Cursor) {
 }
 
 // in reports whether a record time lies in the window. A record without a readable
-// time, or with one that lies elsewhere, counts at the window's end: Duo showed it
-// for this window, and may index it under another time than it tells.
+// time, or with one that lies elsewhere, is delivered too, and stays in Seen as if
+// it were of the window's end: Duo showed it for this window, and may index it
+// under another time than it tells.
 func in(w store.Window, at int64) bool {
 	return at != 0 && w.From.UnixMilli() <= at && at < w.To.UnixMilli()
 }
 
-// borders reports whether a record belongs to a neighbouring window: a query asks
+// isNeighbour reports whether a record belongs to a neighbouring window: a query asks
 // for a millisecond more than the window at either end.
-func borders(w store.Window, at int64) bool {
+func isNeighbour(w store.Window, at int64) bool {
 	return at != 0 && (at == w.From.UnixMilli()-1 || at == w.To.UnixMilli())
 }
 

@@ -7,8 +7,8 @@
 // lease. A page's object is named by window and page number alone, and created
 // only if that name is free. The cursor moves after the object is durable, and
 // only under the lease. So whoever repeats a page, after a crash or beside a
-// frozen twin, finds the first attempt's object and adopts it. docs/design.md has
-// the faults one by one.
+// stalled run that has lost its lease, finds the first attempt's object and adopts
+// it. docs/design.md has the faults one by one.
 package collect
 
 import (
@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"duo-telephony-collector/internal/duo"
+	"duo-telephony-collector/internal/record"
 	"duo-telephony-collector/internal/store"
 	"duo-telephony-collector/internal/writer"
 )
@@ -60,6 +61,7 @@ type Collector struct {
 type Config struct {
 	Log       duo.Log                                  // which of Duo's logs
 	Host      string                                   // Duo's API host, which is the account, and "host" in records when Enrich is set
+	Phones    record.Phones                            // what becomes of phone numbers
 	Enrich    bool                                     // add "eventtype" and "host" where a record lacks them
 	Gzip      bool                                     // for objects of windows that are yet to be frozen
 	Budget    time.Duration                            // a run starts no page when it is near
@@ -99,10 +101,11 @@ type Job struct {
 //     Crash: an object that no cursor knows. The next run finds its name taken
 //     and adopts it, or looks for it when the window ends without needing it.
 //  5. Commit the cursor after this page. No object of the next page is written
-//     before: that is what makes a paused twin harmless.
+//     before: that is what makes a stalled run, which has lost its lease without
+//     knowing, harmless.
 //     Crash: a window in progress. The next run goes on at its next page.
-//  6. After a window's last page the watermark is the window's end, and the
-//     next window is frozen in the same commit.
+//  6. After a window's last page the watermark is the window's end. The same
+//     commit freezes the next window, unless the run stops here.
 //     Crash: as after step 1.
 //  7. Close the run: the last commit gives the lease back and adds the run to
 //     the history. Where no commit comes, as after an error, that is a write of

@@ -18,7 +18,7 @@ func (r *run) choose(ctx, asking context.Context, p page) (batch, error) {
 		return batch{}, err
 	}
 	cursor := r.cursor()
-	b := r.cache.choose(p, cursor)
+	b := r.cache.selectNew(p, cursor)
 	if w := r.window; w.Prove && w.Offset == "" && b.duplicates == 0 {
 		cursor.Window = restart(w, cursor.SeenFrom)
 		r.leave = &cursor
@@ -66,9 +66,10 @@ func (r *run) decideNext(b *batch, p page) {
 	}
 }
 
-// write makes the batch durable. No records, no object, and its name stays free:
-// an attempt that died may have written records under it that Duo shows on
-// another page now, or not at all.
+// write makes the batch durable, even if there is no way on after it: then the
+// next run adopts its object. No records, no object, and the name stays free: an
+// attempt that died may have written records under it that Duo shows on another
+// page now, or not at all.
 func (r *run) write(ctx context.Context, b batch) (batch, error) {
 	if b.records == 0 {
 		return r.adoptLeftover(ctx, b)
@@ -91,7 +92,7 @@ func (r *run) write(ctx context.Context, b batch) (batch, error) {
 // adoptLeftover adopts what an earlier attempt has left of a window that ends
 // without another object.
 func (r *run) adoptLeftover(ctx context.Context, b batch) (batch, error) {
-	if !r.cache.resumed || b.window.Open() {
+	if !r.cache.maybeLeftover || b.window.Open() {
 		return b, nil
 	}
 	there, err := r.bucket().Get(ctx, r.objectName())
@@ -158,11 +159,11 @@ func (r *run) commit(ctx, asking context.Context, b batch) error {
 func (r *run) stopping(asking context.Context, pages int) error {
 	switch {
 	case errors.Is(asking.Err(), context.Canceled):
-		return errShutdown
+		return stopShutdown
 	case asking.Err() != nil:
-		return errBudget
+		return stopBudget
 	case r.MaxPages > 0 && pages >= r.MaxPages:
-		return errPages
+		return stopPages
 	}
 	return nil
 }

@@ -22,7 +22,7 @@ const askEndedAfter = 24 * time.Hour
 // object held only a part of it, otherwise Duo's. If Duo refuses the offset, fetch
 // continues without one.
 func (r *run) fetch(ctx context.Context) (page, error) {
-	if r.cache.replay {
+	if r.cache.redoPage {
 		return r.ahead.hand, nil
 	}
 	if err := r.coolDown(ctx); err != nil {
@@ -90,9 +90,9 @@ func (r *run) fetchError(err error) error {
 	var duoErr *duo.Error
 	switch {
 	case errors.Is(err, context.Canceled):
-		return errShutdown
+		return stopShutdown
 	case errors.Is(err, context.DeadlineExceeded) && (r.report.Pages > 0 || r.session.Stats().Pace > 0 || next.NotBefore.After(r.report.StartedAt)):
-		return errBudget
+		return stopBudget
 	case errors.Is(err, context.DeadlineExceeded):
 		return errShort
 	case errors.As(err, &duoErr) && duoErr.Ended():

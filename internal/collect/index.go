@@ -8,7 +8,6 @@ import (
 	"slices"
 	"time"
 
-	"duo-telephony-collector/internal/duo"
 	"duo-telephony-collector/internal/record"
 	"duo-telephony-collector/internal/store"
 	"duo-telephony-collector/internal/writer"
@@ -22,7 +21,7 @@ const listBack = 31 * 24 * time.Hour
 // when the walk gets to its records and drops it when the walk is elsewhere, so
 // memory does not grow with the range.
 type index struct {
-	log     duo.Log
+	config  Config
 	objects []*indexed
 }
 
@@ -40,8 +39,8 @@ type around struct {
 }
 
 // newIndex lists the objects of a log's streams that can hold records of a time.
-func newIndex(ctx context.Context, log duo.Log, buckets []Bucket, a around, streams ...string) (*index, error) {
-	x := &index{log: log}
+func newIndex(ctx context.Context, config Config, buckets []Bucket, a around, streams ...string) (*index, error) {
+	x := &index{config: config}
 	for _, b := range buckets {
 		for info, err := range b.List(ctx, a.from, a.to, a.lookback) {
 			if err != nil {
@@ -69,7 +68,7 @@ func (x *index) load(ctx context.Context, records []record.Record) error {
 			o.ids = nil
 			continue
 		}
-		if err := o.load(ctx, x.log); err != nil {
+		if err := o.load(ctx, x.config); err != nil {
 			return err
 		}
 	}
@@ -86,7 +85,7 @@ func (o *indexed) mayHold(times []int64) bool {
 	return i < len(times) && times[i] <= o.Meta.Last.UnixMilli()
 }
 
-func (o *indexed) load(ctx context.Context, log duo.Log) error {
+func (o *indexed) load(ctx context.Context, config Config) error {
 	if o.ids != nil {
 		return nil
 	}
@@ -96,7 +95,7 @@ func (o *indexed) load(ctx context.Context, log duo.Log) error {
 	}
 	o.ids = make(map[store.ID]bool, o.Meta.Records)
 	for line := range lines(object.Data) {
-		o.ids[record.Read(line, log, "").ID] = true
+		o.ids[config.ReadLine(line).ID] = true
 	}
 	return nil
 }
@@ -140,7 +139,7 @@ func (r *run) yieldToBackfill(ctx context.Context) error {
 		return err
 	}
 	if b := s.Cursor.Backfill; b != nil && s.Lease.Holder != "" && s.Now.Before(s.Lease.ExpiresAt()) && r.window.From.Before(b.To) {
-		return errBackfill
+		return stopBackfill
 	}
 	return nil
 }
@@ -159,7 +158,7 @@ func (r *run) newIndex(ctx context.Context) (*index, error) {
 		buckets = append(buckets, r.at(writer.Place(p)))
 	}
 	around := around{from: r.window.From, to: r.window.To, lookback: max(r.MaxWindow, listBack, time.Duration(widest)*time.Millisecond), account: r.committed.Account.Host}
-	x, err := newIndex(ctx, r.Log, buckets, around, r.Live().String(), r.Backfill().String())
+	x, err := newIndex(ctx, r.Config, buckets, around, r.Live().String(), r.Backfill().String())
 	if err != nil {
 		return nil, err
 	}

@@ -44,8 +44,8 @@ type sourced struct {
 // begin where they would in a first run.
 func newSource(t *testing.T, log duo.Log) *source {
 	t.Helper()
-	w := newWorld(t, duosim.Config{})
-	w.config.Log, w.config.Overlap = log, log.Overlap
+	w := newWorld(t, duosim.Config{}).use(log)
+	w.config.Overlap = log.Overlap
 	s := &source{w: w, log: log}
 	s.next = func(end int, more bool) string {
 		if !more {
@@ -88,16 +88,20 @@ func (s *source) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (s *source) refusal(r *http.Request, q url.Values) (code int, is bool) {
 	oldest := s.w.clock().Add(-duosim.Retention).UnixMilli()
+	most := q.Get("limit") == strconv.Itoa(s.log.Limit) || !s.log.Ordered && s.less(q)
 	switch mintime, err := strconv.ParseInt(q.Get("mintime"), 10, 64); {
 	case r.URL.Path != s.log.Path:
 		return 40401, true
-	case err != nil || mintime < oldest || q.Get("limit") != strconv.Itoa(s.log.Limit) || q.Has("sort") != s.log.Ordered:
+	case err != nil || mintime < oldest || !most || q.Has("sort") != s.log.Ordered:
 		return 40002, true
 	case s.refuse != nil:
 		return s.refuse(len(s.requests), q)
 	}
 	return 0, false
 }
+
+// less reports whether a page is asked for with one record less than the most.
+func (s *source) less(q url.Values) bool { return q.Get("limit") == strconv.Itoa(s.log.Limit-1) }
 
 // list adds n records of the hours before the start, in no order.
 func (s *source) list(n int) {
@@ -122,10 +126,7 @@ func (s *source) delivered(first []sourced) {
 	s.w.t.Helper()
 	lines := s.w.lines()
 	for _, r := range first {
-		line := r.raw
-		if s.log.EventType != "" {
-			line = s.w.line(json.RawMessage(r.raw))
-		}
+		line := s.w.line(json.RawMessage(r.raw))
 		if len(lines[line]) != 1 {
 			s.w.t.Errorf("%s is there %d times", line, len(lines[line]))
 		}
@@ -145,8 +146,9 @@ func (s *source) run(outcome, reason string) collect.Report {
 	return r
 }
 
-// asked returns the offset and the lower bound of each request so far, the latter
-// as that of the first one or not, and forgets them.
+// asked returns the offset, the lower bound and the limit of each request so far,
+// the bound as that of the first one or not, the limit as the log's or one less,
+// and forgets them.
 func (s *source) asked() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -155,6 +157,9 @@ func (s *source) asked() []string {
 		one := q.Get(s.log.OffsetParam)
 		if q.Get("mintime") != s.requests[0].Get("mintime") {
 			one += " from elsewhere"
+		}
+		if s.less(q) {
+			one += " less"
 		}
 		all = append(all, one)
 	}
@@ -200,6 +205,52 @@ func TestEveryLog(t *testing.T) {
 			}
 			s.delivered(want)
 		})
+	}
+}
+
+// TestEveryLogOnBothStores collects what there is, what comes late, and nothing
+// again when the document is lost or a range is asked for once more.
+func TestEveryLogOnBothStores(t *testing.T) {
+	t.Parallel()
+	for name, open := range worlds {
+		for _, log := range duo.Logs {
+			t.Run(name+"/"+log.Name, func(t *testing.T) {
+				t.Parallel()
+				collectLog(t, open(t).use(log))
+			})
+		}
+	}
+}
+
+func collectLog(t *testing.T, w *world) {
+	old := w.lively(w.spread(2*w.page+10, w.start.Add(-2*time.Hour), time.Second))
+	young := w.lively(w.spread(40, w.start.Add(-10*time.Minute), time.Second))
+	w.sim.Add(old...)
+	w.sim.Add(young...)
+	if r := w.complete(); r.Records != len(old)+len(young) || r.Stream != w.name {
+		t.Errorf("%d of %d records of %s", r.Records, len(old)+len(young), r.Stream)
+	}
+	late := w.plain(w.newID(1, w.start), w.start.Add(-6*time.Minute))
+	late.VisibleAt = w.clock()
+	w.sim.Add(late)
+	w.pass(time.Minute)
+	if r := w.complete(); r.Records != 1 || r.Late != 1 || r.Duplicates != len(young) {
+		t.Errorf("%d records, %d late, and %d of %d dropped", r.Records, r.Late, r.Duplicates, len(young))
+	}
+	w.forget(w.stream)
+	w.pass(time.Minute)
+	if r := w.complete(); r.Records != 0 || r.Duplicates != len(young)+1 {
+		t.Errorf("%d came again, %d of %d dropped", r.Records, r.Duplicates, len(young)+1)
+	}
+	r := w.collector().Run(t.Context(), w.again(3*time.Hour, 30*time.Minute))
+	if r.Records != 0 || r.Duplicates != len(old) || r.Stream != w.name+"-backfill" {
+		t.Errorf("the backfill of %s delivers %d, and drops %d of %d: %s", r.Stream, r.Records, r.Duplicates, len(old), r.Reason)
+	}
+	w.checkLate()
+	for _, object := range w.objectNames() {
+		if !strings.HasPrefix(object, w.name+"_") {
+			t.Errorf("an object is named %s", object)
+		}
 	}
 }
 
@@ -262,8 +313,9 @@ func TestUnorderedAged(t *testing.T) {
 }
 
 // TestUnorderedStuck has offsets that lead nowhere. A record's time is no place to
-// go on from where there is no order: the window begins again, and a second time
-// the run fails. Healed, Duo gives the rest.
+// go on from where there is no order: the window begins again, after a full page
+// with one record less a page, and a second time the run fails. Healed, Duo gives
+// the rest.
 func TestUnorderedStuck(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
@@ -272,7 +324,7 @@ func TestUnorderedStuck(t *testing.T) {
 	}{
 		"always the same offset": {
 			func(s *source) { s.next = func(int, bool) string { return `"200"` } },
-			[2][]string{{"", "200", ""}, {"", "200"}},
+			[2][]string{{"", "200", " less"}, {"", "200", " less"}},
 		},
 		"every offset refused": {
 			func(s *source) { s.refuse = func(_ int, q url.Values) (int, bool) { return 40002, q.Has("offset") } },
@@ -280,7 +332,7 @@ func TestUnorderedStuck(t *testing.T) {
 		},
 		"no offset after a full page": {
 			func(s *source) { s.next = func(int, bool) string { return "null" } },
-			[2][]string{{"", ""}, {""}},
+			[2][]string{{"", " less"}, {"", " less"}},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -26,10 +26,10 @@ type stop string
 func (s stop) Error() string { return string(s) }
 
 const (
-	errShutdown stop = "told to stop, by a shut-down or because the caller has gone; the next run goes on"
-	errBudget   stop = "RUN_BUDGET is used up; the next run goes on"
-	errBackfill stop = "a backfill is writing records of this time, because the watermark was set back or the document deleted: the first run after it goes on"
-	errPages    stop = "MAX_ITERATIONS is reached; the next run goes on"
+	stopShutdown stop = "told to stop, by a shut-down or because the caller has gone; the next run goes on"
+	stopBudget   stop = "RUN_BUDGET is used up; the next run goes on"
+	stopBackfill stop = "a backfill is writing records of this time, because the watermark was set back or the document deleted: the first run after it goes on"
+	stopPages    stop = "MAX_ITERATIONS is reached; the next run goes on"
 )
 
 func rateLimited(until time.Time) error {
@@ -60,7 +60,8 @@ func outcome(why error) string {
 	return Failed
 }
 
-// mustAct reports whether no run can succeed before a person does something.
+// mustAct reports whether a person is to be called: the next run tries again, but
+// is not expected to succeed by itself.
 func mustAct(err error) bool {
 	var duoErr *duo.Error
 	if errors.As(err, &duoErr) {

@@ -17,8 +17,7 @@ func positions(t *testing.T, cfg duosim.Config) *world {
 	w := newWorld(t, cfg)
 	for _, log := range duo.Logs {
 		if shapeOf(t, log).shifts {
-			w.use(log)
-			return w
+			return w.use(log)
 		}
 	}
 	t.Fatal("no log is like that")
@@ -60,23 +59,5 @@ func TestBegunAgain(t *testing.T) {
 	w.sim.Behave(duosim.Manners{})
 	if r := w.complete(); r.Records != 60 {
 		t.Errorf("%d of 60 records", r.Records)
-	}
-}
-
-// TestNoOffsets has Duo give no offset with a full page, whatever the page's
-// size: nothing tells what follows, and the run fails until Duo is healed.
-func TestNoOffsets(t *testing.T) {
-	t.Parallel()
-	w := positions(t, duosim.Config{Manners: duosim.Manners{Cursor: duosim.OnlyIfShort}})
-	w.sim.Add(w.spread(500, w.start.Add(-2*time.Hour), time.Second)...)
-	for range 2 {
-		if r := w.run(collect.Job{}); r.Outcome != collect.Failed || !r.Act || !strings.Contains(r.Reason, "Duo Support") {
-			t.Errorf("%s, act %v: %s", r.Outcome, r.Act, r.Reason)
-		}
-	}
-	w.sim.Behave(duosim.Manners{})
-	w.heal()
-	if n := len(w.lines()); n != 500 {
-		t.Errorf("%d of 500 records are there", n)
 	}
 }

@@ -51,8 +51,10 @@ type plan struct {
 	rest string       // what part of the range a backfill leaves out, and until when
 }
 
+// begin makes a run that has no lease yet. Its session counts no request, for a
+// report without one; acquire makes the one that asks.
 func (c *Collector) begin(job Job) *run {
-	r := &run{Collector: c, job: job, started: time.Now(), session: c.Duo.Session(c.Log, 0), cache: cache{log: c.Log}}
+	r := &run{Collector: c, job: job, started: time.Now(), session: c.Duo.Session(c.Log, 0), cache: cache{config: c.Config}}
 	r.ahead = newAhead(r.session, c.Config)
 	r.report = Summary{ID: rand.Text(), Stream: c.Live().String(), StartedAt: r.started.UTC(), Objects: []string{}}
 	if job.Backfill != nil {
@@ -96,7 +98,7 @@ func (r *run) acquire(ctx context.Context) error {
 		TTL:    r.Budget + leaseMargin,
 		Force:  r.job.Force,
 		Next: func(_ context.Context, s store.State) (store.Cursor, error) {
-			r.cache.resumed = s.Cursor.Window.Open()
+			r.cache.maybeLeftover = s.Cursor.Window.Open()
 			return r.plan.start(s)
 		},
 	})
@@ -152,7 +154,7 @@ func (r *run) planBackfill(ctx context.Context, want store.Backfill) error {
 	if c.Watermark.IsZero() {
 		return errNoLive
 	}
-	asked, limit := floor(want.To), r.settled(c)
+	asked, limit := floor(want.To), r.liveLimit(c)
 	want.From, want.To = floor(want.From), earliest(asked, limit)
 	rest := ""
 	if want.To.Before(asked) {
@@ -183,8 +185,8 @@ func (c *Collector) at(p writer.Place) Bucket {
 	return c.At(p)
 }
 
-// settled is the time before which the live stream collects nothing any more.
-func (c Config) settled(live store.Cursor) time.Time {
+// liveLimit is the time before which the live stream collects nothing any more.
+func (c Config) liveLimit(live store.Cursor) time.Time {
 	limit := earliest(live.Watermark.Add(-c.Overlap), live.SeenFrom)
 	if live.Window.Open() {
 		limit = earliest(limit, live.Window.From)

@@ -36,7 +36,7 @@ func (c *Collector) Settled(ctx context.Context) (Settled, error) {
 		From: floor(state.Now.Add(-oldest)), To: floor(state.Now.Add(-c.Delay)), Why: "Duo holds newer records back (INGEST_DELAY)",
 		Pace: learned(state.Cursor.Pace, state.Now),
 	}
-	if to := c.settled(state.Cursor); !state.Cursor.Watermark.IsZero() && to.Before(s.To) {
+	if to := c.liveLimit(state.Cursor); !state.Cursor.Watermark.IsZero() && to.Before(s.To) {
 		s.To, s.Why = to, "later records the service has yet to deliver, or may (watermark - OVERLAP)"
 	}
 	places := slices.Concat([]store.Place{store.Place(c.Bucket.Place())}, state.Cursor.Places, backfills.Cursor.Places)

@@ -73,6 +73,22 @@ func (s shape) shown(index time.Time, id, ts string, n int) duosim.Record {
 	return duosim.Record{TS: index, ID: uuid(n, index), Raw: json.RawMessage(raw + "}")}
 }
 
+// lively gives every tenth of plain records another version with the same id and
+// time: where the log has twins a record of its own, else what it is later on.
+func (s shape) lively(records []duosim.Record) []duosim.Record {
+	out := slices.Clone(records)
+	for i := 0; i < len(records); i += 10 {
+		r := records[i]
+		other := json.RawMessage(strings.TrimSuffix(string(r.Raw), "}") + `,"state":"processed"}`)
+		if s.twins {
+			out = append(out, duosim.Record{TS: r.TS, ID: uuid(i, r.TS), Raw: other})
+		} else {
+			out[i].Edits = []json.RawMessage{other}
+		}
+	}
+	return out
+}
+
 // newID is the same for the same arguments.
 func (s shape) newID(i int, t time.Time) string {
 	if !s.keys {
@@ -107,7 +123,7 @@ var strangeIDs = []string{
 func (s shape) strangeTimes(at time.Time) []string {
 	return []string{
 		``, `null`, `""`, `"soon"`, `0`, `-1`, `1.5`, `1e400`, `{}`, `"0001-01-01T00:00:00.000000+00:00"`, `"9999-12-31T23:59:59.999999+00:00"`,
-		fmt.Sprint(at.UnixMilli()), fmt.Sprint(at.Unix()), fmt.Sprintf(`"%d"`, at.UnixMilli()), fmt.Sprintf("%d.0", at.UnixMilli()),
+		fmt.Sprint(at.UnixMilli()), fmt.Sprint(at.Unix()), fmt.Sprint(at.UnixMicro()), `-9e14`, fmt.Sprintf(`"%d"`, at.UnixMilli()), fmt.Sprintf("%d.0", at.UnixMilli()),
 		s.stamp(at.Add(-48 * time.Hour)), s.stamp(at.Add(30 * 24 * time.Hour)), at.UTC().Format(`"2006-01-02T15:04:05.000000+09:00"`),
 		at.UTC().Format(`"2006-01-02T15:04:05.000000-07:00"`), at.UTC().Format(`"2006-01-02T15:04:05"`), at.UTC().Format(`"2006-01-02 15:04:05 MST"`),
 	}

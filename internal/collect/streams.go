@@ -63,9 +63,9 @@ func (s *Streams) Run(ctx context.Context, job Job, ended func(*Collector, *Repo
 
 // unbegun is the report of a stream whose turn did not come.
 func (c *Collector) unbegun(ctx context.Context) Report {
-	reason := errBudget
+	reason := stopBudget
 	if ctx.Err() != nil {
-		reason = errShutdown
+		reason = stopShutdown
 	}
 	return Report{Summary: Summary{Outcome: Partial, Stream: c.Live().String(), Reason: reason.Error(), Objects: []string{}, StartedAt: time.Now().UTC()}}
 }

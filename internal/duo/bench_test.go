@@ -39,8 +39,9 @@ func pageBody(size int) []byte {
 
 // BenchmarkSign makes and signs the request of a page in the middle of a walk.
 func BenchmarkSign(b *testing.B) {
-	c := call{log: telephony, client: New(Config{IKey: "DIWJ8X6AEYOR5OMC6TQ1", Host: "api-1234abcd.duosecurity.com"}), key: "Zh5eGmUq9zpfQnyUIu5OL9iWoMMv5ZNmk3zLJ4Ep"}
-	c.query.Offset = "1772362800573,220f89ff-bff8-4466-b6cb-b7787940ce68"
+	client := New(Config{IKey: "DIWJ8X6AEYOR5OMC6TQ1", Host: "api-1234abcd.duosecurity.com"})
+	q := Query{Offset: "1772362800573,220f89ff-bff8-4466-b6cb-b7787940ce68"}
+	c := call{client: client, question: client.about(telephony, q, new(Page)), key: "Zh5eGmUq9zpfQnyUIu5OL9iWoMMv5ZNmk3zLJ4Ep"}
 	b.ReportAllocs()
 	for b.Loop() {
 		if _, err := c.request(b.Context()); err != nil {

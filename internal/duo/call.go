@@ -10,7 +10,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/url"
-	"strconv"
+	"strings"
 	"time"
 )
 
@@ -21,10 +21,9 @@ const maxFailures = 4
 // call is one request, and what has been tried to have it answered.
 type call struct {
 	client *Client
-	log    Log
-	query  Query
-	key    string
-	body   *bytes.Buffer // for answers, the session's
+	question
+	key  string
+	body *bytes.Buffer // for answers, the session's
 
 	date     string // the Date header of the latest answer
 	failures int    // temporary ones so far
@@ -32,18 +31,37 @@ type call struct {
 	rekeyed  bool   // sent again with a new key
 }
 
+// question is what a call asks, whoever asks it.
+type question struct {
+	method, path string
+	params       url.Values
+	sent         string // the body, JSON, "" for none
+	log          Log    // that is read; no log's for the list of accounts
+	// read takes from an answer what was asked for. Its errors are those of
+	// [answer.page].
+	read func(answer) error
+}
+
 // send makes one attempt, dated and signed now.
-func (c *call) send(ctx context.Context) (Page, *Error) {
+func (c *call) send(ctx context.Context) *Error {
+	failure := c.attempt(ctx)
+	if failure != nil {
+		failure.Hint = c.client.places.Replace(failure.Hint)
+	}
+	return failure
+}
+
+func (c *call) attempt(ctx context.Context) *Error {
 	req, err := c.request(ctx)
 	if err != nil {
-		return Page{}, &Error{Hint: hintHost, Err: withoutURL(err)}
+		return &Error{Hint: hintHost, Err: withoutURL(err)}
 	}
 	resp, err := c.client.http.Do(req)
 	if err != nil {
 		// The other idle connections went the same way: the next attempt
 		// makes a new one.
 		c.client.http.CloseIdleConnections()
-		return Page{}, networkError(0, err)
+		return networkError(0, err)
 	}
 	defer resp.Body.Close()
 	c.date = resp.Header.Get("Date")
@@ -51,70 +69,59 @@ func (c *call) send(ctx context.Context) (Page, *Error) {
 	_, readErr := c.body.ReadFrom(io.LimitReader(resp.Body, maxBody+1))
 	answer, err := decode(c.body.Bytes(), c.log)
 	if resp.StatusCode != http.StatusOK {
-		return Page{}, c.refusal(resp, answer)
+		return c.refusal(resp, answer)
 	}
 	if readErr != nil {
-		return Page{}, networkError(resp.StatusCode, readErr)
+		return networkError(resp.StatusCode, readErr)
 	}
-	if err != nil {
-		return Page{}, malformed(resp.StatusCode, err)
+	if err == nil {
+		err = c.read(answer)
 	}
-	page, err := answer.page()
 	if errors.Is(err, errFail) {
-		return Page{}, c.refusal(resp, answer)
+		return c.refusal(resp, answer)
 	}
 	if err != nil {
-		return Page{}, malformed(resp.StatusCode, err)
+		return malformed(resp.StatusCode, err)
 	}
-	return page, nil
+	return nil
 }
 
-// malformed is the error of an answer that is no page and no refusal.
+// malformed is the error of an answer that is neither what was asked for nor a
+// refusal.
 func malformed(status int, err error) *Error {
 	return &Error{Status: status, Temporary: true, Hint: hintMalformed, Err: err}
 }
 
 // request returns the request of one attempt. Its date is Duo's time, and the
-// query is sent in the very form that is signed.
+// query is sent in the very form that is signed. The Host header is the account's
+// host wherever the connection leads.
 func (c *call) request(ctx context.Context) (*http.Request, error) {
 	cfg := c.client.cfg
 	signed := signed{
-		date:   time.Now().Add(time.Duration(c.client.skew.Load())).UTC().Format(time.RFC1123Z),
-		method: http.MethodGet,
+		date:   time.Now().Add(time.Duration(c.client.shared.skew.Load())).UTC().Format(time.RFC1123Z),
+		method: c.method,
 		host:   cfg.Host,
-		path:   c.log.Path,
-		query:  canonical(c.params()),
+		path:   c.path,
+		query:  canonical(c.params),
+		body:   c.sent,
 	}
-	req, err := http.NewRequestWithContext(ctx, signed.method, cfg.URL+signed.path+"?"+signed.query, nil)
+	url := cmp.Or(cfg.URL, "https://"+cfg.Host) + c.path
+	if signed.query != "" {
+		url += "?" + signed.query
+	}
+	req, err := http.NewRequestWithContext(ctx, c.method, url, strings.NewReader(c.sent))
 	if err != nil {
 		return nil, err
 	}
 	credentials := base64.StdEncoding.EncodeToString([]byte(cfg.IKey + ":" + signed.signature(c.key)))
+	req.Host = cfg.Host
 	req.Header.Set("Authorization", "Basic "+credentials)
 	req.Header.Set("Date", signed.date)
 	req.Header.Set("User-Agent", userAgent)
+	if c.sent != "" {
+		req.Header.Set("Content-Type", "application/json")
+	}
 	return req, nil
-}
-
-// params returns all parameters, which Duo wants with an offset too: it
-// requires the times, and without sort it would walk backwards.
-func (c *call) params() url.Values {
-	params := url.Values{
-		"mintime": {strconv.FormatInt(c.query.Min.UnixMilli(), 10)},
-		"maxtime": {strconv.FormatInt(c.query.Max.UnixMilli(), 10)},
-		"limit":   {strconv.Itoa(cmp.Or(c.query.Limit, c.log.Limit))},
-	}
-	switch {
-	case !c.log.Ordered: // it knows no sort
-	case c.query.Newest:
-		params.Set("sort", "ts:desc")
-	default:
-		params.Set("sort", "ts:asc")
-	}
-	if c.query.Offset != "" {
-		params.Set(c.log.OffsetParam, c.query.Offset)
-	}
-	return params
 }
 
 // again says how long to wait before the attempt that follows a failure, or

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -33,11 +34,14 @@ type Config struct {
 	// Secret returns the secret key. It is called before the first request
 	// and again when Duo answers 401, so a rotated key needs no restart.
 	Secret func() (string, error)
-	// Host is api-….duosecurity.com: requests are signed for it.
+	// Host is api-….duosecurity.com: requests are sent to it and signed for it.
 	Host string
-	// URL is where to connect instead of https://Host; for tests and the
-	// simulator.
+	// URL is where to connect instead, whatever the host; for tests and the
+	// simulator. The Host header still names the host.
 	URL string
+	// File is the accounts file that has Host and the keys, for what an operator
+	// is told about them; empty where DUO_IKEY and its like have them.
+	File string
 	// Interval is the least time between the starts of two requests of a
 	// session.
 	Interval time.Duration
@@ -45,10 +49,17 @@ type Config struct {
 	Log *slog.Logger
 }
 
-// Client is one Admin API application.
+// Client asks Duo about one account.
 type Client struct {
-	cfg  Config
-	http *http.Client
+	cfg    Config
+	child  string // its account_id, where the keys are those of the account above it
+	places *strings.Replacer
+	http   *http.Client
+	shared *shared
+}
+
+// shared is what an application's clients learn for each other.
+type shared struct {
 	// skew is what to add to this machine's clock to get Duo's, in
 	// nanoseconds; 0 until Duo has refused a date.
 	skew atomic.Int64
@@ -59,9 +70,6 @@ type Client struct {
 
 // New returns a client. It makes no request.
 func New(cfg Config) *Client {
-	if cfg.URL == "" {
-		cfg.URL = "https://" + cfg.Host
-	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
@@ -77,8 +85,10 @@ func New(cfg Config) *Client {
 		// that a NAT has forgotten. Requests come one after another anyway.
 		Protocols:       http1,
 		IdleConnTimeout: 90 * time.Second,
+		// A thousand accounts have a thousand hosts.
+		MaxIdleConns: 100,
 	}
-	return &Client{cfg: cfg, http: &http.Client{
+	return &Client{cfg: cfg, places: placesOf(cfg), shared: new(shared), http: &http.Client{
 		Transport: transport,
 		Timeout:   requestTimeout,
 		// The API never redirects, and a signature must not reach another
@@ -101,16 +111,16 @@ func (c *Client) Session(log Log, pace time.Duration) *Session {
 // secret returns the secret key, from memory unless that is the one that Duo
 // has just refused.
 func (c *Client) secret(refused string) (string, *Error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.key != refused {
-		return c.key, nil
+	c.shared.mu.Lock()
+	defer c.shared.mu.Unlock()
+	if c.shared.key != refused {
+		return c.shared.key, nil
 	}
 	key, err := c.cfg.Secret()
 	if err != nil {
-		return "", &Error{Hint: hintSecret, Err: fmt.Errorf("reading the secret key: %w", err)}
+		return "", &Error{Hint: c.places.Replace(hintSecret), Err: fmt.Errorf("reading the secret key: %w", err)}
 	}
-	c.key = key
+	c.shared.key = key
 	return key, nil
 }
 
@@ -122,7 +132,7 @@ func (c *Client) resync(ctx context.Context, date string) bool {
 		return false
 	}
 	skew := time.Until(theirs)
-	c.skew.Store(int64(skew))
+	c.shared.skew.Store(int64(skew))
 	c.cfg.Log.WarnContext(ctx, "clock differs from duo's, requests are dated by duo's", "skew_ms", skew.Milliseconds())
 	return true
 }

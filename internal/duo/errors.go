@@ -22,23 +22,46 @@ const (
 	codeRateLimit = 42901
 )
 
-// What an operator does about an error.
+// What an operator does about an error. What stands in braces depends on
+// the account, see [placesOf].
 const (
-	hintSecret      = "make the file that DUO_SKEY_FILE names readable"
-	hintKeys        = "check DUO_IKEY, DUO_SKEY (or the file that DUO_SKEY_FILE names) and DUO_API_HOST"
+	hintSecret      = "{secret}"
+	hintKeys        = "check {keys}"
 	hintClock       = "set the clock of this machine, Duo accepts a difference of a minute at most"
 	hintPermission  = `grant the application "Grant read log" in Duo's Admin Panel, and allow this service's address where the application restricts networks`
 	hintEdition     = "; or this account has no %s log: %s"
 	hintEnded       = "Duo has ended the %s log, or this account never had it: take it out of DUO_LOGS"
-	hintRedirect    = "check DUO_API_HOST, and that no proxy answers in Duo's place"
-	hintHost        = "check DUO_API_HOST"
+	hintRedirect    = "check {host}, and that no proxy answers in Duo's place"
+	hintHost        = "check {host}"
 	hintRate        = "the next run goes on; if it lasts, let other programs read this log less often or raise PAGE_INTERVAL"
 	hintParameter   = "the service asked for something that this Duo does not know, report it with this line"
 	hintServer      = "the next run tries again; if it lasts, see https://status.duo.com"
-	hintNetwork     = "the next run tries again; if it lasts, check DUO_API_HOST and the way to its port 443"
-	hintCertificate = "check DUO_API_HOST, and that no proxy opens the connection to Duo"
+	hintNetwork     = "the next run tries again; if it lasts, check {host} and the way to its port 443"
+	hintCertificate = "check {host}, and that no proxy opens the connection to Duo"
 	hintMalformed   = "the next run tries again; if it lasts, check that no proxy changes Duo's answers"
+
+	hintAccounts = "the list of child accounts is for the keys of an Accounts API application, which Duo Support enables for managed providers: " +
+		"check {keys}, and that the application allows this service's address; without such an application give each account a line in an accounts file (DUO_ACCOUNTS)"
+	hintDeployment = "this account is on another Duo deployment than the account above it, whose keys can't read it there: " +
+		"ask Duo Support to move it, or create an Admin API application in it and give it a line in an accounts file (DUO_ACCOUNTS)"
+	hintChild = "see in Duo's Admin Panel whether this account is still below the one that the keys belong to, " +
+		"whether its edition has the %s log, and whether the application allows this service's address"
 )
+
+// placesOf returns where an operator finds the settings of an account.
+func placesOf(cfg Config) *strings.Replacer {
+	if cfg.File != "" {
+		return strings.NewReplacer("{secret}", "correct this account's line in "+cfg.File,
+			"{keys}", "this account's line in "+cfg.File, "{host}", "this account's host in "+cfg.File)
+	}
+	return strings.NewReplacer("{secret}", "make the file that DUO_SKEY_FILE names readable",
+		"{keys}", "DUO_IKEY, DUO_SKEY (or the file that DUO_SKEY_FILE names) and DUO_API_HOST", "{host}", "DUO_API_HOST")
+}
+
+// placesOfChild is placesOf for an account that Duo has listed.
+var placesOfChild = strings.NewReplacer("{secret}", "make the file that DUO_SKEY_FILE names readable",
+	"{keys}", "that DUO_IKEY and DUO_SKEY (or the file that DUO_SKEY_FILE names) are an Accounts API application's, and that this account is still below the application's own",
+	"{host}", "this account's API hostname in Duo's Admin Panel")
 
 var errTimeout = fmt.Errorf("no complete answer within %s", requestTimeout)
 
@@ -123,19 +146,11 @@ func (c *call) refusal(resp *http.Response, a answer) *Error {
 		Code:      code,
 		Message:   clean(text(a.Message)),
 		Detail:    clean(text(a.Detail)),
-		Offset:    c.query.Offset != "",
+		Offset:    c.params.Has(c.log.OffsetParam),
 		Temporary: temporary(status),
-		Hint:      hint(status, code),
-		ended:     status == http.StatusGone || status == http.StatusNotFound && text(a.Stat) == "FAIL",
+		ended:     c.log.Path != "" && (status == http.StatusGone || status == http.StatusNotFound && text(a.Stat) == "FAIL"),
 	}
-	switch {
-	case err.ended:
-		err.Hint = fmt.Sprintf(hintEnded, c.log.Name)
-	case err.Hint == hintKeys:
-		err.Hint = hintOf401(c.key)
-	case err.Hint == hintPermission && c.log.Edition != "":
-		err.Hint += fmt.Sprintf(hintEdition, c.log.Name, c.log.Edition)
-	}
+	err.Hint = c.hint(err)
 	if err.RateLimited() {
 		err.RetryAfter = retryAfter(resp.Header)
 	}
@@ -159,26 +174,54 @@ func temporary(status int) bool {
 	return status < 300 || status == http.StatusRequestTimeout || status == http.StatusTooManyRequests || status >= 500
 }
 
-func hint(status, code int) string {
-	switch {
-	case code == codeTimestamp:
+// hint is what an operator does about a refusal.
+func (c *call) hint(e *Error) string {
+	child, list := c.client.child != "", c.log.Path == ""
+	switch status := e.Status; {
+	case e.Code == codeTimestamp:
 		return hintClock
 	case status < 300:
 		return hintMalformed
 	case status < 400:
 		return hintRedirect
+	case child && e.saysDeployment():
+		return hintDeployment
+	case child && status == http.StatusBadRequest && !e.Offset:
+		return hintParameter + "; or " + hintDeployment
 	case status == http.StatusBadRequest:
 		return hintParameter
 	case status == http.StatusUnauthorized:
-		return hintKeys
+		return hintOf401(c.key)
+	case list && (status == http.StatusForbidden || status == http.StatusNotFound):
+		return hintAccounts
 	case status == http.StatusForbidden:
-		return hintPermission
-	case status == http.StatusTooManyRequests:
+		return c.hintOf403(child)
+	case e.RateLimited():
 		return hintRate
 	case temporary(status):
 		return hintServer
+	case e.ended:
+		return fmt.Sprintf(hintEnded, c.log.Name)
 	}
 	return hintHost
+}
+
+// saysDeployment reports whether Duo refuses an account for where it is. The
+// code is not known: "Cross-deployment Admin API usage through Accounts API is
+// currently not available".
+func (e *Error) saysDeployment() bool {
+	return e.Status == http.StatusBadRequest && strings.Contains(strings.ToLower(e.Message+" "+e.Detail), "cross-deployment")
+}
+
+func (c *call) hintOf403(child bool) string {
+	hint := hintPermission
+	if child {
+		hint = fmt.Sprintf(hintChild, c.log.Name)
+	}
+	if c.log.Edition != "" {
+		hint += fmt.Sprintf(hintEdition, c.log.Name, c.log.Edition)
+	}
+	return hint
 }
 
 // networkError is the error of an answer that did not come, or, with its

@@ -39,6 +39,12 @@ type Log struct {
 	// counts.
 	Mutable bool
 
+	// Phone is the member with a phone number, a dot before each that lies in
+	// another one; empty where there is none. Where Device is set, Phone is the
+	// name of a device, which may have a number in it, and Device the member beside
+	// it with the device's key.
+	Phone, Device string
+
 	// EventType is the "eventtype" that SecOps' parser reads and Duo does not
 	// send. It is added together with "host"; empty where neither is. A log
 	// that gets one later keeps its records' identities.
@@ -65,7 +71,7 @@ var Logs = []Log{
 	{
 		Name: "telephony", Path: "/admin/v2/logs/telephony", List: "items",
 		Limit: 1000, Few: 100, Ordered: true, OffsetParam: "next_offset",
-		Time: "ts", ID: "telephony_id", Unique: true,
+		Time: "ts", ID: "telephony_id", Unique: true, Phone: "phone",
 		EventType: "telephony", Label: "DUO_TELEPHONY", Kept: 180 * day, Overlap: 10 * time.Minute,
 	},
 	{
@@ -74,7 +80,7 @@ var Logs = []Log{
 		// computer that was logged in to.
 		Name: "authentication", Path: "/admin/v2/logs/authentication", List: "authlogs",
 		Limit: 1000, Few: 100, Ordered: true, OffsetParam: "next_offset",
-		Time: "isotimestamp", ID: "txid",
+		Time: "isotimestamp", ID: "txid", Phone: "auth_device.name", Device: "key",
 		Label: "DUO_AUTH", Native: true, Kept: 180 * day, Overlap: 3 * time.Hour,
 	},
 	{

@@ -21,10 +21,11 @@ func (c *Client) Probe(ctx context.Context, log Log) (date time.Time, err error)
 		return time.Time{}, failure
 	}
 	past := time.Now().Add(-time.Hour).Truncate(time.Millisecond)
-	probe := call{client: c, log: log, key: key, body: new(bytes.Buffer), query: Query{Min: past, Max: past.Add(time.Millisecond)}}
-	_, failure = probe.send(ctx)
+	q := Query{Min: past, Max: past.Add(time.Millisecond)}
+	probe := call{client: c, question: c.about(log, q, new(Page)), key: key, body: new(bytes.Buffer)}
+	failure = probe.send(ctx)
 	if failure != nil && failure.Code == codeTimestamp && probe.resync(ctx, failure) == nil {
-		_, failure = probe.send(ctx)
+		failure = probe.send(ctx)
 	}
 	date, _ = http.ParseTime(probe.date)
 	if ctx.Err() != nil {

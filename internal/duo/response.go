@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strconv"
 
 	"github.com/go-json-experiment/json"
@@ -20,6 +21,8 @@ var (
 	errTooLong = fmt.Errorf("the body is longer than %d MiB", maxBody>>20)
 	errNotJSON = errors.New("the body is not the JSON of a log page")
 	errNoItems = errors.New("the body has no list of items")
+	errNoList  = errors.New("the body has no list of accounts")
+	errPaged   = errors.New("the body has not all accounts but an offset to the rest, which is not known to happen")
 )
 
 // lenient accepts all that package encoding/json accepts: equal names, of which
@@ -41,7 +44,8 @@ type answer struct {
 type response struct {
 	Items    []jsontext.Value // nil for null, and where there is none
 	Metadata jsontext.Value
-	Odd      bool // it, or its list of items, is something else
+	Odd      bool           // it, or its list of items, is something else
+	List     jsontext.Value // the whole response, where that is a list
 }
 
 // decode reads the body of any answer of a log, in place and once.
@@ -110,6 +114,9 @@ func (d decoder) answer(a *answer, name string) error {
 			return d.object(func(name string) error { return d.response(&a.Response, name) })
 		}
 		a.Response.Odd = d.PeekKind() != 'n'
+		if d.PeekKind() == '[' {
+			return d.value(&a.Response.List)
+		}
 	}
 	return d.SkipValue()
 }
@@ -165,6 +172,36 @@ func (a answer) page() (Page, error) {
 	}
 	m := within.or(beside)
 	return Page{Records: a.Response.Items, Next: m.next, Total: m.total}, nil
+}
+
+// accounts returns the accounts that the answer lists, or one of the errors
+// above. An entry that is no account is one without id and host.
+func (a answer) accounts() ([]Account, error) {
+	if text(a.Stat) != "OK" {
+		return nil, errFail
+	}
+	var entries []jsontext.Value
+	if a.Response.List == nil || json.Unmarshal(a.Response.List, &entries, lenient) != nil {
+		return nil, errNoList
+	}
+	// A part of the list, taken for all of it, would leave accounts out.
+	if m, err := readMetadata(a.Metadata); err != nil || m.next != "" {
+		return nil, errPaged
+	}
+	accounts := make([]Account, 0, len(entries))
+	for _, entry := range entries {
+		var m struct {
+			ID   jsontext.Value `json:"account_id"`
+			Host jsontext.Value `json:"api_hostname"`
+			Name jsontext.Value `json:"name"`
+		}
+		_ = json.Unmarshal(entry, &m, lenient)
+		account := Account{ID: text(m.ID), Name: clean(text(m.Name)), Host: text(m.Host)}
+		if !slices.Contains(accounts, account) {
+			accounts = append(accounts, account)
+		}
+	}
+	return accounts, nil
 }
 
 // metadata is what Duo says of paging: "" and -1 where it says nothing.

@@ -11,6 +11,8 @@ import (
 const (
 	keyLength = 40 // characters of every secret key that Duo is known to give
 	quotes    = "\"'`“”‘’„«»"
+
+	maskedFault = "is a masked key: copy the key itself from Duo's Admin Panel"
 )
 
 var assignment = regexp.MustCompile(`^(export\s+)?[A-Za-z_][A-Za-z0-9_]*\s*[=:]`)
@@ -29,11 +31,28 @@ func SecretFault(key string) string {
 	case strings.Trim(key, quotes) != key:
 		return "is in quotes: leave them out"
 	case Masked(key):
-		return "is a masked one: copy the key itself from Duo's Admin Panel"
+		return maskedFault
 	case strings.ContainsFunc(key, unicode.IsSpace):
 		return "has blanks or line breaks: leave them out"
 	case utf8.RuneCountInString(key) != keyLength:
 		return fmt.Sprintf("has %d characters, and Duo's have %d", utf8.RuneCountInString(key), keyLength)
+	}
+	return ""
+}
+
+// IKeyFault says what makes a value no integration key of an Admin API
+// application, whatever else it is, as SecretFault does; "" for what can be one.
+// It never repeats the value, which may be another key.
+func IKeyFault(ikey string) string {
+	switch {
+	case Masked(ikey):
+		return maskedFault
+	case strings.ContainsAny(ikey, "\"'`“”‘’"):
+		return "has quotes: leave them out"
+	case strings.Contains(ikey, ":"):
+		return "has a colon, which no key has: set the integration key alone, the secret key has a place of its own"
+	case strings.HasPrefix(ikey, "SI"):
+		return "begins with SI, so it is another kind of application's: create an Admin API application, its key begins with DI"
 	}
 	return ""
 }

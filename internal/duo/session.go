@@ -2,7 +2,11 @@ package duo
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"net/http"
+	"net/url"
+	"strconv"
 	"sync"
 	"time"
 
@@ -84,32 +88,74 @@ type Page struct {
 // wait, or MaxWait, it returns at once: with the error that the wait was for, or with
 // [context.DeadlineExceeded] where it only keeps the pace.
 func (s *Session) Page(ctx context.Context, q Query) (Page, error) {
+	var page Page
+	err := s.ask(ctx, s.client.about(s.log, q, &page))
+	return page, err
+}
+
+// about asks for the page of a log that a query selects.
+func (c *Client) about(log Log, q Query, into *Page) question {
+	return question{
+		method: http.MethodGet, path: log.Path, params: c.params(log, q), log: log,
+		read: func(a answer) (err error) {
+			*into, err = a.page()
+			return err
+		},
+	}
+}
+
+// params returns all parameters, which Duo wants with an offset too: it
+// requires the times, and without sort it would walk backwards.
+func (c *Client) params(log Log, q Query) url.Values {
+	params := url.Values{
+		"mintime": {strconv.FormatInt(q.Min.UnixMilli(), 10)},
+		"maxtime": {strconv.FormatInt(q.Max.UnixMilli(), 10)},
+		"limit":   {strconv.Itoa(cmp.Or(q.Limit, log.Limit))},
+	}
+	switch {
+	case !log.Ordered: // it knows no sort
+	case q.Newest:
+		params.Set("sort", "ts:desc")
+	default:
+		params.Set("sort", "ts:asc")
+	}
+	if q.Offset != "" {
+		params.Set(log.OffsetParam, q.Offset)
+	}
+	if c.child != "" {
+		params.Set("account_id", c.child)
+	}
+	return params
+}
+
+// ask puts a question as often as it can help, see [Session.Page].
+func (s *Session) ask(ctx context.Context, q question) error {
 	key, failure := s.client.secret("")
 	if failure != nil {
-		return Page{}, failure
+		return failure
 	}
-	c := call{client: s.client, log: s.log, query: q, key: key, body: &s.body}
+	c := call{client: s.client, question: q, key: key, body: &s.body}
 	for attempt := 1; ; attempt++ {
 		if err := s.await(ctx); err != nil {
-			return Page{}, err
+			return err
 		}
-		page, failure := c.send(ctx)
+		failure := c.send(ctx)
 		if failure == nil {
 			s.note()
-			return page, nil
+			return nil
 		}
 		if err := ctx.Err(); err != nil {
-			return Page{}, err
+			return err
 		}
 		wait, final := c.again(ctx, failure)
 		if final != nil {
-			return Page{}, final
+			return final
 		}
 		if failure.RateLimited() {
 			wait = max(wait, s.slowDown())
 		}
 		if !s.hold(ctx, wait) {
-			return Page{}, failure
+			return failure
 		}
 		s.client.cfg.Log.WarnContext(ctx, "duo request retried", "log", s.log.Name,
 			"attempt", attempt, "wait_ms", max(0, time.Until(s.Stats().Next).Milliseconds()),

@@ -91,6 +91,9 @@ func TestAnswersAndIsShared(t *testing.T) {
 
 func TestEndsWithTheBinary(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("-short: it needs an emulator")
+	}
 	for name, end := range map[string]func(*exec.Cmd, io.Closer) error{
 		"returns": func(_ *exec.Cmd, stdin io.Closer) error { return stdin.Close() },
 		"killed":  func(cmd *exec.Cmd, _ io.Closer) error { return cmd.Process.Kill() },

@@ -11,6 +11,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -101,7 +102,9 @@ type reader struct {
 	log     duo.Log
 	decoder jsontext.Decoder
 	source  bytes.Buffer
+	phones  []phone // of the line, in order
 	hashed  []byte
+	pieces  [][]byte
 }
 
 // append appends a record's line to lines.
@@ -120,7 +123,7 @@ func (r *reader) append(lines, raw []byte, host string) ([]byte, Record) {
 	if !ok {
 		return lines, Record{ID: r.hash("line", line)}
 	}
-	record := Record{At: millis(m.Time, r.log.TimeUnit), ID: r.identity(line, m)}
+	record := Record{At: storable(millis(m.Time, r.log.TimeUnit)), ID: r.identity(line, m)}
 	if host != "" && line[0] == '{' {
 		lines = enrich(lines, r.log.EventType, host, m)
 	}
@@ -132,6 +135,7 @@ func (r *reader) append(lines, raw []byte, host string) ([]byte, Record) {
 func (r *reader) members(line []byte) (m members, ok bool) {
 	r.source = *bytes.NewBuffer(line) // which the decoder reads in place
 	r.decoder.Reset(&r.source, asSent)
+	r.phones = r.phones[:0]
 	if r.decoder.PeekKind() != '{' {
 		return m, r.decoder.SkipValue() == nil && r.ended()
 	}
@@ -151,14 +155,21 @@ func (r *reader) member(m *members, line []byte) error {
 	if err != nil {
 		return err
 	}
-	member := r.named(m, plain(name))
-	if member == nil {
-		return r.decoder.SkipValue()
+	if member := r.named(m, plain(name)); member != nil {
+		*member, err = r.value(line)
+		return err
 	}
+	if head, rest, _ := strings.Cut(r.log.Phone, "."); head != "" && string(plain(name)) == head {
+		return r.find(line, rest)
+	}
+	return r.decoder.SkipValue()
+}
+
+// value reads a value that is a part of the line.
+func (r *reader) value(line []byte) (jsontext.Value, error) {
 	value, err := r.decoder.ReadValue()
 	end := r.decoder.InputOffset()
-	*member = line[end-int64(len(value)) : end]
-	return err
+	return line[end-int64(len(value)) : end], err
 }
 
 func (r *reader) ended() bool {
@@ -216,6 +227,22 @@ func millis(value jsontext.Value, unit time.Duration) int64 {
 	return t.UnixMilli()
 }
 
+// earliest and latest, in milliseconds since 1970, are the first and the last time
+// that RFC 3339 can write in UTC.
+var (
+	earliest = time.Date(0, 1, 1, 0, 0, 0, 0, time.UTC).UnixMilli()
+	latest   = time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC).UnixMilli() - 1
+)
+
+// storable returns a time that an object's metadata can hold, 0 for any other: a
+// number in another unit, or the year 9999 some hours west of UTC.
+func storable(at int64) int64 {
+	if at < earliest || at > latest {
+		return 0
+	}
+	return at
+}
+
 // maxWhole is up to where a float64 holds every whole number.
 const maxWhole = 1 << 53
 
@@ -230,12 +257,13 @@ func whole(number jsontext.Value) int64 {
 }
 
 // identity is id and time as Duo wrote them. It is all bytes where that does not
-// make a record the log's only one, or where the id says nothing.
+// make a record the log's only one, or where the id says nothing; all but the
+// names of devices that a key tells anyway.
 func (r *reader) identity(line []byte, m members) [16]byte {
 	if r.log.Unique && m.ID.Kind() == '"' && tells(plain(m.ID)) {
 		return r.hash("id", m.ID, m.Time)
 	}
-	return r.hash("line", Undo(line, r.log, ""))
+	return r.hash("line", r.unnamed(Undo(line, r.log, ""))...)
 }
 
 // tells reports whether an id tells its record from others. A blank, a dash,

@@ -52,6 +52,7 @@ func once(err error) error {
 	return &answer{err}
 }
 
+// unaryOnce is a [grpc.UnaryClientInterceptor].
 func unaryOnce(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
 	if path.Base(method) == "Rollback" {
 		short, cancel := context.WithTimeout(ctx, rollbackTimeout)
@@ -61,6 +62,7 @@ func unaryOnce(ctx context.Context, method string, req, reply any, cc *grpc.Clie
 	return once(invoke(ctx, method, req, reply, cc, opts...))
 }
 
+// streamOnce is a [grpc.StreamClientInterceptor].
 func streamOnce(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, open grpc.Streamer, opts ...grpc.CallOption) (grpc.ClientStream, error) {
 	s, err := open(ctx, desc, cc, method, opts...)
 	if err != nil {

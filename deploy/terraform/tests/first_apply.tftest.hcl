@@ -14,7 +14,7 @@ variables {
 run "empty_project" {
   assert {
     condition     = !google_cloud_run_v2_service.this.invoker_iam_disabled && length(google_cloud_run_v2_service_iam_member.invoker) == 0
-    error_message = "Pushes would reach the image that stands in, which acknowledges them."
+    error_message = "Pushes would reach the sample, which acknowledges them."
   }
   assert {
     condition     = length(google_cloud_run_v2_service.this.template[0].volumes) == 0 && length(google_cloud_run_v2_service.this.template[0].containers[0].volume_mounts) == 0
@@ -23,6 +23,17 @@ run "empty_project" {
   assert {
     condition     = google_storage_bucket.objects.force_destroy == false && google_firestore_database.this.delete_protection_state == "DELETE_PROTECTION_ENABLED" && google_firestore_database.this.deletion_policy == "ABANDON"
     error_message = "terraform destroy would delete records or cursors."
+  }
+}
+
+run "cloudrun_iam_before_a_build" {
+  command = plan
+  variables {
+    auth_mode = "cloudrun-iam"
+  }
+  assert {
+    condition     = !contains(keys(google_cloud_run_v2_service_iam_member.invoker), "push") && length(google_cloud_run_v2_service_iam_member.invoker) == 2
+    error_message = "The sample would acknowledge every push."
   }
 }
 

@@ -28,9 +28,13 @@ func invalid(detail string) *refusal {
 // answer is what Duo does.
 func (s *Sim) answer(w http.ResponseWriter, r *http.Request) {
 	now := s.cfg.Now()
-	l, refused := s.admit(r, now)
 	var body string
-	if refused == nil {
+	l, refused := s.admit(r, now)
+	switch {
+	case refused != nil:
+	case l == nil:
+		body = s.accounts()
+	default:
 		body, refused = l.respond(w.Header(), r.URL.Query(), now)
 	}
 	if refused != nil {
@@ -41,16 +45,21 @@ func (s *Sim) answer(w http.ResponseWriter, r *http.Request) {
 }
 
 // admit checks a request as far as it has nothing to do with a log, and returns
-// the log.
+// the log; nil is the accounts list.
 func (s *Sim) admit(r *http.Request, now time.Time) (*Log, *refusal) {
-	l := s.logAt(r.URL.Path)
-	if l == nil {
+	l, method := s.logAt(r.URL.Path), http.MethodGet
+	if r.URL.Path == accountsPath {
+		method = http.MethodPost
+	} else if l == nil {
 		return nil, &refusal{code: 40401, message: "Resource not found"}
 	}
-	if r.Method != http.MethodGet {
+	if r.Method != method {
 		return nil, &refusal{code: 40501, message: "Method not allowed"}
 	}
-	return l, s.authenticate(r, now)
+	if refused := s.authenticate(r, now); refused != nil {
+		return nil, refused
+	}
+	return l, s.permit(l, r.URL.Query()["account_id"])
 }
 
 // respond returns the page that a request selects. The records go out byte

@@ -1,10 +1,12 @@
 package duosim
 
 import (
+	"bytes"
 	"crypto/hmac"
 	"crypto/sha512"
 	"encoding/hex"
 	"fmt"
+	"io"
 	"net/http"
 	"net/mail"
 	"net/url"
@@ -37,14 +39,21 @@ func (s *Sim) authenticate(r *http.Request, now time.Time) *refusal {
 	return nil
 }
 
-// signature computes version 5 of Duo's signature for a request without a
-// body and without x-duo- headers.
+// signature computes version 5 of Duo's signature for a request without x-duo-
+// headers. It is for the account's own host, whatever the request's is.
 func (s *Sim) signature(r *http.Request) string {
-	nothing := fmt.Sprintf("%x", sha512.Sum512(nil))
 	mac := hmac.New(sha512.New, []byte(s.cfg.SKey))
-	fmt.Fprintf(mac, "%s\n%s\n%s\n%s\n%s\n%s\n%s", r.Header.Get("Date"), r.Method, strings.ToLower(s.cfg.Host),
-		r.URL.Path, sortedParams(r.URL.RawQuery), nothing, nothing)
+	fmt.Fprintf(mac, "%s\n%s\n%s\n%s\n%s\n%x\n%x", r.Header.Get("Date"), r.Method, strings.ToLower(s.cfg.Host),
+		r.URL.Path, sortedParams(r.URL.RawQuery), sha512.Sum512(takeBody(r)), sha512.Sum512(nil))
 	return hex.EncodeToString(mac.Sum(nil))
+}
+
+// takeBody returns a request's body, as far as it may be one, and leaves it to be
+// read again.
+func takeBody(r *http.Request) []byte {
+	body, _ := io.ReadAll(io.LimitReader(r.Body, 1<<20)) // a part of it is not what was signed
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	return body
 }
 
 // sortedParams reads a query as a server does and writes it as Duo signs it.

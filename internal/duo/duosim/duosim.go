@@ -11,6 +11,8 @@
 //	sim.Add(duosim.Record{TS: t, ID: "220f89ff-bff8-4466-b6cb-b7787940ce68"})
 //	sim.Log("activity").Add(duosim.Record{TS: t, ID: "b3a4d2c1-6b0e-4c3b-8a77-51f2e9c0d7aa"})
 //	server := httptest.NewServer(sim)
+//
+// [Sim.AddChild] makes it the account of an Accounts API application.
 package duosim
 
 import (
@@ -52,16 +54,19 @@ type Config struct {
 type Sim struct {
 	cfg  Config
 	logs []*Log // one of each kind
+	as   Child  // the zero one for an account below none
 
 	mu       sync.Mutex
 	faults   []Fault
 	requests []Request
+	children map[string]*Sim // by host
+	listed   []*Sim
 }
 
 // Request is a request as it came, whatever became of it.
 type Request struct {
 	Time   time.Time
-	Log    string // name, "" where the path leads to none
+	Log    string // name, "" where the path leads to none, as that of the accounts list
 	Query  url.Values
 	Status int // 0 while or where nothing was answered
 }
@@ -72,7 +77,7 @@ func New(cfg Config) *Sim {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	s := &Sim{cfg: cfg}
+	s := &Sim{cfg: cfg, children: map[string]*Sim{}}
 	for _, k := range kinds {
 		s.logs = append(s.logs, &Log{kind: k, sim: s, showings: map[showing]int{}, always: Pass})
 	}
@@ -128,8 +133,13 @@ func (s *Sim) Requests() []Request {
 	return slices.Clone(s.requests)
 }
 
-// ServeHTTP answers as Duo would, or as the script says.
+// ServeHTTP answers as Duo would, or as the script says. A request for a child's
+// host is the child's.
 func (s *Sim) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if child := s.childAt(r.Host); child != nil {
+		child.ServeHTTP(w, r)
+		return
+	}
 	now := s.cfg.Now()
 	w.Header().Set("Date", now.UTC().Format(http.TimeFormat))
 	fault, n := s.receive(now, r)

@@ -56,14 +56,14 @@ func (l *Log) shown(from, to int64, now time.Time, newest bool) iter.Seq[Record]
 
 // addedIn returns the added records of a minute that are shown at now.
 func (l *Log) addedIn(slot int64, now time.Time) []Record {
-	start := func(slot int64) int {
-		n, _ := slices.BinarySearchFunc(l.added, slot*slotMillis, func(r Record, ms int64) int {
-			return cmp.Compare(r.TS.UnixMilli(), ms)
-		})
-		return n
-	}
+	first, _ := slices.BinarySearchFunc(l.added, slot*slotMillis, func(r Record, ms int64) int {
+		return cmp.Compare(r.TS.UnixMilli(), ms)
+	})
 	var records []Record
-	for _, r := range l.added[start(slot):start(slot+1)] {
+	for _, r := range l.added[first:] {
+		if r.TS.UnixMilli() >= (slot+1)*slotMillis {
+			break
+		}
 		if !r.TS.After(now.Add(-Delay)) && !now.Before(r.VisibleAt) {
 			records = append(records, r)
 		}

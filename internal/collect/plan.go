@@ -56,7 +56,7 @@ func (o owner) claim(c store.Cursor) (store.Cursor, error) {
 	}
 	c.Account, c.Log = o.account, o.log
 	if c.Window.Open() && c.Window.Place == (store.Place{}) {
-		return o.settle(c), nil
+		return o.placed(c), nil
 	}
 	if len(c.Places) == 0 {
 		c.Places = []store.Place{o.place}
@@ -64,8 +64,8 @@ func (o owner) claim(c store.Cursor) (store.Cursor, error) {
 	return c, nil
 }
 
-// settle records where the window's objects go, and how wide it is.
-func (o owner) settle(c store.Cursor) store.Cursor {
+// placed records where the window's objects go, and how wide it is.
+func (o owner) placed(c store.Cursor) store.Cursor {
 	w := &c.Window
 	w.Place = o.place
 	c.Places = append(slices.DeleteFunc(slices.Clone(c.Places), func(p store.Place) bool { return p == o.place }), o.place)
@@ -97,7 +97,7 @@ func (p live) start(s store.State) (store.Cursor, error) {
 		return c, errFuture
 	}
 	if now.Sub(c.Watermark) > stale {
-		c.Recheck = shown(now)
+		c.Recheck = newestVisible(now)
 	}
 	return p.next(p.skipExpired(p.recheck(c, now), now), now)
 }
@@ -117,11 +117,11 @@ func (p live) open(c store.Cursor, now time.Time) store.Cursor {
 	}
 	// The overlap never reaches before the first mark, and the bucket may hold
 	// more than this cursor, a new one, tells.
-	return store.Cursor{Begun: c.Begun, Watermark: at, SeenFrom: at, Recheck: shown(now), NotBefore: c.NotBefore, Pace: c.Pace}
+	return store.Cursor{Begun: c.Begun, Watermark: at, SeenFrom: at, Recheck: newestVisible(now), NotBefore: c.NotBefore, Pace: c.Pace}
 }
 
-// shown is up to when Duo shows records: no window has ever ended later.
-func shown(now time.Time) time.Time { return floor(now.Add(-2 * time.Minute)) }
+// newestVisible is up to when Duo shows records: no window has ever ended later.
+func newestVisible(now time.Time) time.Time { return floor(now.Add(-2 * time.Minute)) }
 
 // recheck has the windows up to now checked against the bucket where Seen does
 // not match the watermark: the document was deleted, or somebody moved the
@@ -130,7 +130,7 @@ func shown(now time.Time) time.Time { return floor(now.Add(-2 * time.Minute)) }
 func (p live) recheck(c store.Cursor, now time.Time) store.Cursor {
 	if c.Window.Open() && c.Watermark.After(c.Window.To) {
 		c.Watermark = floor(c.Watermark)
-		c.SeenFrom, c.Recheck, c.Window = c.Watermark, shown(now), store.Window{}
+		c.SeenFrom, c.Recheck, c.Window = c.Watermark, newestVisible(now), store.Window{}
 		return c
 	}
 	covered := c.SeenFrom // in a window it can move on with the walk
@@ -141,7 +141,7 @@ func (p live) recheck(c store.Cursor, now time.Time) store.Cursor {
 		return c
 	}
 	c.Watermark = floor(c.Watermark)
-	c.SeenFrom, c.Recheck, c.Window = c.Watermark.Add(-p.Overlap), shown(now), store.Window{}
+	c.SeenFrom, c.Recheck, c.Window = c.Watermark.Add(-p.Overlap), newestVisible(now), store.Window{}
 	return c
 }
 
@@ -150,7 +150,7 @@ func (p live) next(c store.Cursor, now time.Time) (store.Cursor, error) {
 	if !c.Window.Open() && to.After(c.Watermark) {
 		from := latest(latest(c.Watermark.Add(-p.Overlap), c.SeenFrom), floor(now.Add(-oldest)))
 		c.Window = store.Window{From: from, To: to, Gzip: p.Gzip}
-		c = p.settle(c)
+		c = p.placed(c)
 	}
 	return c, nil
 }
@@ -185,7 +185,7 @@ func ageWindow(w store.Window, limit time.Time) store.Window {
 
 // backfill plans the windows of a range that somebody asked for. Another range
 // that was left unfinished is dropped, but its window in progress is finished:
-// otherwise a paused twin's object could go unseen.
+// otherwise a stalled run's object could go unseen.
 type backfill struct {
 	Config
 	owner
@@ -225,7 +225,7 @@ func (p backfill) next(c store.Cursor, now time.Time) (store.Cursor, error) {
 		// two windows of one range ever share a name, even if the document or
 		// the objects are deleted.
 		c.Window = store.Window{From: c.Watermark, To: to, Gzip: p.Gzip, Page: int(now.UnixMilli() + c.Totals.Pages)}
-		c = p.settle(c)
+		c = p.placed(c)
 	}
 	return c, nil
 }

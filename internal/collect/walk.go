@@ -24,26 +24,26 @@ var (
 // at an anchor where an offset led nowhere, or at the start once more where Duo
 // counted more records than it showed.
 type walk struct {
-	page    int // number of the latest page, in the run
-	first   int // that of the walk's first one
-	anchor  time.Time
-	to      time.Time
-	again   bool
-	whole   bool             // this run has seen all of it so far
-	largest int              // most records in a page before the latest one
-	borders map[store.ID]int // shown in which page, but another window's
-	last    store.ID         // last record of the page before the latest one
+	page       int // number of the latest page, in the run
+	first      int // that of the walk's first one
+	anchor     time.Time
+	to         time.Time
+	again      bool
+	whole      bool             // this run has seen all of it so far
+	largest    int              // most records in a page before the latest one
+	neighbours map[store.ID]int // records of the neighbouring windows, and the page that showed each
+	last       store.ID         // last record of the page before the latest one
 }
 
 // at returns the walk that the window is in, before its next page.
 func (k walk) at(w store.Window) walk {
-	if k.borders != nil && k.anchor.Equal(w.Anchor) && k.to.Equal(w.To) && k.again == w.Again {
+	if k.neighbours != nil && k.anchor.Equal(w.Anchor) && k.to.Equal(w.To) && k.again == w.Again {
 		k.page++
 		return k
 	}
 	next := walk{
 		page: k.page + 1, first: k.page + 1, anchor: w.Anchor, to: w.To, again: w.Again,
-		whole: w.Offset == "", borders: map[store.ID]int{},
+		whole: w.Offset == "", neighbours: map[store.ID]int{},
 	}
 	if k.to.Equal(w.To) {
 		next.largest = k.largest
@@ -51,14 +51,15 @@ func (k walk) at(w store.Window) walk {
 	return next
 }
 
-// mark notes that the latest page shows a record. It returns 1, or 0 if an
-// earlier page of the walk has shown it, too.
+// mark notes which page of the walk was the first to show a record. It returns 0 if
+// that was an earlier page, else 1: Duo may list a record twice and count both.
+// If a page repeats some of the one before, neither counts again.
 func (k walk) mark(pages map[store.ID]int, id store.ID) int {
 	page := pages[id]
-	pages[id] = k.page
 	if k.first <= page && page < k.page {
 		return 0
 	}
+	pages[id] = k.page
 	return 1
 }
 
@@ -78,7 +79,7 @@ func step(log duo.Log, w store.Window, k walk, p page) (store.Window, error) {
 		n       = len(p.records)
 		most    = limit(log, w)
 		full    = n >= most || n >= log.Few && n >= k.largest
-		settled = k.whole && p.total == w.Shown && p.total >= n
+		counted = k.whole && p.total == w.Shown && p.total >= n
 		more    = k.whole && p.total > w.Shown
 		// Without an order no later part of the window can be asked for by itself:
 		// the same again is all that a second look at a page can show.
@@ -87,9 +88,9 @@ func step(log duo.Log, w store.Window, k walk, p page) (store.Window, error) {
 		repeats = n == 1 && p.records[0].ID == k.last // where an offset leads to its own record
 	)
 	switch {
-	case p.next == "" && (settled || !full && !more):
+	case p.next == "" && (counted || !full && !more):
 		return store.Window{}, nil
-	case p.next != "" && settled && n < most:
+	case p.next != "" && counted && n < most:
 		return store.Window{}, nil
 	case same && (n == 0 || repeats):
 		return store.Window{}, nil

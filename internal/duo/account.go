@@ -1,0 +1,70 @@
+package duo
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"regexp"
+	"strings"
+)
+
+// Account is one of many Duo accounts, such as a customer of a managed provider.
+type Account struct {
+	ID   string // what the account above it knows it by, "" where there is none
+	Name string // for people
+	Host string // its own API hostname
+}
+
+var (
+	hosts      = regexp.MustCompile(`^api-[a-z0-9-]+\.(duosecurity|duofederal)\.com$`)
+	accountIDs = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+)
+
+// ParseHost returns an API hostname in small letters, and reports whether it is
+// one of Duo's, without scheme, path and port. Credentials go to no other host.
+func ParseHost(s string) (host string, ok bool) {
+	host = strings.ToLower(s)
+	return host, hosts.MatchString(host)
+}
+
+// Children lists the accounts below the client's own one, as Duo has them:
+// [Client.Child] says of each whether it can be asked. The client's keys have to
+// be those of an Accounts API application. It asks as [Session.Page] does and
+// returns such errors: ctx says how long a rate limit may be waited for.
+//
+// Source: https://duo.com/docs/accountsapi
+func (c *Client) Children(ctx context.Context) ([]Account, error) {
+	var accounts []Account
+	err := c.Session(Log{}, 0).ask(ctx, question{
+		method: http.MethodPost, path: "/accounts/v1/account/list", sent: "{}",
+		read: func(a answer) (err error) {
+			accounts, err = a.accounts()
+			return err
+		},
+	})
+	return accounts, err
+}
+
+// Child returns a client of an account below c's own one. It asks the child's
+// host and nobody else, with c's keys. The error is an [*Error]: the account has
+// no host or id that can be used.
+func (c *Client) Child(a Account) (*Client, error) {
+	host, ok := ParseHost(a.Host)
+	if !ok {
+		return nil, unusable("API hostname", a.Host)
+	}
+	if !accountIDs.MatchString(a.ID) {
+		return nil, unusable("account id", a.ID)
+	}
+	child := *c
+	child.cfg.Host, child.cfg.Log = host, c.cfg.Log.With("account", host)
+	child.child, child.places = a.ID, placesOfChild
+	return &child, nil
+}
+
+func unusable(what, value string) *Error {
+	return &Error{
+		Err:  fmt.Errorf("the account is listed with %q, which is no %s", clean(value), what),
+		Hint: "ask Duo Support, or create an Admin API application in the account and give it a line in an accounts file (DUO_ACCOUNTS)",
+	}
+}
