@@ -50,7 +50,7 @@ func wantStatus(t *testing.T, s collect.Status, runs ...answer) {
 		records, objects = records+r.Records, objects+len(r.Objects)
 	}
 	last := runs[len(runs)-1]
-	if s.Stream != "telephony" || s.Lease != nil || s.Cursor.Window != nil || !s.Watermark.Equal(*last.Watermark) {
+	if s.Stream != last.Stream || s.Lease != nil || s.Cursor.Window != nil || !s.Watermark.Equal(*last.Watermark) {
 		t.Errorf("the status is %+v, cursor %+v", s, s.Cursor)
 	}
 	if int(s.Totals.Records) != records || int(s.Totals.Objects) != objects || len(s.Runs) != len(runs) || s.Runs[0].ID != last.ID {

@@ -133,7 +133,7 @@ func (r *run) commit(ctx, asking context.Context, b batch) error {
 	if err != nil {
 		return err
 	}
-	switch stop := r.stopping(asking, report.Pages); {
+	switch stop := r.stopping(asking, report.Pages, after.Window); {
 	case !planned.Window.Open():
 		err = r.close(ctx, new(r.paused(planned)), report, nil)
 	case stop != nil:
@@ -155,14 +155,16 @@ func (r *run) commit(ctx, asking context.Context, b batch) error {
 	return nil
 }
 
-// stopping tells why, after so many pages, no further one is to be asked for.
-func (r *run) stopping(asking context.Context, pages int) error {
+// stopping tells why, after so many pages, no further one of the window is to be
+// asked for. A window of a log without an order begins again in the next run, so
+// the page limit does not cut it: it might never end.
+func (r *run) stopping(asking context.Context, pages int, w store.Window) error {
 	switch {
 	case errors.Is(asking.Err(), context.Canceled):
 		return stopShutdown
 	case asking.Err() != nil:
 		return stopBudget
-	case r.MaxPages > 0 && pages >= r.MaxPages:
+	case r.MaxPages > 0 && pages >= r.MaxPages && (r.Log.Ordered || !w.Open()):
 		return stopPages
 	}
 	return nil

@@ -2,9 +2,9 @@ package collect
 
 import "duo-telephony-collector/internal/store"
 
-// seenSet is the identities of the cursor's Seen, each with the number of the
-// page that last showed it. It is kept from page to page: made anew for each,
-// every page would pay for the whole overlap.
+// seenSet is the identities of the cursor's Seen, each with the number of the page
+// that was the first of its walk to show it. It is kept from page to page: made
+// anew for each, every page would pay for the whole overlap.
 type seenSet map[store.ID]int
 
 // newSeenSet returns the set of seen, with room for a page.

@@ -51,14 +51,15 @@ func (k walk) at(w store.Window) walk {
 	return next
 }
 
-// mark notes that the latest page shows a record. It returns 1, or 0 if an
-// earlier page of the walk has shown it, too.
+// mark notes which page of the walk was the first to show a record. It returns 0 if
+// that was an earlier page, else 1: Duo may list a record twice and count both.
+// If a page repeats some of the one before, neither counts again.
 func (k walk) mark(pages map[store.ID]int, id store.ID) int {
 	page := pages[id]
-	pages[id] = k.page
 	if k.first <= page && page < k.page {
 		return 0
 	}
+	pages[id] = k.page
 	return 1
 }
 

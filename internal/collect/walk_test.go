@@ -123,6 +123,22 @@ func TestPanicWhileReading(t *testing.T) {
 	}
 }
 
+// TestTwins has Duo list every record twice, and begin a page with the last record
+// of the one before, and its twin. The twin counts once, or the walk would seem
+// to have shown the total before its end.
+func TestTwins(t *testing.T) {
+	t.Parallel()
+	w := embedded(t)
+	w.account.Behave(duosim.Manners{PageSize: 4, InclusiveCursor: true})
+	records := w.spread(41, w.start.Add(-time.Hour), time.Second)
+	w.sim.Add(records...)
+	w.sim.Add(records...)
+	w.complete()
+	if n := len(w.lines()); n != 41 {
+		t.Errorf("%d records are there, want 41", n)
+	}
+}
+
 // TestPaceKept learns Duo's limit in one run. The next one keeps to it from its
 // first request on, and a day later it is forgotten.
 func TestPaceKept(t *testing.T) {
