@@ -87,7 +87,8 @@ func statusOf(w http.ResponseWriter, s page.State, log collect.LogStatus) {
 		Version string `json:"version"`
 		collect.LogStatus
 		Unrecorded *collect.Summary `json:"unrecorded"`
-	}{s.Version, log, failed})
+		Vanished   []string         `json:"vanished,omitempty"`
+	}{s.Version, log, failed, s.Vanished})
 }
 
 // statusOfAll is the answer for several streams, the worst first. Where there are
