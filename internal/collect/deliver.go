@@ -118,7 +118,7 @@ func (r *run) adopt(ctx context.Context, there writer.Object, b batch) (batch, e
 
 func (r *run) objectName() writer.Name {
 	w := r.window
-	return writer.Name{Stream: r.report.Stream, From: w.From, To: w.To, Page: w.Page + 1, Gzip: w.Gzip}
+	return writer.Name{Stream: r.stream.Name(), From: w.From, To: w.To, Page: w.Page + 1, Gzip: w.Gzip}
 }
 
 // commit saves the cursor after the batch. When there is nothing more to ask for,
