@@ -41,12 +41,13 @@ func (r *run) cursor() store.Cursor {
 func (r *run) decideNext(b *batch, p page) {
 	w := r.window
 	if w.Offset == "" { // the walk begins
-		w.Total, w.Shown = p.total, 0
+		w.Total, w.Shown, w.Twice = p.total, 0, 0
 	}
 	if b.records > 0 {
 		w.Page++
 	}
 	w.Shown += b.shown
+	w.Twice += b.twice
 	w.Fresh += b.records
 	if r.Log.Ordered { // else a time does not tell how far the walk is
 		w.Last = latest(w.Last, timeOf(b.anchor))
