@@ -24,9 +24,11 @@ const (
 
 const (
 	// listEvery is how often Duo is asked for the child accounts, and
-	// listAgain when it is asked once more after it could not be.
+	// listAgain when it is asked once more after it could not be. Without a list
+	// that is listSoon: then requests that wait for each other share the answer.
 	listEvery = 10 * time.Minute
 	listAgain = time.Minute
+	listSoon  = 5 * time.Second
 	// listTimeout is how long a request waits for the list.
 	listTimeout = 20 * time.Second
 )
@@ -108,6 +110,7 @@ type children struct {
 	mu      sync.Mutex
 	again   time.Time        // when to list them once more
 	streams *collect.Streams // nil before the first list
+	err     error            // why there is none
 	names   map[string]string
 }
 
@@ -123,8 +126,8 @@ var errNone = &duo.Error{
 func (c *children) Now(ctx context.Context) (*collect.Streams, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.streams != nil && time.Now().Before(c.again) {
-		return c.streams, nil
+	if time.Now().Before(c.again) {
+		return c.streams, c.err
 	}
 	bounded, cancel := context.WithTimeout(ctx, listTimeout)
 	defer cancel()
@@ -136,12 +139,12 @@ func (c *children) Now(ctx context.Context) (*collect.Streams, error) {
 	case err == nil:
 		c.replace(ctx, accounts)
 	case c.streams == nil:
-		return nil, fmt.Errorf("the child accounts can't be listed: %w", err)
+		c.again, c.err = time.Now().Add(listSoon), fmt.Errorf("the child accounts can't be listed: %w", err)
 	default:
 		c.again = time.Now().Add(listAgain)
 		c.log.WarnContext(ctx, "the child accounts can't be listed, those listed before are collected", "error", err)
 	}
-	return c.streams, nil
+	return c.streams, c.err
 }
 
 // replace makes the streams of a new list, and tells what is new in it.
@@ -160,7 +163,7 @@ func (c *children) replace(ctx context.Context, accounts []duo.Account) {
 			c.log.WarnContext(ctx, "account no longer listed: it is not collected any more, and goes on where it stands if it is listed again", "account", host, "name", name)
 		}
 	}
-	c.streams, c.names, c.again = streams, names, time.Now().Add(listEvery)
+	c.streams, c.err, c.names, c.again = streams, nil, names, time.Now().Add(listEvery)
 }
 
 // child returns the streams of an account, and the host that names them. If the

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"duo-telephony-collector/internal/check"
 	"duo-telephony-collector/internal/collect"
 	"duo-telephony-collector/internal/duo"
 	"duo-telephony-collector/internal/duo/duosim"
@@ -146,8 +148,9 @@ func TestChildrenRefreshed(t *testing.T) {
 			log      string
 		}{
 			{0, nil, away, 1, []string{"error: the child accounts can't be listed: no route to Duo"}, ""},
-			{0, nil, nil, 2, []string{"error: the child accounts can't be listed: " + errNone.Error()}, ""},
-			{0, []duo.Account{first}, nil, 3, []string{one}, ""},
+			{4 * time.Second, []duo.Account{first}, nil, 1, []string{"error: the child accounts can't be listed: no route to Duo"}, ""},
+			{time.Second, nil, nil, 2, []string{"error: the child accounts can't be listed: " + errNone.Error()}, ""},
+			{5 * time.Second, []duo.Account{first}, nil, 3, []string{one}, ""},
 			{9 * time.Minute, []duo.Account{second}, nil, 3, []string{one}, ""},
 			{time.Minute, []duo.Account{first, second}, nil, 4, []string{one, two}, "account added"},
 			{10 * time.Minute, nil, away, 5, []string{one, two}, "level=WARN msg=\"the child accounts can't be listed, those listed before are collected\" error=\"no route to Duo\""},
@@ -261,14 +264,28 @@ func TestProvider(t *testing.T) {
 	}
 }
 
-// TestAccountsFile has the real service collect by a file of accounts.
+// TestAccountsFile has the real service collect by a file of accounts, which the check
+// is content with, before and after.
 func TestAccountsFile(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, 60, time.Hour)
+	w := newCloud(t)
 	own := duosim.Child{Name: "Own", Host: w.duo.Host}
 	changes := map[string]string{"DUO_ACCOUNTS": accountsFile(t, w.env, own), "DUO_IKEY": "", "DUO_SKEY": "", "DUO_API_HOST": ""}
-	p := w.start(changes)
+	maps.Copy(w.env, changes)
+	sound := func() {
+		t.Helper()
+		findings, _ := checked(t, w.env)
+		for _, f := range findings {
+			if f.Status == check.Fail {
+				t.Errorf("check: %+v", f)
+			}
+		}
+		wantFinding(t, findings, "accounts ok", changes["DUO_ACCOUNTS"]+" has 1")
+	}
+	sound()
+	p := w.start(nil)
 	wantRun(t, p.push(), http.StatusOK, collect.Complete)
+	sound()
 	if got := p.statuses()[0]; got.Stream != "telephony@"+own.Host || *got.Account != (collect.Account{Host: own.Host, Name: "Own"}) {
 		t.Errorf("the stream is %s of %v", got.Stream, got.Account)
 	}

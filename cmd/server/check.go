@@ -112,7 +112,10 @@ func cloudChecks(cfg config, storage, documents bool) []check.Check {
 	if !documents {
 		return checks
 	}
-	firestore := check.Firestore{Store: newStore(cfg), Project: cfg.project, Database: cfg.database, Streams: cfg.streams(), Account: cfg.duoHost}
+	firestore := check.Firestore{Store: newStore(cfg), Project: cfg.project, Database: cfg.database, Streams: cfg.logNames(), Account: cfg.duoHost}
+	if cfg.accountsFile != "" {
+		firestore.Streams, firestore.Account = cfg.streams()[:len(cfg.logs)], cfg.applications[0].Host // the first account's
+	}
 	checks = append(checks, firestore.Check)
 	if !storage || cfg.stateKey == "" {
 		return checks

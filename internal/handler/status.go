@@ -15,7 +15,7 @@ func (s *server) standing(r *http.Request) page.State {
 	streams, err := s.Streams.Now(r.Context())
 	if err != nil {
 		s.logRefusal(r, http.StatusServiceUnavailable, err)
-		state.Err = err
+		state.Err, state.Unlisted = err, true
 		return state
 	}
 	kept := s.failed.kept(streams)

@@ -30,6 +30,7 @@ type State struct {
 	Chosen     string            // the stream to show in full; needed only where there are several
 	Unrecorded []collect.Summary // failures that the history lacks, one a stream at most
 	Err        error             // why Logs could not be read
+	Unlisted   bool              // it is because the accounts could not be listed
 }
 
 var (

@@ -207,13 +207,16 @@ func (s stream) left() time.Duration {
 func unreadable(s State) verdict {
 	now := time.Now()
 	note := func(name string, values ...any) fact { return fact{Name: name, Value: say(now, values...)} }
-	notes := []fact{note("Why", sentence(s.Err.Error()))}
+	notes, section := []fact{note("Why", sentence(s.Err.Error()))}, "what-firestore-refuses"
+	if s.Unlisted {
+		section = "a-managed-provider"
+	}
 	for _, run := range s.Unrecorded {
 		notes = append(notes, note("Last run", "This instance’s last run of ", run.Stream, " failed, ", run.StartedAt, ": ", sentence(run.Reason)))
 	}
 	return verdict{"act", "The state can’t be read", "where the collector stands is not known.", append(notes,
 		note("Cost", "What is in the bucket is safe. Runs need the state, too, so probably nothing is collected."),
-		note("Do", "If it stays, see ", runbook("what-firestore-refuses"), "."))}
+		note("Do", "If it stays, see ", runbook(section), "."))}
 }
 
 // sentence ends a reason with a full stop.
