@@ -114,7 +114,7 @@ type children struct {
 // errNone: an account that has child accounts does not lose all at once, so the
 // list is not believed.
 var errNone = &duo.Error{
-	Err:  errors.New("Duo lists no account below the one that the keys belong to"),
+	Err:  errors.New("no account is listed below the one that the keys belong to"),
 	Hint: "see in its Admin Panel whether it has child accounts; set DUO_ACCOUNTS to own to collect its own logs, with an Admin API application's keys",
 }
 

@@ -152,7 +152,7 @@ func TestChildrenRefreshed(t *testing.T) {
 			{time.Minute, []duo.Account{first, second}, nil, 4, []string{one, two}, "account added"},
 			{10 * time.Minute, nil, away, 5, []string{one, two}, "level=WARN msg=\"the child accounts can't be listed, those listed before are collected\" error=\"no route to Duo\""},
 			{30 * time.Second, nil, away, 5, []string{one, two}, ""},
-			{30 * time.Second, nil, nil, 6, []string{one, two}, "lists no account below"},
+			{30 * time.Second, nil, nil, 6, []string{one, two}, "no account is listed below"},
 			{time.Minute, []duo.Account{second}, nil, 7, []string{two}, "level=WARN msg=\"account no longer listed"},
 			{10 * time.Minute, []duo.Account{second}, nil, 8, []string{two}, ""},
 			{10 * time.Minute, []duo.Account{second, first}, nil, 9, []string{two, one}, "account added"},

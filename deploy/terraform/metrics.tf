@@ -10,8 +10,9 @@ locals {
     "resource.labels.service_name=\"${local.service}\"",
     "logName=\"projects/${var.project}/logs/run.googleapis.com%2Fstderr\"",
   ])
-  # A regular expression for the streams. A stream is named after its log.
-  streams = join("|", local.logs)
+  # A regular expression for the streams. A stream is named after its log, and a
+  # child account's after that, too: telephony@api-0a1b2c3d.duosecurity.com.
+  streams = join("|", [for log in local.logs : var.accounts == "own" ? log : "${log}@.+"])
   # The line of a stream's run: no backfill, no dry run.
   run_line = "${local.log} AND jsonPayload.stream=~\"^(${local.streams})$\" AND jsonPayload.dry_run=false"
 

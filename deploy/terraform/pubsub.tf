@@ -40,6 +40,23 @@ resource "google_cloud_scheduler_job" "tick" {
   }
 }
 
+# A job publishes one message, so further ones need further jobs.
+resource "google_cloud_scheduler_job" "more" {
+  for_each = toset([for n in range(2, var.workers + 1) : tostring(n)])
+
+  project     = var.project
+  name        = "${var.name}-tick-${each.key}"
+  region      = var.region
+  schedule    = var.schedule
+  time_zone   = var.time_zone
+  description = "One more request of ${local.service} at each tick"
+
+  pubsub_target {
+    topic_name = google_pubsub_topic.tick.id
+    data       = base64encode("tick")
+  }
+}
+
 resource "google_pubsub_subscription" "push" {
   project              = var.project
   name                 = "${var.name}-push"

@@ -15,7 +15,7 @@ locals {
   # Telephony alone needs 40 MiB, four logs side by side 90 (docs/performance.md).
   memory_mib = 256
 
-  environment = merge(var.settings, {
+  environment = merge(var.settings, var.accounts == "own" ? {} : { DUO_ACCOUNTS = var.accounts }, {
     DUO_LOGS      = join(",", local.logs)
     DUO_IKEY      = var.duo_ikey
     DUO_API_HOST  = var.duo_api_host

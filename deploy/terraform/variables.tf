@@ -37,6 +37,26 @@ variable "logs" {
   }
 }
 
+variable "accounts" {
+  description = "Whose logs: own, or children, with the keys of an Accounts API application: the accounts below its own one."
+  type        = string
+  default     = "own"
+  validation {
+    condition     = contains(["own", "children"], var.accounts)
+    error_message = "own or children."
+  }
+}
+
+variable "workers" {
+  description = "How many messages a tick sends. Each is a request that collects, and they divide the streams: more than one for many accounts."
+  type        = number
+  default     = 1
+  validation {
+    condition     = var.workers >= 1 && var.workers <= 32 && var.workers == floor(var.workers)
+    error_message = "From 1 to 32."
+  }
+}
+
 variable "region" {
   description = "Region of the service, the schedule, the images and, unless they say otherwise, bucket and database."
   type        = string
@@ -187,9 +207,13 @@ variable "settings" {
   validation {
     condition = length(setsubtract(keys(var.settings), [
       "COMPRESSION", "CONCURRENCY", "ENRICH", "INGEST_DELAY", "LOG_LEVEL", "MAX_ITERATIONS", "MAX_WINDOW", "OVERLAP", "OVERLAP_ACTIVITY",
-      "OVERLAP_AUTHENTICATION", "OVERLAP_TELEPHONY", "OVERLAP_TRUST_MONITOR", "PAGE_INTERVAL", "STATE_KEY",
+      "OVERLAP_AUTHENTICATION", "OVERLAP_TELEPHONY", "OVERLAP_TRUST_MONITOR", "PAGE_INTERVAL", "PHONES", "STATE_KEY",
     ])) == 0
-    error_message = "COMPRESSION, CONCURRENCY, ENRICH, INGEST_DELAY, LOG_LEVEL, MAX_ITERATIONS, MAX_WINDOW, OVERLAP, OVERLAP_<LOG>, PAGE_INTERVAL and STATE_KEY. The others follow from other variables."
+    error_message = "COMPRESSION, CONCURRENCY, ENRICH, INGEST_DELAY, LOG_LEVEL, MAX_ITERATIONS, MAX_WINDOW, OVERLAP, OVERLAP_<LOG>, PAGE_INTERVAL, PHONES and STATE_KEY. The others follow from other variables."
+  }
+  validation {
+    condition     = lookup(var.settings, "PHONES", "keep") != "hash"
+    error_message = "PHONES is keep or mask here: hash needs a file with a key, which this module does not mount."
   }
 }
 

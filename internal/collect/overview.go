@@ -10,17 +10,18 @@ import (
 	"duo-telephony-collector/internal/store"
 )
 
-// maxInFull is how many streams an overview has in full: more would be megabytes,
-// and thousands of requests to the store.
-const maxInFull = 100
-
-// sideReads is how many streams are read at once for an overview.
-const sideReads = 25
+const (
+	// maxInFull is how many streams an overview has: more would be megabytes, and
+	// thousands of requests to the store.
+	maxInFull = 100
+	// briefRuns is how many runs each of them has where there are more.
+	briefRuns = 5
+)
 
 // Overview is where the streams of a service stand.
 type Overview struct {
 	// Logs are all of the streams, in their order or, where they are too many,
-	// those that most need to be seen.
+	// those that most need to be seen, each with its last runs alone.
 	Logs  []LogStatus
 	Total int
 	// ByOutcome counts the streams by how their last run ended; "none" are
@@ -31,10 +32,12 @@ type Overview struct {
 	Vanished []string
 }
 
-// Status reads where the streams stand. The wanted ones are in full in any case.
+// Status reads where the streams stand. The wanted ones are among them in any case,
+// with all runs.
 func (s *Streams) Status(ctx context.Context, wanted ...string) (Overview, error) {
 	o := Overview{Total: len(s.Collectors), ByOutcome: map[string]int{}}
-	full, many := s.Collectors, len(s.Collectors) > maxInFull
+	shown, many := s.Collectors, len(s.Collectors) > maxInFull
+	var known map[string]store.Standing
 	if many || slices.ContainsFunc(s.Collectors, func(c *Collector) bool { return c.Account.Host != "" }) {
 		all, now, err := s.Collectors[0].Store.Standings(ctx)
 		if err != nil {
@@ -42,12 +45,19 @@ func (s *Streams) Status(ctx context.Context, wanted ...string) (Overview, error
 		}
 		o.Vanished = s.vanished(all)
 		if many {
-			full = s.worst(all, now, wanted, o.ByOutcome)
+			known = byStream(all)
+			shown = s.worst(known, now, wanted, o.ByOutcome)
 		}
 	}
-	o.Logs = make([]LogStatus, len(full))
-	errs := make([]error, len(full))
-	sideBySide(len(full), sideReads, func(i int) { o.Logs[i], errs[i] = full[i].Status(ctx) })
+	o.Logs = make([]LogStatus, len(shown))
+	errs := make([]error, len(shown))
+	sideBySide(len(shown), len(shown), func(i int) {
+		if c := shown[i]; many && !c.among(wanted) {
+			o.Logs[i], errs[i] = c.brief(ctx, known)
+		} else {
+			o.Logs[i], errs[i] = c.Status(ctx)
+		}
+	})
 	for i, err := range errs {
 		if err != nil { // one store: the others say the same
 			return Overview{}, err
@@ -61,19 +71,42 @@ func (s *Streams) Status(ctx context.Context, wanted ...string) (Overview, error
 	return o, nil
 }
 
-// worst returns the collectors whose streams most need to be seen, the wanted ones
-// first, and counts all of them.
-func (s *Streams) worst(all []store.Standing, now time.Time, wanted []string, count map[string]int) []*Collector {
-	of := map[string]store.Standing{}
+func byStream(all []store.Standing) map[string]store.Standing {
+	of := make(map[string]store.Standing, len(all))
 	for _, standing := range all {
 		of[standing.Stream] = standing
 	}
+	return of
+}
+
+// among reports whether one of the log's streams has one of the names.
+func (c *Collector) among(streams []string) bool {
+	return slices.Contains(streams, c.Live().String()) || slices.Contains(streams, c.Backfill().String())
+}
+
+// brief is Status with the last runs alone. Of a stream without a document nothing is
+// read.
+func (c *Collector) brief(ctx context.Context, known map[string]store.Standing) (LogStatus, error) {
+	live, err := c.statusOf(ctx, c.Live().String(), briefRuns)
+	if err != nil {
+		return LogStatus{}, err
+	}
+	backfill := Status{Stream: c.Backfill().String(), Account: live.Account, Now: live.Now, Runs: []Summary{}}
+	if _, there := known[backfill.Stream]; there {
+		backfill, err = c.statusOf(ctx, backfill.Stream, briefRuns)
+	}
+	return LogStatus{live, backfill}, err
+}
+
+// worst returns the collectors whose streams most need to be seen, the wanted ones
+// first, and counts all of them.
+func (s *Streams) worst(of map[string]store.Standing, now time.Time, wanted []string, count map[string]int) []*Collector {
 	urgency := map[*Collector]int{} // the lower, the more a stream needs to be seen
 	for _, c := range s.Collectors {
 		standing := of[c.Live().String()]
 		count[cmp.Or(standing.Last.Outcome, "none")]++
 		switch {
-		case slices.Contains(wanted, c.Live().String()), slices.Contains(wanted, c.Backfill().String()):
+		case c.among(wanted):
 			urgency[c] = 0
 		case standing.Last.Act:
 			urgency[c] = 1

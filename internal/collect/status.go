@@ -56,20 +56,20 @@ type LogStatus struct {
 
 // Status reads where the log stands.
 func (c *Collector) Status(ctx context.Context) (LogStatus, error) {
-	live, err := c.statusOf(ctx, c.Live().String())
+	live, err := c.statusOf(ctx, c.Live().String(), store.HistoryLimit)
 	if err != nil {
 		return LogStatus{}, err
 	}
-	backfill, err := c.statusOf(ctx, c.Backfill().String())
+	backfill, err := c.statusOf(ctx, c.Backfill().String(), store.HistoryLimit)
 	return LogStatus{live, backfill}, err
 }
 
-func (c *Collector) statusOf(ctx context.Context, stream string) (Status, error) {
+func (c *Collector) statusOf(ctx context.Context, stream string, history int) (Status, error) {
 	state, err := c.Store.Load(ctx, stream)
 	if err != nil {
 		return Status{}, err
 	}
-	runs, err := c.Store.Runs(ctx, stream, store.HistoryLimit)
+	runs, err := c.Store.Runs(ctx, stream, history)
 	if err != nil {
 		return Status{}, err
 	}

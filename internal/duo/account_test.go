@@ -292,3 +292,20 @@ func TestParseHost(t *testing.T) {
 		}
 	}
 }
+
+// TestApplication reads an account by the keys of its own application, through the
+// connections of another client.
+func TestApplication(t *testing.T) {
+	sim := newSim(duosim.Config{}, 3)
+	client := serve(t, sim, duo.Config{IKey: "DIXXXXXXXXXXXXXXXXXX"})
+	own := duo.Application{Account: duo.Account{Name: "Own", Host: host}, IKey: ikey, Secret: secret}
+	got, err := read(t.Context(), client.Application(own, "accounts.csv").Session(telephony, 0), lastDay())
+	if diff := cmp.Diff(ledger(sim), got); err != nil || diff != "" {
+		t.Errorf("%v; records (-want +got):\n%s", err, diff)
+	}
+	own.Secret = func() (string, error) { return "another", nil }
+	_, err = read(t.Context(), client.Application(own, "accounts.csv").Session(telephony, 0), lastDay())
+	if err == nil || !strings.Contains(err.Error(), "check this account's line in accounts.csv") {
+		t.Errorf("with another key: %v", err)
+	}
+}

@@ -112,7 +112,7 @@ func statusOfAll(w http.ResponseWriter, s page.State) {
 
 // briefly returns the last runs, each with a few of its objects.
 func briefly(runs []collect.Summary) []collect.Summary {
-	const maxRuns, maxObjects = 5, 3
+	const maxRuns, maxObjects = 5, 3 // of 1000 objects and 50 runs
 	short := slices.Clone(runs[:min(len(runs), maxRuns)])
 	for i, r := range short {
 		short[i].Objects = r.Objects[:min(len(r.Objects), maxObjects)]

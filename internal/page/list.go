@@ -101,7 +101,7 @@ func (s stream) Line() []template.HTML {
 // not reach back as far, since it begins.
 func (s stream) lately() string {
 	span, in, records := day, "day", 0
-	if n := len(s.Runs); n >= store.HistoryLimit && s.Now.Sub(s.Runs[n-1].StartedAt) < day {
+	if n := len(s.Runs); (n >= store.HistoryLimit || s.Cut && n > 0) && s.Now.Sub(s.Runs[n-1].StartedAt) < day {
 		span = s.Now.Sub(s.Runs[n-1].StartedAt)
 		in = duration(span)
 	}

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -133,5 +134,26 @@ func TestLinks(t *testing.T) {
 	s.Chosen = "directory"
 	if _, body := write(t, s); !strings.Contains(body, "No stream is called <code>directory</code>") || strings.Contains(body, "Lag of") {
 		t.Error("the page shows a stream that there is none of")
+	}
+}
+
+// TestListPart has the worst of very many streams: the others are counted, and
+// accounts are named, also those that are no longer there.
+func TestListPart(t *testing.T) {
+	s := state(after(complete(5)...))
+	s.Logs[0].Account = &collect.Account{Host: "api-0a1b2c3d.duosecurity.com", Name: "Contoso <Dental>"}
+	s.Total, s.ByOutcome = 3000, map[string]int{collect.Complete: 2990, collect.Failed: 10}
+	for i := range 12 {
+		s.Vanished = append(s.Vanished, "api-gone"+strconv.Itoa(i)+".duosecurity.com")
+	}
+	_, body := write(t, s)
+	for _, want := range []string{
+		"all 3,000 streams are on time.", "3,000 streams</h2>", "last runs by outcome: complete: 2,990; failed: 10", "2,999 more", "Contoso &lt;Dental&gt;",
+		"No longer among the accounts, so no longer collected: <code>api-gone0.duosecurity.com, ", "api-gone9.duosecurity.com</code> and 2 more.",
+		" records in the last 21 min 40 s",
+	} {
+		if !strings.Contains(body, want) {
+			t.Errorf("the page does not hold %s:\n%s", want, body)
+		}
 	}
 }

@@ -32,6 +32,7 @@ type stream struct {
 	Interval time.Duration // between the starts of two runs; 0 if too few are known
 	Limit    time.Duration // a lag above it is late
 	Verdict  verdict
+	Cut      bool // Runs are the last of more, for there are too many streams
 }
 
 func newStream(log collect.LogStatus, page State) stream {
@@ -43,7 +44,7 @@ func newStream(log collect.LogStatus, page State) stream {
 			}
 		}
 	}
-	s := stream{LogStatus: log, Delay: page.Delay}
+	s := stream{LogStatus: log, Delay: page.Delay, Cut: page.Total > len(page.Logs)}
 	if len(s.Runs) > 0 {
 		s.Last = s.Runs[0]
 	}

@@ -290,25 +290,3 @@ func (b *boltBackend) hasRun(ctx context.Context, stream, id string) (bool, erro
 	}
 	return false, err
 }
-
-func (b *boltBackend) standings(ctx context.Context) ([]Standing, time.Time, error) {
-	var all []Standing
-	now := b.now()
-	err := b.open(ctx, func(db *bbolt.DB) error {
-		return db.View(func(tx *bbolt.Tx) error {
-			return tx.ForEach(func(stream []byte, bucket *bbolt.Bucket) error {
-				raw := bucket.Get(stateKey)
-				if raw == nil {
-					return nil
-				}
-				var h head
-				if json.Unmarshal(raw, &h) != nil {
-					h = head{}
-				}
-				all = append(all, h.standing(string(stream)))
-				return nil
-			})
-		})
-	})
-	return all, now, err
-}

@@ -264,33 +264,3 @@ func (f *firestoreBackend) hasRun(ctx context.Context, stream, id string) (bool,
 	}
 	return snap.Exists(), nil
 }
-
-// standings is one query over the collection. Only a document that was read tells
-// the server's clock, so without any it asks for one that need not be there.
-func (f *firestoreBackend) standings(ctx context.Context) ([]Standing, time.Time, error) {
-	client, err := f.client(ctx)
-	if err != nil {
-		return nil, time.Time{}, err
-	}
-	_, at, err := f.read(ctx, "clock")
-	if err != nil {
-		return nil, time.Time{}, err
-	}
-	it := client.Collection(f.collection).Select(headFields...).Documents(ctx)
-	defer it.Stop()
-	var all []Standing
-	for {
-		snap, err := it.Next()
-		if errors.Is(err, iterator.Done) {
-			return all, at.now, nil
-		}
-		if err != nil {
-			return nil, time.Time{}, refused("reading the streams", err)
-		}
-		var h head
-		if snap.DataTo(&h) != nil {
-			h = head{}
-		}
-		all = append(all, h.standing(snap.Ref.ID))
-	}
-}

@@ -2,7 +2,12 @@ package store
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"time"
+
+	"go.etcd.io/bbolt"
+	"google.golang.org/api/iterator"
 )
 
 // Standing is where a stream stands, in short.
@@ -51,4 +56,56 @@ func (s *Store) Standings(ctx context.Context) (all []Standing, now time.Time, e
 		return err
 	})
 	return all, now, err
+}
+
+func (b *boltBackend) standings(ctx context.Context) ([]Standing, time.Time, error) {
+	var all []Standing
+	now := b.now()
+	err := b.open(ctx, func(db *bbolt.DB) error {
+		return db.View(func(tx *bbolt.Tx) error {
+			return tx.ForEach(func(stream []byte, bucket *bbolt.Bucket) error {
+				raw := bucket.Get(stateKey)
+				if raw == nil {
+					return nil
+				}
+				var h head
+				if json.Unmarshal(raw, &h) != nil {
+					h = head{}
+				}
+				all = append(all, h.standing(string(stream)))
+				return nil
+			})
+		})
+	})
+	return all, now, err
+}
+
+// standings is one query over the collection. Only a document that was read tells
+// the server's clock, so without any it asks for one that need not be there.
+func (f *firestoreBackend) standings(ctx context.Context) ([]Standing, time.Time, error) {
+	client, err := f.client(ctx)
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	_, at, err := f.read(ctx, "clock")
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	it := client.Collection(f.collection).Select(headFields...).Documents(ctx)
+	defer it.Stop()
+	var all []Standing
+	for {
+		snap, err := it.Next()
+		if errors.Is(err, iterator.Done) {
+			return all, at.now, nil
+		}
+		if err != nil {
+			return nil, time.Time{}, refused("reading the streams", err)
+		}
+		var h head
+		if snap.DataTo(&h) != nil {
+			h = head{}
+		}
+		all = append(all, h.standing(snap.Ref.ID))
+	}
 }

@@ -65,7 +65,7 @@ func testList(t *testing.T, b Bucket) {
 	}
 	for _, key := range []string{
 		"p/state.json", "p/2026/03/14/notes.txt", "p/2026/03/14/old/" + firstPage.String(),
-		firstPage.String(), "q/" + firstPage.String(), "p2/" + firstPage.String(),
+		firstPage.String(), "p/api-0a1b2c3d.duosecurity.com/" + firstPage.String(), "q/" + firstPage.String(), "p2/" + firstPage.String(),
 	} {
 		b.Plant(t, key, []byte("{}\n"))
 	}

@@ -1,0 +1,68 @@
+# Child accounts, and several requests a tick.
+
+mock_provider "google" {
+  source = "./tests/mocks"
+}
+
+variables {
+  project      = "demo-project"
+  duo_ikey     = "DIXXXXXXXXXXXXXXXXXX"
+  duo_api_host = "api-12345678.duosecurity.com"
+}
+
+run "own" {
+  assert {
+    condition     = !contains(keys(local.environment), "DUO_ACCOUNTS") && length(google_cloud_scheduler_job.more) == 0
+    error_message = "The default has changed."
+  }
+}
+
+run "children" {
+  variables {
+    accounts = "children"
+    logs     = ["telephony", "authentication"]
+    workers  = 4
+  }
+  assert {
+    condition     = local.environment.DUO_ACCOUNTS == "children"
+    error_message = "The service would collect the wrong account's logs."
+  }
+  assert {
+    condition = length(google_cloud_scheduler_job.more) == 3 && alltrue([
+      for job in google_cloud_scheduler_job.more : job.schedule == google_cloud_scheduler_job.tick.schedule && job.pubsub_target[0].topic_name == google_pubsub_topic.tick.id
+    ])
+    error_message = "A tick does not send four messages."
+  }
+  assert {
+    condition     = strcontains(google_logging_metric.runs.filter, "^(authentication@.+|telephony@.+)$")
+    error_message = "The metrics do not count the runs of child accounts."
+  }
+  assert {
+    condition     = strcontains(google_monitoring_alert_policy.no_complete_run.conditions[0].condition_prometheus_query_language[0].query, "of every account")
+    error_message = "Nothing fires when no account is collected at all."
+  }
+}
+
+run "accounts" {
+  command = plan
+  variables {
+    accounts = "/secrets/accounts.csv"
+  }
+  expect_failures = [var.accounts]
+}
+
+run "workers" {
+  command = plan
+  variables {
+    workers = 0
+  }
+  expect_failures = [var.workers]
+}
+
+run "phones" {
+  command = plan
+  variables {
+    settings = { PHONES = "hash" }
+  }
+  expect_failures = [var.settings]
+}
