@@ -247,6 +247,15 @@ func TestCommandLine(t *testing.T) {
 		"local -addr 8080":           `-addr "8080" is no loopback address`,
 		"local -addr 127.0.0.1:1x":   "choose another address with -addr",
 		"local -once -dir /dev/null": "choose another one with -dir",
+
+		"page":                        "-url and -account are required: terraform ",
+		"page -url=https://a.example": "-url and -account are required",
+		"page -url=https://a.example -account=a@b extra":           "unexpected argument \"extra\"\n",
+		"page -url=http://a.example -account=a@b":                  `-url "http://a.example" is no https:// address`,
+		"page -url=a.example -account=a@b":                         `-url "a.example" is no https:// address`,
+		"page -url=https://a.example/status -account=a@b":          "without a path",
+		"page -url=https://a.example -account=a@b -addr=0.0.0.0:0": `-addr "0.0.0.0:0" is no loopback address`,
+		"page -url=https://a.example -account=a@b -addr=:8081":     `-addr ":8081" is no loopback address`,
 	} {
 		var out, errs bytes.Buffer
 		code := run(t.Context(), strings.Fields(args), console{lookup: lookupIn(nil), out: &out, err: &errs})

@@ -6,6 +6,7 @@
 //	server check   find out what is wrong before it matters
 //	server udm     show what Google SecOps makes of records
 //	server verify  compare the bucket with what Duo shows
+//	server page    show a deployed service's status page in a browser
 package main
 
 import (
@@ -35,6 +36,7 @@ const usage = `usage:
   server check   find out what is wrong before it matters; server check -h lists its flags
   server udm     show what Google SecOps makes of records, in files or on standard input
   server verify  compare the bucket with what Duo shows; server verify -h lists its flags
+  server page    show a deployed service's status page in a browser; server page -h lists its flags
 `
 
 func main() {
@@ -65,6 +67,8 @@ func run(ctx context.Context, args []string, con console) int {
 		return runCommand(ctx, &udmCommand{}, args, con)
 	case "verify":
 		return runCommand(ctx, &verifyCommand{}, args, con)
+	case "page":
+		return runCommand(ctx, &pageCommand{}, args, con)
 	case "-h", "-help", "--help", "help":
 		fmt.Fprint(con.out, usage)
 		return exitOK

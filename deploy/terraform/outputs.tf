@@ -22,6 +22,11 @@ output "curl" {
   ])
 }
 
+output "page" {
+  description = "Shows the status page in a browser, for those in operators, from the repository's root."
+  value       = "go run ./cmd/server page -url=${local.url} -account=${google_service_account.invoker.email}"
+}
+
 output "secret" {
   description = "Where Duo's secret key goes: gcloud secrets versions add."
   value       = google_secret_manager_secret.skey.secret_id

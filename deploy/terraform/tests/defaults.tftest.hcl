@@ -141,6 +141,10 @@ run "outputs" {
     error_message = "The curl line has another audience, address or account."
   }
   assert {
+    condition     = output.page == "go run ./cmd/server page -url=https://duo-telephony-collector-123456789012.us-central1.run.app -account=duo-telephony-invoker@demo-project.iam.gserviceaccount.com"
+    error_message = "The page's line has another audience or account."
+  }
+  assert {
     condition     = output.build == "gcloud builds submit --project=demo-project --config=cloudbuild.yaml --gcs-source-staging-dir=gs://demo-project-duo-telephony-build/source --substitutions=_NAME=duo-telephony,_REGION=us-central1"
     error_message = "The build has another source or other names."
   }

@@ -1,0 +1,162 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"os/exec"
+	"strings"
+	"sync"
+	"time"
+
+	"google.golang.org/api/idtoken"
+)
+
+// pageCommand shows a deployed service's status page in a browser, which has no
+// id token to send: it adds one to what the browser asks for. gcloud run services
+// proxy can't take its place: its token is for gcloud's own audience and, of an
+// impersonated account, without an e-mail address; with --token it ends within the
+// hour, stands in the list of processes, and lets any web site POST.
+type pageCommand struct {
+	url     string // of the service, and the audience of its id tokens
+	account string
+	addr    string
+}
+
+func (c *pageCommand) define(flags *flag.FlagSet) {
+	flags.StringVar(&c.url, "url", "", "show the service at this `URL`, which is an audience that it accepts")
+	flags.StringVar(&c.account, "account", "", "call it as this service `ACCOUNT`, by its e-mail address")
+	flags.StringVar(&c.addr, "addr", "127.0.0.1:0", "listen on this loopback `ADDRESS`; port 0 is a free one")
+}
+
+func (c *pageCommand) accept(args []string) error {
+	c.url = strings.TrimSuffix(c.url, "/")
+	to, urlErr := url.Parse(c.url)
+	host, _, addrErr := net.SplitHostPort(c.addr)
+	switch {
+	case len(args) > 0:
+		return unexpected(args)
+	case c.url == "" || c.account == "":
+		return errors.New("-url and -account are required: terraform -chdir=deploy/terraform output -raw page prints the whole command")
+	case urlErr != nil || c.url != to.Scheme+"://"+to.Host || to.Scheme != "https" && (to.Scheme != "http" || !isLoopback(to.Hostname())):
+		return fmt.Errorf("-url %q is no https:// address without a path", c.url)
+	case addrErr != nil || !isLoopback(host):
+		return fmt.Errorf("-addr %q is no loopback address such as 127.0.0.1:8081; nobody is asked for a token here", c.addr)
+	}
+	return nil
+}
+
+func (c *pageCommand) run(ctx context.Context, con console) int {
+	token := &gcloudToken{account: c.account, audience: c.url}
+	if _, err := token.get(ctx); err != nil {
+		fmt.Fprintln(con.err, err)
+		return exitFailed
+	}
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.addr)
+	if err != nil {
+		fmt.Fprintf(con.err, "%v: choose another address with -addr\n", err)
+		return exitConfig
+	}
+	fmt.Fprintf(con.err, "The status page of %s is at\n\n  http://%s/\n\nStop with Ctrl-C.\n", c.url, listener.Addr())
+	if err := serve(ctx, listener, c.routes(listener.Addr().String(), token), slog.New(newConsoleLog(con.err, slog.LevelInfo, nil))); err != nil {
+		fmt.Fprintln(con.err, err)
+		return exitFailed
+	}
+	return exitOK
+}
+
+// routes passes on what only reads, to a browser that asked for this address by
+// its own name: a web site can point its name here, and would then be let in.
+func (c *pageCommand) routes(address string, token *gcloudToken) http.Handler {
+	to, _ := url.Parse(c.url) // which accept has checked
+	proxy := &httputil.ReverseProxy{
+		Rewrite: func(r *httputil.ProxyRequest) {
+			r.SetURL(to)
+			r.Out.Header = http.Header{} // no cookie of another service on this machine
+		},
+		Transport:      token,
+		ModifyResponse: c.explain,
+		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
+			http.Error(w, err.Error(), http.StatusBadGateway)
+		},
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /{$}", proxy)
+	mux.Handle("GET /status", proxy)
+	_, port, _ := net.SplitHostPort(address)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Host != address && r.Host != net.JoinHostPort("localhost", port) {
+			http.Error(w, "ask for http://"+address+"/", http.StatusMisdirectedRequest)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
+}
+
+// explain turns a refusal, which tells a stranger nothing, into what to do.
+func (c *pageCommand) explain(r *http.Response) error {
+	switch r.StatusCode {
+	case http.StatusUnauthorized:
+		return fmt.Errorf("the service refused the id token: -url must be in its PUSH_AUDIENCE: %s; its log has the reason", c.url)
+	case http.StatusForbidden:
+		return fmt.Errorf("the service refused the caller: -account must be in its ALLOWED_CALLERS: %s; its log has the reason", c.account)
+	}
+	return nil
+}
+
+// gcloudToken adds an id token of an impersonated service account to requests.
+type gcloudToken struct {
+	account, audience string
+
+	mu      sync.Mutex
+	token   string
+	expires time.Time
+}
+
+func (g *gcloudToken) RoundTrip(r *http.Request) (*http.Response, error) {
+	token, err := g.get(r.Context())
+	if err != nil {
+		return nil, err
+	}
+	r = r.Clone(r.Context())
+	r.Header.Set("Authorization", "Bearer "+token)
+	return http.DefaultTransport.RoundTrip(r)
+}
+
+// get returns the token, a new one if it expires within five minutes. An error
+// holds what gcloud says of it, never what it prints.
+func (g *gcloudToken) get(ctx context.Context) (string, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if time.Until(g.expires) > 5*time.Minute {
+		return g.token, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	var said bytes.Buffer
+	cmd := exec.CommandContext(ctx, "gcloud", "auth", "print-identity-token", "--include-email",
+		"--audiences="+g.audience, "--impersonate-service-account="+g.account)
+	cmd.Stderr, cmd.WaitDelay = &said, time.Second // it may leave children behind that hold the output
+	out, err := cmd.Output()
+	switch {
+	case errors.Is(err, exec.ErrNotFound):
+		return "", fmt.Errorf("there is no gcloud on the PATH, which makes the id tokens: install the Google Cloud CLI: %w", err)
+	case err != nil:
+		return "", fmt.Errorf("gcloud makes no id token for %s: %w: log in with gcloud auth login as one of Terraform's operators. It says:\n%s",
+			g.account, err, said.String())
+	}
+	token := strings.TrimSpace(string(out))
+	payload, err := idtoken.ParsePayload(token)
+	if err != nil {
+		return "", errors.New("what gcloud auth print-identity-token prints is no id token: update gcloud")
+	}
+	g.token, g.expires = token, time.Unix(payload.Expires, 0)
+	return token, nil
+}
