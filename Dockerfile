@@ -1,6 +1,9 @@
+# Base images are pinned: nothing but a commit changes what is built on.
+# deploy/renew-base-images.sh writes the digests of today.
+#
 # Dependencies come before the source, so that a change of the source downloads
 # nothing.
-FROM golang:1.26 AS build
+FROM golang:1.26@sha256:9d2f36f06329b2a141b9db99ffa32765cf695ee57b813ca29e245e8670bcbfff AS build
 WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download
@@ -11,7 +14,7 @@ ARG VERSION=dev
 RUN CGO_ENABLED=0 go build -trimpath -tags=disable_grpc_modules,grpcnotrace \
     -ldflags="-s -w -X main.version=${VERSION:-dev}" -o /server ./cmd/server
 
-FROM gcr.io/distroless/static-debian12:nonroot
+FROM gcr.io/distroless/static-debian12:nonroot@sha256:afa5c872c891853ca7fcf1f12c3edb23f7eeef36189728842dd51042ff57f7ab
 COPY --from=build /server /server
 # Go does not see the container's memory limit. An instance has 256 MiB; the rest
 # is for memory outside the heap.
