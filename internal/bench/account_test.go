@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -25,7 +26,10 @@ type account struct {
 	Keep    bool          // render a page once and keep it
 	Delay   time.Duration // before every answer
 
-	pages sync.Map // rendered, by request
+	Children int // accounts below it, each with the same logs
+
+	pages      sync.Map // rendered, by request
+	pagesAsked atomic.Int64
 }
 
 // request is what a log is asked for.
@@ -75,6 +79,15 @@ func dense(records int, step time.Duration) *account {
 func fullPages(n int) int { return n*pageSize - 1 }
 
 func (a *account) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	switch r.URL.Path {
+	case "/accounts/v1/account/list":
+		w.Write(a.list())
+		return
+	case "/asked":
+		fmt.Fprint(w, a.pagesAsked.Load())
+		return
+	}
+	a.pagesAsked.Add(1)
 	q := request{shape: shapes[r.URL.Path]}
 	if q.shape == nil {
 		http.NotFound(w, r)
@@ -116,6 +129,18 @@ func millis(s string) int64 {
 }
 
 func (a *account) at(i int) time.Time { return a.Start.Add(time.Duration(i) * a.Step) }
+
+// list is the answer of the Accounts API.
+func (a *account) list() []byte {
+	b := []byte(`{"stat":"OK","response":[`)
+	for i := range a.Children {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = fmt.Appendf(b, `{"account_id":"DA%018d","api_hostname":"api-%08x.duosecurity.com","name":"Customer %d"}`, i, i, i)
+	}
+	return append(b, `]}`...)
+}
 
 func (a *account) page(q request) []byte {
 	if body, ok := a.pages.Load(q); ok {
