@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"maps"
@@ -147,8 +148,12 @@ func (c *crashes) end(objects map[string][]byte, began time.Time, runs []collect
 	}
 	c.between(streams)
 	c.wantLedgers(objects, began, runs)
-	c.t.Logf("%d of %d kills met a process at work, %d several streams under way; %d objects of %d were adopted",
-		c.caught, c.kills, c.crowded, c.adopted, len(objects))
+	records := 0
+	for _, data := range objects {
+		records += bytes.Count(data, []byte("\n"))
+	}
+	c.t.Logf("%d of %d kills met a process at work, %d several streams under way; %d objects of %d were adopted, with %d records in all",
+		c.caught, c.kills, c.crowded, c.adopted, len(objects), records)
 	if c.caught < c.kills/2 || c.crowded < c.kills/4 {
 		c.t.Error("that is too few to prove anything")
 	}
