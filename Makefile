@@ -24,7 +24,7 @@ histories:
 
 # The whole service first, each benchmark once; then its parts, for benchstat too.
 bench:
-	@{ go test -run '^$$' -bench 'Throughput|Latency|Memory|Start|Growth' -benchtime 1x -timeout 30m ./internal/bench; \
+	@{ go test -run '^$$' -bench 'Throughput|Latency|Memory|Start|Growth|Streams' -benchtime 1x -timeout 30m ./internal/bench; \
 	BACKLOG_PAGES=2500 go test -run '^TestBacklog$$' -v -timeout 30m ./internal/bench; \
 	go test -run '^$$' -bench Run ./internal/bench; \
 	go test -run '^$$' -bench . -cpu 1 ./internal/collect ./internal/duo ./internal/writer; } | \

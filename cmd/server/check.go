@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"duo-telephony-collector/internal/check"
+	"duo-telephony-collector/internal/duo"
 	"duo-telephony-collector/internal/handler"
 	"duo-telephony-collector/internal/writer"
 )
@@ -61,8 +62,7 @@ func (c *checkCommand) checks(e *env) []check.Check {
 	}
 	account, logs := sound(e.readDuo), sound(e.readLogs)
 	if account && logs {
-		client := newDuo(cfg, slog.New(slog.DiscardHandler))
-		checks = append(checks, check.Duo{Client: client, Logs: cfg.logs, Host: cfg.duoHost, Secret: cfg.duoSecret}.Check)
+		checks = append(checks, duoCheck(cfg))
 	}
 	if c.only == "" {
 		storage, documents := sound(e.readStorage) && logs, sound(e.readFirestore) && logs
@@ -77,6 +77,22 @@ func (c *checkCommand) checks(e *env) []check.Check {
 		e.readService(&cfg)
 	}
 	return append([]check.Check{check.Configuration(e.faults)}, checks...)
+}
+
+// duoCheck asks for the logs of the application's own account or of the first of
+// several.
+func duoCheck(cfg config) check.Check {
+	client := newDuo(cfg, slog.New(slog.DiscardHandler))
+	of := check.Duo{Client: client, Logs: cfg.logs, Host: cfg.duoHost, Secret: cfg.duoSecret}
+	switch {
+	case cfg.accounts == childAccounts:
+		return check.Children{Duo: of}.Check
+	case cfg.accountsFile != "":
+		first := cfg.applications[0]
+		of.Client, of.Host, of.Secret = client.Application(first, cfg.accountsFile), first.Host, first.Secret
+		return check.Applications{Duo: of, Accounts: len(cfg.applications), File: cfg.accountsFile}.Check
+	}
+	return of.Check
 }
 
 // cloudChecks are the checks of Google Cloud, for whatever is configured soundly.
@@ -108,5 +124,5 @@ func cloudChecks(cfg config, storage, documents bool) []check.Check {
 		}
 		return importState(ctx, bucket, cfg.stateKey)
 	}
-	return append(checks, check.StateKey{Key: cfg.stateKey, Bucket: bucket, Firestore: firestore, Stream: cfg.of(defaultLog).Live().String(), FirstMark: firstMark}.Check)
+	return append(checks, check.StateKey{Key: cfg.stateKey, Bucket: bucket, Firestore: firestore, Stream: cfg.of(defaultLog, duo.Account{}).Live().String(), FirstMark: firstMark}.Check)
 }

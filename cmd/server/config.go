@@ -28,9 +28,11 @@ type config struct {
 	duoIKey, duoHost, duoURL string
 	duoSecret                func() (string, error)
 	pageInterval             time.Duration
-	logs                     []duo.Log // to collect, in the order of duo.Logs
+	accounts, accountsFile   string            // DUO_ACCOUNTS; the file is "" without one
+	applications             []duo.Application // that the file has
+	logs                     []duo.Log         // to collect, in the order of duo.Logs
 	concurrency              int
-	bucket, prefix, stateKey string // the prefix with {log} in it, see folder
+	bucket, prefix, stateKey string // the prefix with {log} and {account} in it, see folder
 	project, database        string
 	collection               string
 	auth                     handler.AuthConfig
@@ -62,7 +64,18 @@ func readConfig(e *env) (config, error) {
 	return c, e.err()
 }
 
+// readDuo reads the way to Duo. Where an accounts file has the keys, no others are
+// read.
 func (e *env) readDuo(c *config) {
+	e.readAccounts(c)
+	if c.accountsFile == "" {
+		e.readApplication(c)
+	}
+	c.duoURL = e.loopback("DUO_API_URL")
+	c.pageInterval = e.duration("PAGE_INTERVAL", "1s", 0, time.Hour)
+}
+
+func (e *env) readApplication(c *config) {
 	c.duoIKey = e.required("DUO_IKEY", "the integration key of an Admin API application")
 	if fault := duo.IKeyFault(c.duoIKey); fault != "" {
 		e.fault("DUO_IKEY", "%s", fault)
@@ -88,8 +101,6 @@ func (e *env) readDuo(c *config) {
 			e.fault("DUO_SKEY_FILE", "%v", err)
 		}
 	}
-	c.duoURL = e.loopback("DUO_API_URL")
-	c.pageInterval = e.duration("PAGE_INTERVAL", "1s", 0, time.Hour)
 }
 
 var errMasked = errors.New("is a masked key: copy the key itself from Duo's Admin Panel")
@@ -116,6 +127,9 @@ func (e *env) readStorage(c *config) {
 	c.stateKey = e.text("STATE_KEY", "")
 	if c.stateKey != "" && len(c.logs) > 0 && !slices.ContainsFunc(c.logs, isDefault) {
 		e.fault("STATE_KEY", "is the state of a function that collects %s, and DUO_LOGS does not have that: unset it", defaultLog.Name)
+	}
+	if c.stateKey != "" && c.accounts != ownAccount {
+		e.fault("STATE_KEY", "is the state of a function that collects one account by its own keys, and DUO_ACCOUNTS is not %s: unset it", ownAccount)
 	}
 	e.notInCloudRun("STORAGE_EMULATOR_HOST")
 }

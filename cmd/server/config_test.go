@@ -57,7 +57,7 @@ func TestConfigDefaults(t *testing.T) {
 	}
 	got.duoSecret = nil
 	want := config{
-		duoIKey: "DIWJ8X6AEYOR5OMC6TQ1", duoHost: "api-12345678.duosecurity.com", pageInterval: time.Second,
+		duoIKey: "DIWJ8X6AEYOR5OMC6TQ1", duoHost: "api-12345678.duosecurity.com", pageInterval: time.Second, accounts: "own",
 		logs: duo.Logs[:1], concurrency: 8,
 		bucket: "bucket", prefix: "duo-{log}",
 		project: "project", database: "(default)", collection: "duo-telephony-collector",
@@ -72,7 +72,7 @@ func TestConfigDefaults(t *testing.T) {
 	if diff := cmp.Diff(want, got, cmp.AllowUnexported(config{}), cmpopts.IgnoreTypes(record.Phones{})); diff != "" {
 		t.Errorf("defaults (-want +got):\n%s", diff)
 	}
-	if one := got.of(defaultLog); one.Log.Name != "telephony" || one.Overlap != 10*time.Minute || !slices.Equal(got.folders(), []string{"duo-telephony"}) {
+	if one := got.of(defaultLog, duo.Account{}); one.Log.Name != "telephony" || one.Overlap != 10*time.Minute || !slices.Equal(got.folders(), []string{"duo-telephony"}) {
 		t.Errorf("it collects %s into %v, overlap %v", one.Log.Name, got.folders(), one.Overlap)
 	}
 }
@@ -127,7 +127,7 @@ func TestConfigOverlap(t *testing.T) {
 		c, err := with(assigned("DUO_LOGS=all " + test.set))
 		var got []string
 		for _, l := range c.logs {
-			got = append(got, c.of(l).Overlap.String())
+			got = append(got, c.of(l, duo.Account{}).Overlap.String())
 		}
 		if err != nil || strings.Join(got, " ") != test.want {
 			t.Errorf("%s: %v, %v, want %s", test.set, got, err, test.want)
@@ -170,7 +170,7 @@ func TestConfigGood(t *testing.T) {
 		{"RUN_BUDGET", "599s", func(c config) any { return c.collect.Budget }, 599 * time.Second},
 		{"INITIAL_LOOKBACK", "4296h", func(c config) any { return c.collect.Lookback }, 179 * day},
 		{"INGEST_DELAY", "120s", func(c config) any { return c.collect.Delay }, 2 * time.Minute},
-		{"OVERLAP", "0", func(c config) any { return c.of(defaultLog).Overlap }, time.Duration(0)},
+		{"OVERLAP", "0", func(c config) any { return c.of(defaultLog, duo.Account{}).Overlap }, time.Duration(0)},
 		{"CONCURRENCY", "64", func(c config) any { return c.concurrency }, 64},
 		{"MAX_WINDOW", "1h", func(c config) any { return c.collect.MaxWindow }, time.Hour},
 		{"ENRICH", "false", func(c config) any { return c.collect.Enrich }, false},
@@ -249,7 +249,7 @@ func TestConfigBad(t *testing.T) {
 		{"GCS_BUCKET=gs://bucket", "GCS_BUCKET: "},
 		{"GCS_PREFIX=a//b", "GCS_PREFIX: "},
 		{"GCS_PREFIX=a{b}", `GCS_PREFIX: "a{b}" has braces around something else`},
-		{"GCS_PREFIX={account}/{log}", `GCS_PREFIX: "{account}/{log}" has braces`},
+		{"GCS_PREFIX={host}/{log}", `GCS_PREFIX: "{host}/{log}" has braces around something else than log or account`},
 		{"GCS_PREFIX={Log}", `GCS_PREFIX: "{Log}" has braces`},
 		{"GCS_PREFIX=a{log", `GCS_PREFIX: "a{log" has braces`},
 		{"DUO_LOGS=all GCS_PREFIX=duo", `GCS_PREFIX: "duo" would mix the logs, and a SecOps feed reads a folder as one log: put {log} into it, such as duo-{log}`},

@@ -16,6 +16,7 @@ import (
 	"strings"
 	"time"
 
+	"duo-telephony-collector/internal/collect"
 	"duo-telephony-collector/internal/handler"
 	"duo-telephony-collector/internal/store"
 	"duo-telephony-collector/internal/writer"
@@ -92,7 +93,10 @@ func startLocal(ctx context.Context, c localCommand, con console) (*local, error
 		return nil, err
 	}
 	if l.source = simulated; simulated == "" {
-		l.source = "the real Duo at " + l.cfg.duoHost
+		l.source = "the real Duo"
+		if l.cfg.duoHost != "" {
+			l.source += " at " + l.cfg.duoHost
+		}
 	}
 	if err := os.MkdirAll(filepath.Join(c.dir, "bucket"), 0o755); err != nil {
 		return nil, fmt.Errorf("making the folder for objects: %w: choose another one with -dir", err)
@@ -104,17 +108,18 @@ func startLocal(ctx context.Context, c localCommand, con console) (*local, error
 		return nil, fmt.Errorf("%w: choose another address with -addr", err)
 	}
 	hidden := dull
-	if l.shown.named = len(l.cfg.logs) > 1; !l.shown.named {
+	if l.shown.named = l.several(); !l.shown.named {
 		hidden = append(hidden, "stream")
 	}
 	l.log = slog.New(newConsoleLog(l.shown, l.cfg.logLevel, hidden))
-	streams := newStreams(l.cfg, store.NewBolt(filepath.Join(c.dir, "state.db"), nil), writer.NewDir(c.dir, ""), l.log)
-	for _, collector := range streams.Collectors {
-		collector.Progress = l.shown.show
-	}
-	l.routes = handler.New(handler.Config{Streams: streams, Log: l.log, Version: version})
+	source := newSource(l.cfg, store.NewBolt(filepath.Join(c.dir, "state.db"), nil), writer.NewDir(c.dir, ""), l.log,
+		func(c *collect.Collector) { c.Progress = l.shown.show })
+	l.routes = handler.New(handler.Config{Streams: source, Log: l.log, Version: version})
 	return l, nil
 }
+
+// several reports whether there can be more than one stream.
+func (l *local) several() bool { return len(l.cfg.logs) > 1 || l.cfg.accounts != ownAccount }
 
 // localEnvironment is the real one, with what only the cloud needs made up, and
 // without the state of an older function: that is in the cloud.
@@ -219,8 +224,10 @@ func (l *local) what() string {
 func (l *local) welcome() {
 	dir := filepath.Join(l.dir, "bucket")
 	objects, one := dir, ""
-	if len(l.cfg.logs) > 1 {
+	if l.several() {
 		objects = filepath.Join(dir, strings.Join(l.cfg.folders(), "\n            "+dir+string(filepath.Separator)))
+	}
+	if len(l.cfg.logs) > 1 {
 		one = fmt.Sprintf("\n  one log   curl -X POST http://%s/run -d '{\"log\":\"%s\"}'", l.listener.Addr(), l.cfg.logs[1].Name)
 	}
 	fmt.Fprintf(l.con.err, `Collecting %sfrom %s, a push every %v. Stop with Ctrl-C.

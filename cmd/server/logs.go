@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -22,31 +23,78 @@ var defaultLog = duo.Logs[0]
 
 func isDefault(l duo.Log) bool { return l.Name == defaultLog.Name }
 
-// folder is the prefix of a log's objects.
-func (c config) folder(l duo.Log) string { return strings.ReplaceAll(c.prefix, logPart, l.Name) }
-
-// folders are the prefixes of all logs.
-func (c config) folders() []string { return each(c.logs, c.folder) }
-
-// streams are what the documents of all logs are named.
-func (c config) streams() []string {
-	return each(c.logs, func(l duo.Log) string { return c.of(l).Live().String() })
+// folder is the prefix of a log's objects: those of an account or, without one, of
+// the application's own.
+func (c config) folder(l duo.Log, account string) string {
+	prefix := strings.ReplaceAll(c.prefix, logPart, l.Name)
+	switch {
+	case strings.Contains(prefix, accountPart):
+		return strings.ReplaceAll(prefix, accountPart, cmp.Or(account, c.duoHost))
+	case account == "":
+		return prefix
+	}
+	return strings.TrimPrefix(prefix+"/"+account, "/")
 }
 
-func (c config) logNames() []string { return each(c.logs, func(l duo.Log) string { return l.Name }) }
-
-func each(logs []duo.Log, text func(duo.Log) string) []string {
+// folders are where feeds find the objects: a folder for each log and, where the
+// prefix says so, for each account, of which the children are not known yet.
+func (c config) folders() []string {
 	var all []string
-	for _, l := range logs {
-		all = append(all, text(l))
+	for _, l := range c.logs {
+		switch {
+		case !strings.Contains(c.prefix, accountPart):
+			all = append(all, c.folder(l, ""))
+		case c.accounts == childAccounts:
+			all = append(all, strings.ReplaceAll(c.prefix, logPart, l.Name))
+		default:
+			for _, a := range c.known() {
+				all = append(all, c.folder(l, a.Host))
+			}
+		}
 	}
 	return all
 }
 
-// of is how to collect a log.
-func (c config) of(l duo.Log) collect.Config {
+// known are the accounts that the configuration tells of, the application's own one
+// as the zero account.
+func (c config) known() []duo.Account {
+	switch {
+	case c.accounts == childAccounts:
+		return nil
+	case c.accountsFile == "":
+		return []duo.Account{{}}
+	}
+	var all []duo.Account
+	for _, a := range c.applications {
+		all = append(all, a.Account)
+	}
+	return all
+}
+
+// streams are what the documents of all logs are named, as far as it is known.
+func (c config) streams() []string {
+	var all []string
+	for _, a := range c.known() {
+		for _, l := range c.logs {
+			all = append(all, c.of(l, a).Live().String())
+		}
+	}
+	return all
+}
+
+func (c config) logNames() []string {
+	var all []string
+	for _, l := range c.logs {
+		all = append(all, l.Name)
+	}
+	return all
+}
+
+// of is how to collect a log of an account.
+func (c config) of(l duo.Log, a duo.Account) collect.Config {
 	of := c.collect
-	of.Log, of.Overlap = l, c.overlaps[l.Name]
+	of.Log, of.Overlap, of.Account = l, c.overlaps[l.Name], a
+	of.Host = cmp.Or(a.Host, of.Host)
 	return of
 }
 
@@ -79,14 +127,21 @@ func (e *env) readLogs(c *config) {
 	c.concurrency = e.number("CONCURRENCY", 8, 1, 64)
 }
 
-// logPart is what a log's name takes the place of in the prefix.
-const logPart = "{log}"
+// logPart is what a log's name takes the place of in the prefix, and accountPart
+// what an account's API hostname does.
+const (
+	logPart     = "{log}"
+	accountPart = "{account}"
+)
+
+// sampleHost is a host as long as they are, for accounts that are not known yet.
+const sampleHost = "api-00000000.duosecurity.com"
 
 func (e *env) readPrefix(c *config) {
 	const name = "GCS_PREFIX"
 	c.prefix = strings.Trim(e.text(name, "duo-"+logPart), "/")
-	if strings.ContainsAny(strings.ReplaceAll(c.prefix, logPart, ""), "{}") {
-		e.fault(name, "%q has braces around something else than log: %s is all that is replaced", c.prefix, logPart)
+	if strings.ContainsAny(strings.NewReplacer(logPart, "", accountPart, "").Replace(c.prefix), "{}") {
+		e.fault(name, "%q has braces around something else than log or account: %s and %s are all that is replaced", c.prefix, logPart, accountPart)
 		return
 	}
 	if len(c.logs) > 1 && !strings.Contains(c.prefix, logPart) {
@@ -94,8 +149,12 @@ func (e *env) readPrefix(c *config) {
 		return
 	}
 	for _, l := range c.logs {
-		if fault := prefixFault(c.folder(l)); fault != "" {
-			e.fault(name, "%q %s", c.folder(l), fault)
+		folder := c.folder(l, "")
+		if strings.Contains(c.prefix, accountPart) || c.accounts != ownAccount {
+			folder = c.folder(l, sampleHost)
+		}
+		if fault := prefixFault(folder); fault != "" {
+			e.fault(name, "%q %s", folder, fault)
 			return
 		}
 	}

@@ -17,7 +17,6 @@ import (
 	"google.golang.org/api/option"
 
 	"duo-telephony-collector/internal/collect"
-	"duo-telephony-collector/internal/duo"
 	"duo-telephony-collector/internal/handler"
 	"duo-telephony-collector/internal/store"
 	"duo-telephony-collector/internal/writer"
@@ -52,7 +51,7 @@ func serveCommand(ctx context.Context, con console) int {
 	if err != nil {
 		return reportFaults(ctx, log, err)
 	}
-	log.InfoContext(ctx, "serving", "version", version, "port", cfg.port, "bucket", cfg.bucket, "prefix", strings.Join(cfg.folders(), ", "),
+	log.InfoContext(ctx, "serving", "version", version, "port", cfg.port, "bucket", cfg.bucket, "prefix", strings.Join(cfg.folders(), ", "), "accounts", cfg.accounts,
 		"project", cfg.project, "database", cfg.database, "auth_mode", string(cfg.auth.Mode))
 	if err := serve(ctx, listener, routes, log); err != nil {
 		log.ErrorContext(ctx, "serving ended", "error", err)
@@ -85,11 +84,12 @@ func cloudRoutes(ctx context.Context, cfg config, log *slog.Logger) (http.Handle
 	if err != nil {
 		return nil, err
 	}
-	streams := newStreams(cfg, newStore(cfg), bucket, log)
-	if cfg.stateKey != "" {
-		streams.Only(defaultLog.Name).Collectors[0].FirstMark = func(ctx context.Context) (time.Time, error) { return importState(ctx, bucket, cfg.stateKey) }
-	}
-	return handler.New(handler.Config{Streams: streams, Auth: auth, Log: log, Version: version, Revision: cfg.revision}), nil
+	source := newSource(cfg, newStore(cfg), bucket, log, func(c *collect.Collector) {
+		if cfg.stateKey != "" && isDefault(c.Log) {
+			c.FirstMark = func(ctx context.Context) (time.Time, error) { return importState(ctx, bucket, cfg.stateKey) }
+		}
+	})
+	return handler.New(handler.Config{Streams: source, Auth: auth, Log: log, Version: version, Revision: cfg.revision}), nil
 }
 
 // openBucket returns the bucket, whose prefix is yet to be said: it is a log's.
@@ -113,34 +113,6 @@ func newStore(cfg config) *store.Store {
 		}
 		return client, nil
 	}, cfg.collection)
-}
-
-// placed is a bucket that leads to its places: the logs', and those where earlier
-// settings wrote.
-type placed[B any] interface {
-	collect.Bucket
-	At(writer.Place) B
-}
-
-// newStreams returns the stream of each log. They share the clients.
-func newStreams[B placed[B]](cfg config, s collect.Store, b B, log *slog.Logger) *collect.Streams {
-	client := newDuo(cfg, log)
-	streams := &collect.Streams{Concurrency: cfg.concurrency}
-	for _, l := range cfg.logs {
-		place := b.Place()
-		place.Prefix = cfg.folder(l)
-		streams.Collectors = append(streams.Collectors, &collect.Collector{
-			Duo: client, Store: s, Bucket: b.At(place), Logger: log, Config: cfg.of(l),
-			At: func(p writer.Place) collect.Bucket { return b.At(p) },
-		})
-	}
-	return streams
-}
-
-func newDuo(cfg config, log *slog.Logger) *duo.Client {
-	return duo.New(duo.Config{
-		IKey: cfg.duoIKey, Secret: cfg.duoSecret, Host: cfg.duoHost, URL: cfg.duoURL, Interval: cfg.pageInterval, Log: log,
-	})
 }
 
 // importState reads where the older function's state.json says that it stopped.

@@ -25,6 +25,25 @@ var simulator = duosim.Config{
 	},
 }
 
+// simulatedChildren are three companies below that one, for DUO_ACCOUNTS=children.
+var simulatedChildren = []duosim.Child{
+	{ID: "DASIMULATEDCHILD0001", Name: "Contoso Dental", Host: "api-simulated1.duosecurity.com"},
+	{ID: "DASIMULATEDCHILD0002", Name: "Fabrikam", Host: "api-simulated2.duosecurity.com"},
+	{ID: "DASIMULATEDCHILD0003", Name: "Northwind Traders", Host: "api-simulated3.duosecurity.com"},
+}
+
+// newSimulator returns the simulated account, with the children if they are wanted:
+// its own logs can't be read then.
+func newSimulator(accounts string) *duosim.Sim {
+	sim := duosim.New(simulator)
+	if strings.EqualFold(accounts, childAccounts) {
+		for _, child := range simulatedChildren {
+			sim.AddChild(child)
+		}
+	}
+	return sim
+}
+
 // duoVariables lead to an application of Duo's; the last one has two names.
 var duoVariables = [][]string{{"DUO_IKEY"}, {"DUO_API_HOST"}, {"DUO_SKEY", "DUO_SKEY_FILE"}}
 
@@ -32,6 +51,11 @@ var duoVariables = [][]string{{"DUO_IKEY"}, {"DUO_API_HOST"}, {"DUO_SKEY", "DUO_
 // one's, if all of them are set; else the simulator's, which starts and ends with
 // the process. Of that one, simulated says so, and why; it is empty for the real one.
 func withDuo(ctx context.Context, lookup func(string) (string, bool)) (found func(string) (string, bool), simulated string, err error) {
+	accounts, _ := lookup("DUO_ACCOUNTS")
+	accounts = strings.TrimSpace(accounts)
+	if accounts != "" && !strings.EqualFold(accounts, ownAccount) && !strings.EqualFold(accounts, childAccounts) {
+		return lookup, "", nil // an accounts file has applications of the real one
+	}
 	var set, unset []string
 	for _, names := range duoVariables {
 		i := slices.IndexFunc(names, func(name string) bool { _, ok := lookup(name); return ok })
@@ -53,7 +77,7 @@ func withDuo(ctx context.Context, lookup func(string) (string, bool)) (found fun
 	if err != nil {
 		return nil, "", fmt.Errorf("starting the Duo simulator: %w", err)
 	}
-	go serve(context.WithoutCancel(ctx), listener, duosim.New(simulator), slog.Default())
+	go serve(context.WithoutCancel(ctx), listener, newSimulator(accounts), slog.Default())
 	return overlaid(lookup, map[string]string{
 		"DUO_IKEY": simulator.IKey, "DUO_SKEY": simulator.SKey, "DUO_SKEY_FILE": "", "DUO_API_HOST": simulator.Host,
 		"DUO_API_URL": "http://" + listener.Addr().String(),

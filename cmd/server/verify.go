@@ -17,6 +17,7 @@ import (
 	"duo-telephony-collector/internal/audit"
 	"duo-telephony-collector/internal/collect"
 	"duo-telephony-collector/internal/duo"
+	"duo-telephony-collector/internal/handler"
 	"duo-telephony-collector/internal/store"
 	"duo-telephony-collector/internal/writer"
 )
@@ -24,6 +25,7 @@ import (
 // verifyCommand compares the bucket with Duo. It changes neither.
 type verifyCommand struct {
 	log      string
+	account  string
 	from, to time.Time
 	json     bool
 	dir      string
@@ -31,6 +33,7 @@ type verifyCommand struct {
 
 func (c *verifyCommand) define(flags *flag.FlagSet) {
 	flags.StringVar(&c.log, "log", "", "compare this `LOG` of those in DUO_LOGS; with one there it may be left out")
+	flags.StringVar(&c.account, "account", "", "compare this `ACCOUNT`, by its API hostname, id or name; where DUO_ACCOUNTS is own it may be left out")
 	flags.Func("from", "compare records from this RFC 3339 `TIME` on", instant(&c.from))
 	flags.Func("to", "compare records before this RFC 3339 `TIME`", instant(&c.to))
 	flags.BoolVar(&c.json, "json", false, "print the report as JSON")
@@ -121,29 +124,49 @@ func (c *verifyCommand) collector(ctx context.Context, con console, log *slog.Lo
 	if err := e.err(); err != nil {
 		return nil, err
 	}
-	streams, err := c.streams(ctx, cfg, log)
+	source, err := c.source(ctx, cfg, log)
 	if err != nil {
 		return nil, err
 	}
-	if c.log == "" && len(cfg.logs) == 1 {
-		return streams.Collectors[0], nil
+	streams, err := source.Now(ctx)
+	if err != nil {
+		return nil, err
 	}
-	if only := streams.Only(c.log); only != nil {
-		return only.Collectors[0], nil
-	}
-	return nil, fmt.Errorf("-log must name one of DUO_LOGS: %s", strings.Join(cfg.logNames(), ", "))
+	return c.chosen(cfg, streams)
 }
 
-// streams are what wrote to the bucket.
-func (c *verifyCommand) streams(ctx context.Context, cfg config, log *slog.Logger) (*collect.Streams, error) {
+// chosen returns the one stream that the flags name.
+func (c *verifyCommand) chosen(cfg config, streams *collect.Streams) (*collect.Collector, error) {
+	var log, account *string
+	if c.log != "" || len(cfg.logs) > 1 {
+		log = &c.log
+	}
+	if c.account != "" || cfg.accounts != ownAccount {
+		account = &c.account
+	}
+	if streams.Only(log, nil) == nil {
+		return nil, fmt.Errorf("-log must name one of DUO_LOGS: %s", strings.Join(cfg.logNames(), ", "))
+	}
+	only := streams.Only(log, account)
+	switch {
+	case only == nil:
+		return nil, fmt.Errorf("-account must name one of the accounts, by its API hostname, id or name; GET /status has them")
+	case len(only.Collectors) > 1:
+		return nil, fmt.Errorf("-account: several accounts are called %q: name the API hostname of one", c.account)
+	}
+	return only.Collectors[0], only.Collectors[0].Fault
+}
+
+// source knows the streams that wrote to the bucket.
+func (c *verifyCommand) source(ctx context.Context, cfg config, log *slog.Logger) (handler.Source, error) {
 	if c.dir != "" {
-		return newStreams(cfg, store.NewBolt(filepath.Join(c.dir, "state.db"), nil), writer.NewDir(c.dir, ""), log), nil
+		return newSource(cfg, store.NewBolt(filepath.Join(c.dir, "state.db"), nil), writer.NewDir(c.dir, ""), log, nil), nil
 	}
 	bucket, err := openBucket(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}
-	return newStreams(cfg, newStore(cfg), bucket, log), nil
+	return newSource(cfg, newStore(cfg), bucket, log, nil), nil
 }
 
 // write prints the report, as text or as one line of JSON.
@@ -171,6 +194,9 @@ func (c *verifyCommand) call(r audit.Report) string {
 	log := ""
 	if c.log != "" {
 		log = fmt.Sprintf(`"log":"%s",`, c.log)
+	}
+	if r.Account != "" {
+		log += fmt.Sprintf(`"account":"%s",`, r.Account)
 	}
 	return fmt.Sprintf(`curl -X POST %s -d '{%s"from":"%s","to":"%s"}'`, to, log,
 		r.Backfill.From.Format(time.RFC3339Nano), r.Backfill.To.Format(time.RFC3339Nano))

@@ -241,7 +241,7 @@ func TestVerifyCommandLine(t *testing.T) {
 	}
 	var out, errs bytes.Buffer
 	code := run(t.Context(), []string{"verify", "-h"}, console{lookup: lookupIn(nil), out: &out, err: &errs})
-	if code != exitOK || strings.Count(errs.String(), "\n  -") != 5 {
+	if code != exitOK || strings.Count(errs.String(), "\n  -") != 6 {
 		t.Errorf("exit code %d:\n%s", code, &errs)
 	}
 }

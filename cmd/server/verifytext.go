@@ -16,7 +16,11 @@ const maxShown = 20
 // auditText is the report for people. It has nothing of a record but id and time.
 func auditText(r audit.Report, call string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "compared     %s, %s to %s\n", r.Log, r.From.Format(time.RFC3339Nano), r.To.Format(time.RFC3339Nano))
+	of := r.Log
+	if r.Account != "" {
+		of += " of " + r.Account
+	}
+	fmt.Fprintf(&b, "compared     %s, %s to %s\n", of, r.From.Format(time.RFC3339Nano), r.To.Format(time.RFC3339Nano))
 	for _, cut := range r.Cut {
 		fmt.Fprintf(&b, "             %s\n", cut)
 	}

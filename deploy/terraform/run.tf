@@ -12,9 +12,8 @@ locals {
 
   callers = concat([google_service_account.push.email, google_service_account.invoker.email], sort(var.callers))
 
-  # A telephony run needs 40 MiB (docs/performance.md). Several logs run side by
-  # side, and an authentication is ten times as long as a call.
-  memory_mib = length(local.logs) == 1 ? 256 : 512
+  # Telephony alone needs 40 MiB, four logs side by side 90 (docs/performance.md).
+  memory_mib = 256
 
   environment = merge(var.settings, {
     DUO_LOGS      = join(",", local.logs)

@@ -20,7 +20,8 @@ import (
 
 // Report compares the bucket with what Duo shows of a range.
 type Report struct {
-	Log string `json:"log"`
+	Log     string `json:"log"`
+	Account string `json:"account,omitempty"` // whose, by its API host; "" for the application's own
 	// From and To bound the record times that were compared: the requested range
 	// without what was cut off. Cut says why, one line for each end.
 	From time.Time `json:"from"`
@@ -69,7 +70,7 @@ func Run(ctx context.Context, c *collect.Collector, from, to time.Time, progress
 		return Report{}, err
 	}
 	report := cut(from, to, settled)
-	report.Log = c.Log.Name
+	report.Log, report.Account = c.Log.Name, c.Account.Host
 	if !report.From.Before(report.To) {
 		return report, fmt.Errorf("%w: %s", errNothing, strings.Join(report.Cut, "; "))
 	}

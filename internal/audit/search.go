@@ -40,7 +40,7 @@ func (a *auditor) ours(o writer.Info) bool {
 	if o.Meta.Account != "" && !strings.EqualFold(o.Meta.Account, a.Host) {
 		return false
 	}
-	return o.Name.Stream == a.Live().String() || o.Name.Stream == a.Backfill().String()
+	return o.Name.Stream == a.Live().Name() || o.Name.Stream == a.Backfill().Name()
 }
 
 // search reads the bucket, object by object.

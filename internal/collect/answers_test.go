@@ -93,10 +93,14 @@ func TestWhateverDuoAnswers(t *testing.T) {
 			t.Errorf("%d records are there, want all %d", got, len(records))
 		}
 	}
+	logs := duo.Logs
+	if testing.Short() {
+		logs = logs[:1]
+	}
 	for name, tt := range tests {
-		for i, log := range duo.Logs {
+		for i, log := range logs {
 			overlaps := []time.Duration{10 * time.Minute, 0}
-			if i > 0 {
+			if i > 0 || testing.Short() {
 				overlaps = overlaps[:1] // the first log's tell what none does
 			}
 			for _, overlap := range overlaps {

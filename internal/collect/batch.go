@@ -21,6 +21,7 @@ type batch struct {
 	latest int64      // of the record times in the window, 0 if there are none
 	anchor int64      // from when on the walk could go on without an offset, 0 if that is not later
 	shown  int        // records that no earlier page of this walk has shown
+	twice  int        // of these, listed on this page before
 
 	window  store.Window // after the page, closed after the last one
 	gap     *store.Gap   // what Duo counted and did not show

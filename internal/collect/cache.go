@@ -31,14 +31,14 @@ func (m *cache) selectNew(p page, c store.Cursor) batch {
 	times := make([]int64, 0, len(p.records))
 	for _, r := range p.records {
 		if isNeighbour(c.Window, r.At) {
-			b.shown += m.walk.mark(m.walk.neighbours, r.ID)
+			m.walk.mark(m.walk.neighbours, r.ID, &b)
 			continue
 		}
 		if in(c.Window, r.At) {
 			times = append(times, r.At)
 		}
 		_, known := m.seen[r.ID]
-		b.shown += m.walk.mark(m.seen, r.ID)
+		m.walk.mark(m.seen, r.ID, &b)
 		if known {
 			b.duplicates++
 			continue
@@ -84,7 +84,7 @@ func (m *cache) adopt(o writer.Object, instead batch, c store.Cursor) batch {
 		b.window.Fresh += b.records
 		return b
 	}
-	b.anchor, b.shown, b.window, b.gap, b.failure = instead.anchor, instead.shown, instead.window, instead.gap, instead.failure
+	b.anchor, b.shown, b.twice, b.window, b.gap, b.failure = instead.anchor, instead.shown, instead.twice, instead.window, instead.gap, instead.failure
 	return b
 }
 

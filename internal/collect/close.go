@@ -61,7 +61,7 @@ func (r *run) end(ctx context.Context, err error) Report {
 func (r *run) concluded(report Summary, c store.Cursor, why error) Summary {
 	report.Outcome, report.Reason, report.Act = outcome(why), r.plan.rest, false
 	if why != nil {
-		report.Reason, report.Act = why.Error(), mustAct(why)
+		report.Reason, report.Act = why.Error(), MustAct(why)
 	}
 	stats := r.session.Stats()
 	report.Requests, report.Retries = stats.Requests, stats.Retries

@@ -31,6 +31,7 @@ type Store interface {
 	Finish(ctx context.Context, l *store.Lease, c store.Cursor, r store.Run) error
 	Release(ctx context.Context, l *store.Lease, r store.Run) error
 	Runs(ctx context.Context, stream string, limit int) ([]store.Run, error)
+	Standings(ctx context.Context) ([]store.Standing, time.Time, error)
 }
 
 // Bucket is where the objects go; *writer.GCS and *writer.Dir are ones.
@@ -52,6 +53,9 @@ type Collector struct {
 	Logger *slog.Logger
 	// At returns the bucket at a place where earlier settings put the objects.
 	At func(writer.Place) Bucket
+	// Fault, unless it is nil, is why the account can't be asked: every run fails of
+	// it.
+	Fault error
 	// Progress, unless it is nil, is called after each committed page.
 	Progress func(Progress)
 	Config
@@ -60,7 +64,8 @@ type Collector struct {
 // Config is how to collect.
 type Config struct {
 	Log       duo.Log                                  // which of Duo's logs
-	Host      string                                   // Duo's API host, which is the account, and "host" in records when Enrich is set
+	Account   duo.Account                              // whose; zero for the application's own account
+	Host      string                                   // the account's API host, and "host" in records when Enrich is set
 	Phones    record.Phones                            // what becomes of phone numbers
 	Enrich    bool                                     // add "eventtype" and "host" where a record lacks them
 	Gzip      bool                                     // for objects of windows that are yet to be frozen
@@ -78,6 +83,7 @@ type Job struct {
 	Force    bool // take the lease although another run holds it
 	DryRun   bool // fetch and count, take no lease, write nothing
 	Backfill *store.Backfill
+	Since    time.Time // pass a stream by that another run has had since, by the store's clock; zero: run it
 }
 
 // Run does one run and returns when none of it is left running. When ctx ends, it

@@ -41,12 +41,13 @@ func (r *run) cursor() store.Cursor {
 func (r *run) decideNext(b *batch, p page) {
 	w := r.window
 	if w.Offset == "" { // the walk begins
-		w.Total, w.Shown = p.total, 0
+		w.Total, w.Shown, w.Twice = p.total, 0, 0
 	}
 	if b.records > 0 {
 		w.Page++
 	}
 	w.Shown += b.shown
+	w.Twice += b.twice
 	w.Fresh += b.records
 	if r.Log.Ordered { // else a time does not tell how far the walk is
 		w.Last = latest(w.Last, timeOf(b.anchor))
@@ -117,7 +118,7 @@ func (r *run) adopt(ctx context.Context, there writer.Object, b batch) (batch, e
 
 func (r *run) objectName() writer.Name {
 	w := r.window
-	return writer.Name{Stream: r.report.Stream, From: w.From, To: w.To, Page: w.Page + 1, Gzip: w.Gzip}
+	return writer.Name{Stream: r.stream.Name(), From: w.From, To: w.To, Page: w.Page + 1, Gzip: w.Gzip}
 }
 
 // commit saves the cursor after the batch. When there is nothing more to ask for,
@@ -133,7 +134,7 @@ func (r *run) commit(ctx, asking context.Context, b batch) error {
 	if err != nil {
 		return err
 	}
-	switch stop := r.stopping(asking, report.Pages); {
+	switch stop := r.stopping(asking, report.Pages, after.Window); {
 	case !planned.Window.Open():
 		err = r.close(ctx, new(r.paused(planned)), report, nil)
 	case stop != nil:
@@ -155,14 +156,16 @@ func (r *run) commit(ctx, asking context.Context, b batch) error {
 	return nil
 }
 
-// stopping tells why, after so many pages, no further one is to be asked for.
-func (r *run) stopping(asking context.Context, pages int) error {
+// stopping tells why, after so many pages, no further one of the window is to be
+// asked for. A window of a log without an order begins again in the next run, so
+// the page limit does not cut it: it might never end.
+func (r *run) stopping(asking context.Context, pages int, w store.Window) error {
 	switch {
 	case errors.Is(asking.Err(), context.Canceled):
 		return stopShutdown
 	case asking.Err() != nil:
 		return stopBudget
-	case r.MaxPages > 0 && pages >= r.MaxPages:
+	case r.MaxPages > 0 && pages >= r.MaxPages && (r.Log.Ordered || !w.Open()):
 		return stopPages
 	}
 	return nil

@@ -49,7 +49,7 @@ func (r *run) fetch(ctx context.Context) (page, error) {
 // fetchAhead starts fetching the page after a batch, unless the run will end
 // before it: a wasted request counts against Duo's limit.
 func (r *run) fetchAhead(ctx context.Context, b batch) {
-	if b.window.Open() && b.failure == nil && r.stopping(ctx, r.report.Pages+1) == nil {
+	if b.window.Open() && b.failure == nil && r.stopping(ctx, r.report.Pages+1, b.window) == nil {
 		r.ahead.ask(ctx, b.window)
 	}
 }

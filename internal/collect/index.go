@@ -158,7 +158,7 @@ func (r *run) newIndex(ctx context.Context) (*index, error) {
 		buckets = append(buckets, r.at(writer.Place(p)))
 	}
 	around := around{from: r.window.From, to: r.window.To, lookback: max(r.MaxWindow, listBack, time.Duration(widest)*time.Millisecond), account: r.committed.Account.Host}
-	x, err := newIndex(ctx, r.Config, buckets, around, r.Live().String(), r.Backfill().String())
+	x, err := newIndex(ctx, r.Config, buckets, around, r.Live().Name(), r.Backfill().Name())
 	if err != nil {
 		return nil, err
 	}

@@ -366,6 +366,17 @@ func TestUnorderedStuckOnce(t *testing.T) {
 	s.delivered(s.listed)
 }
 
+// TestUnorderedPageLimit has a limit of one page a run: a window that would begin
+// again in the next run is finished nevertheless.
+func TestUnorderedPageLimit(t *testing.T) {
+	t.Parallel()
+	s := trustMonitor(t)
+	s.list(450)
+	s.w.config.MaxPages = 1
+	s.run(collect.Complete, "")
+	s.delivered(s.listed)
+}
+
 // TestUnorderedShort has pages that are shorter than what is asked for, up to a
 // last one that is as long as the others: it is asked for once more.
 func TestUnorderedShort(t *testing.T) {

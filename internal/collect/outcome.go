@@ -13,7 +13,7 @@ import (
 const (
 	Complete = "complete" // caught up to now − delay
 	Partial  = "partial"  // stopped on purpose with the cursor committed; the next run goes on
-	Busy     = "busy"     // another run holds the lease
+	Busy     = "busy"     // another run holds the lease, or has just had it
 	Failed   = "failed"   // Report.Err says of what
 )
 
@@ -54,15 +54,15 @@ func outcome(why error) string {
 		return Complete
 	case errors.As(why, &s):
 		return Partial
-	case errors.Is(why, store.ErrHeld):
+	case errors.Is(why, store.ErrHeld), errors.Is(why, store.ErrPassed):
 		return Busy
 	}
 	return Failed
 }
 
-// mustAct reports whether a person is to be called: the next run tries again, but
+// MustAct reports whether a person is to be called: the next run tries again, but
 // is not expected to succeed by itself.
-func mustAct(err error) bool {
+func MustAct(err error) bool {
 	var duoErr *duo.Error
 	if errors.As(err, &duoErr) {
 		return !duoErr.Temporary

@@ -28,6 +28,7 @@ const (
 type run struct {
 	*Collector
 	job     Job
+	stream  Stream
 	plan    plan
 	started time.Time
 	session *duo.Session
@@ -54,12 +55,12 @@ type plan struct {
 // begin makes a run that has no lease yet. Its session counts no request, for a
 // report without one; acquire makes the one that asks.
 func (c *Collector) begin(job Job) *run {
-	r := &run{Collector: c, job: job, started: time.Now(), session: c.Duo.Session(c.Log, 0), cache: cache{config: c.Config}}
+	r := &run{Collector: c, job: job, stream: c.Live(), started: time.Now(), session: c.Duo.Session(c.Log, 0), cache: cache{config: c.Config}}
 	r.ahead = newAhead(r.session, c.Config)
-	r.report = Summary{ID: rand.Text(), Stream: c.Live().String(), StartedAt: r.started.UTC(), Objects: []string{}}
 	if job.Backfill != nil {
-		r.report.Stream = c.Backfill().String()
+		r.stream = c.Backfill()
 	}
+	r.report = Summary{ID: rand.Text(), Stream: r.stream.String(), StartedAt: r.started.UTC(), Objects: []string{}}
 	if job.DryRun {
 		dry := *c
 		dry.Store, dry.Bucket = dryStore{c.Store}, dryBucket{c.Bucket}
@@ -90,6 +91,9 @@ func (r *run) bounds(ctx context.Context) (asking, delivering context.Context, c
 // acquire takes the lease, and the cursor with the window to collect. If there is
 // nothing to collect, it closes the run.
 func (r *run) acquire(ctx context.Context) error {
+	if r.Fault != nil {
+		return r.Fault
+	}
 	if err := r.choosePlan(ctx); err != nil {
 		return err
 	}
@@ -97,6 +101,7 @@ func (r *run) acquire(ctx context.Context) error {
 		Holder: r.report.ID,
 		TTL:    r.Budget + leaseMargin,
 		Force:  r.job.Force,
+		Since:  r.job.Since,
 		Next: func(_ context.Context, s store.State) (store.Cursor, error) {
 			r.cache.maybeLeftover = s.Cursor.Window.Open()
 			return r.plan.start(s)

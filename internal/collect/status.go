@@ -10,13 +10,20 @@ import (
 // Status is where a stream stands.
 type Status struct {
 	Stream     string       `json:"stream"`
-	Now        time.Time    `json:"now"` // the store's clock
+	Account    *Account     `json:"account,omitempty"` // nil for the application's own
+	Now        time.Time    `json:"now"`               // the store's clock
 	Watermark  *time.Time   `json:"watermark"`
 	LagSeconds *int64       `json:"lag_seconds"` // null before the first run
 	Lease      *Holder      `json:"lease"`       // null when nobody holds it
 	Cursor     CursorStatus `json:"cursor"`
 	Totals     store.Totals `json:"totals"`
 	Runs       []Summary    `json:"runs"` // the newest first
+}
+
+// Account is whose stream it is.
+type Account struct {
+	Host string `json:"host"`
+	Name string `json:"name"`
 }
 
 // Holder is who has the lease.
@@ -66,7 +73,7 @@ func (c *Collector) statusOf(ctx context.Context, stream string) (Status, error)
 	if err != nil {
 		return Status{}, err
 	}
-	s := Status{Stream: stream, Now: state.Now, Cursor: cursorStatus(state.Cursor, state.Now), Totals: state.Cursor.Totals, Runs: summaries(runs)}
+	s := Status{Stream: stream, Account: c.accountStatus(), Now: state.Now, Cursor: cursorStatus(state.Cursor, state.Now), Totals: state.Cursor.Totals, Runs: summaries(runs)}
 	s.Watermark = s.Cursor.Watermark
 	if s.Watermark != nil {
 		lag := int64(state.Now.Sub(*s.Watermark).Seconds())
@@ -76,6 +83,13 @@ func (c *Collector) statusOf(ctx context.Context, stream string) (Status, error)
 		s.Lease = &Holder{Holder: l.Holder, Token: l.Token, AcquiredAt: l.AcquiredAt, ExpiresAt: l.ExpiresAt(), Expired: !state.Now.Before(l.ExpiresAt())}
 	}
 	return s, nil
+}
+
+func (c Config) accountStatus() *Account {
+	if c.Account.Host == "" {
+		return nil
+	}
+	return &Account{Host: c.Account.Host, Name: c.Account.Name}
 }
 
 func cursorStatus(c store.Cursor, now time.Time) CursorStatus {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -15,22 +16,36 @@ import (
 // page that it could not finish.
 const leastBudget = time.Minute
 
-// Streams are all streams of one service. Each is collected by itself: with a
-// lease, a budget and a report of its own, so one that fails stops no other.
+// Streams are all streams of one service at a moment. Each is collected by itself:
+// with a lease, a budget and a report of its own, so one that fails stops no other.
 // Requests that run at once share the work by the leases.
 type Streams struct {
-	Collectors  []*Collector // one a log
+	Collectors  []*Collector // one a log and account
 	Concurrency int          // most that one request runs side by side, 1 or more
 }
 
-// Only returns the stream of a log alone, or nil.
-func (s *Streams) Only(log string) *Streams {
-	for i, c := range s.Collectors {
-		if c.Log.Name == log {
-			return &Streams{s.Collectors[i : i+1], s.Concurrency}
+// Now returns the streams themselves: they stay the same ones.
+func (s *Streams) Now(context.Context) (*Streams, error) { return s, nil }
+
+// Only returns the streams of a log and of an account, which is named by its host,
+// id or name. Nil stands for any. It returns nil if there is no such stream.
+func (s *Streams) Only(log, account *string) *Streams {
+	only := &Streams{Concurrency: s.Concurrency}
+	for _, c := range s.Collectors {
+		if (log == nil || c.Log.Name == *log) && (account == nil || c.of(*account)) {
+			only.Collectors = append(only.Collectors, c)
 		}
 	}
-	return nil
+	if len(only.Collectors) == 0 {
+		return nil
+	}
+	return only
+}
+
+// of reports whether the account is called so. Nothing is called "".
+func (c Config) of(account string) bool {
+	named := strings.EqualFold(account, c.Host) || account == c.Account.ID || account == c.Account.Name
+	return named && account != ""
 }
 
 // Run runs every stream once, the longest untouched first, and returns the
@@ -39,12 +54,15 @@ func (s *Streams) Only(log string) *Streams {
 //
 // All runs together end with the budget of one. A stream whose turn does not
 // come in time is reported as partial without a run, and is among the first of
-// the next request. Where a run panics the others end as usual; then that is
-// raised again, as a [*Panic].
+// the next request. Of more streams than run side by side, one that another
+// request has run meanwhile, or is running, is reported as busy without a run:
+// requests at once divide the streams. Where a run panics the others end as
+// usual; then that is raised again, as a [*Panic].
 func (s *Streams) Run(ctx context.Context, job Job, ended func(*Collector, *Report)) []Report {
 	reports := make([]Report, len(s.Collectors))
-	order := s.order(ctx)
 	began := time.Now()
+	order, since := s.order(ctx)
+	job.Since = since
 	sideBySide(len(order), s.Concurrency, func(turn int) {
 		i := order[turn]
 		c := *s.Collectors[i]
@@ -56,7 +74,9 @@ func (s *Streams) Run(ctx context.Context, job Job, ended func(*Collector, *Repo
 			}
 		}
 		reports[i] = c.Run(ctx, job)
-		ended(s.Collectors[i], &reports[i])
+		if since.IsZero() || reports[i].Outcome != Busy {
+			ended(s.Collectors[i], &reports[i])
+		}
 	})
 	return reports
 }
@@ -70,43 +90,40 @@ func (c *Collector) unbegun(ctx context.Context) Report {
 	return Report{Summary: Summary{Outcome: Partial, Stream: c.Live().String(), Reason: reason.Error(), Objects: []string{}, StartedAt: time.Now().UTC()}}
 }
 
-// order returns the collectors' indexes, the longest untouched first. Nobody
-// needs to be asked where all run side by side, and where the store can't be
-// read: the runs meet that for themselves, and say it.
-func (s *Streams) order(ctx context.Context) []int {
+// order returns the collectors' indexes, the longest untouched first, and the
+// store's time of that. Nobody needs to be asked where all run side by side, and
+// where the store can't be read the runs meet that for themselves, and say it: the
+// time is zero then.
+func (s *Streams) order(ctx context.Context) ([]int, time.Time) {
 	order := make([]int, len(s.Collectors))
 	for i := range order {
 		order[i] = i
 	}
 	if len(order) <= s.Concurrency {
-		return order
+		return order, time.Time{}
 	}
-	touched := make([]time.Time, len(order))
-	sideBySide(len(order), len(order), func(i int) {
-		c := s.Collectors[i]
-		if state, err := c.Store.Load(ctx, c.Live().String()); err == nil {
-			touched[i] = state.Lease.AcquiredAt
-		}
+	all, now, err := s.Collectors[0].Store.Standings(ctx)
+	if err != nil {
+		return order, time.Time{}
+	}
+	touched := make(map[string]time.Time, len(all))
+	for _, standing := range all {
+		touched[standing.Stream] = standing.AcquiredAt
+	}
+	slices.SortStableFunc(order, func(a, b int) int {
+		return touched[s.Collectors[a].Live().String()].Compare(touched[s.Collectors[b].Live().String()])
 	})
-	slices.SortStableFunc(order, func(a, b int) int { return touched[a].Compare(touched[b]) })
-	return order
-}
-
-// Status reads where the logs stand, in the streams' order.
-func (s *Streams) Status(ctx context.Context) ([]LogStatus, error) {
-	all, errs := make([]LogStatus, len(s.Collectors)), make([]error, len(s.Collectors))
-	sideBySide(len(all), len(all), func(i int) { all[i], errs[i] = s.Collectors[i].Status(ctx) })
-	for _, err := range errs {
-		if err != nil { // one store: the others say the same
-			return nil, err
-		}
-	}
-	return all, nil
+	return order, now
 }
 
 // Worst returns the report that most needs to be seen.
 func Worst(reports []Report) Report {
 	return slices.MaxFunc(reports, func(a, b Report) int { return cmp.Compare(a.severity(), b.severity()) })
+}
+
+// WorstFirst returns the reports sorted by how much they need to be seen.
+func WorstFirst(reports []Report) []Report {
+	return slices.SortedStableFunc(slices.Values(reports), func(a, b Report) int { return cmp.Compare(b.severity(), a.severity()) })
 }
 
 func (r Report) severity() int {

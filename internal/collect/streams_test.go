@@ -72,7 +72,7 @@ func TestStreamsOrder(t *testing.T) {
 	} {
 		for _, log := range touched {
 			w.pass(time.Minute)
-			s.Only(log).Run(t.Context(), collect.Job{}, func(*collect.Collector, *collect.Report) {})
+			s.Only(&log, nil).Run(t.Context(), collect.Job{}, func(*collect.Collector, *collect.Report) {})
 		}
 		before := w.touched(s)
 		w.pass(time.Minute)
@@ -240,12 +240,15 @@ func TestStreamsStatus(t *testing.T) {
 	s.Run(t.Context(), collect.Job{}, func(*collect.Collector, *collect.Report) {})
 	all, err := s.Status(t.Context())
 	for i, log := range duo.Logs {
-		if err != nil || all[i].Stream != log.Name || all[i].Backfill.Stream != log.Name+"-backfill" || len(all[i].Runs) != 1 {
-			t.Errorf("%s: %+v, %v", log.Name, all[i], err)
+		if one := all.Logs[i]; err != nil || one.Stream != log.Name || one.Backfill.Stream != log.Name+"-backfill" || len(one.Runs) != 1 || one.Account != nil {
+			t.Errorf("%s: %+v, %v", log.Name, one, err)
 		}
 	}
+	if diff := cmp.Diff(map[string]int{"complete": 4}, all.ByOutcome); diff != "" || all.Total != 4 || all.Vanished != nil {
+		t.Errorf("%d streams, vanished %v, by outcome (-want +got):\n%s", all.Total, all.Vanished, diff)
+	}
 	s.Collectors[3].Store = away{w.store}
-	if all, err := s.Status(t.Context()); !errors.Is(err, errAway) || all != nil {
+	if all, err := s.Status(t.Context()); !errors.Is(err, errAway) || all.Logs != nil {
 		t.Errorf("with a store that can't be read: %v, %v", all, err)
 	}
 }

@@ -51,16 +51,19 @@ func (k walk) at(w store.Window) walk {
 	return next
 }
 
-// mark notes which page of the walk was the first to show a record. It returns 0 if
-// that was an earlier page, else 1: Duo may list a record twice and count both.
-// If a page repeats some of the one before, neither counts again.
-func (k walk) mark(pages map[store.ID]int, id store.ID) int {
+// mark counts a record that the latest page shows, unless an earlier page of the
+// walk has: pages may overlap. Whether Duo counts one that a page lists twice
+// once or twice is not known, so that is counted by itself.
+func (k walk) mark(pages map[store.ID]int, id store.ID, b *batch) {
 	page := pages[id]
 	if k.first <= page && page < k.page {
-		return 0
+		return
+	}
+	b.shown++
+	if page == k.page {
+		b.twice++
 	}
 	pages[id] = k.page
-	return 1
 }
 
 // note keeps what the next page is compared with.
@@ -79,20 +82,21 @@ func step(log duo.Log, w store.Window, k walk, p page) (store.Window, error) {
 		n       = len(p.records)
 		most    = limit(log, w)
 		full    = n >= most || n >= log.Few && n >= k.largest
-		counted = k.whole && p.total == w.Shown && p.total >= n
+		counted = k.whole && p.total == w.Shown-w.Twice && p.total >= n
 		more    = k.whole && p.total > w.Shown
 		// Without an order no later part of the window can be asked for by itself:
 		// the same again is all that a second look at a page can show.
 		nothing = !w.Anchor.IsZero() && w.Fresh == 0 && (!full || !log.Ordered && n < most)
 		same    = p.next != "" && p.next == w.Offset
-		repeats = n == 1 && p.records[0].ID == k.last // where an offset leads to its own record
+		repeats = n == 1 && p.records[0].ID == k.last         // where an offset leads to its own record
+		reached = w.Idle > 0 && k.whole && p.total == w.Shown // and this page shows nothing new
 	)
 	switch {
 	case p.next == "" && (counted || !full && !more):
 		return store.Window{}, nil
 	case p.next != "" && counted && n < most:
 		return store.Window{}, nil
-	case same && (n == 0 || repeats):
+	case same && (n == 0 || repeats || reached):
 		return store.Window{}, nil
 	case p.next != "" && w.Idle < maxIdle && leads(w, p.next):
 		w.Offset, w.Prove = p.next, false

@@ -1,9 +1,11 @@
 package collect_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -136,6 +138,29 @@ func TestTwins(t *testing.T) {
 	w.complete()
 	if n := len(w.lines()); n != 41 {
 		t.Errorf("%d records are there, want 41", n)
+	}
+}
+
+// TestRepeatedOnPage has every page list a record twice that Duo counts once. With
+// the repetitions as many would be shown as Duo counts before all are.
+func TestRepeatedOnPage(t *testing.T) {
+	t.Parallel()
+	w := embedded(t)
+	w.sim.Behave(duosim.Manners{PageSize: 3})
+	w.sim.Add(w.spread(8, w.start.Add(-time.Hour), time.Second)...)
+	w.sim.Always(func(rw http.ResponseWriter, r *http.Request, next http.Handler) {
+		rec := httptest.NewRecorder()
+		next.ServeHTTP(rec, r)
+		first := rec.Body.Bytes()
+		if i := bytes.IndexByte(first, '['); i >= 0 && first[i+1] == '{' {
+			end := i + bytes.IndexByte(first[i:], '}') + 1
+			first = slices.Concat(first[:end], []byte(","), first[i+1:end], first[end:])
+		}
+		rw.Write(first)
+	})
+	w.complete()
+	if n := len(w.lines()); n != 8 {
+		t.Errorf("%d records are there, want 8", n)
 	}
 }
 

@@ -62,6 +62,16 @@ func (c *Client) Child(a Account) (*Client, error) {
 	return &child, nil
 }
 
+// Application returns a client of an account that has an application of its own. It
+// has nothing of c but the connections and the pace. file is where a comes from.
+func (c *Client) Application(a Application, file string) *Client {
+	of := *c
+	of.cfg.IKey, of.cfg.Secret, of.cfg.Host, of.cfg.File = a.IKey, a.Secret, a.Host, file
+	of.cfg.Log = c.cfg.Log.With("account", a.Host)
+	of.child, of.places, of.shared = "", placesOf(of.cfg), new(shared)
+	return &of
+}
+
 func unusable(what, value string) *Error {
 	return &Error{
 		Err:  fmt.Errorf("the account is listed with %q, which is no %s", clean(value), what),

@@ -15,8 +15,9 @@ import (
 type Push struct {
 	MessageID    string
 	Subscription string
-	// Log is the message's attribute of that name, nil if it has none.
-	Log *string
+	// Log and Account are the message's attributes of those names, nil if it has
+	// none.
+	Log, Account *string
 	// DeliveryAttempt is 0 for a subscription without a dead-letter topic.
 	DeliveryAttempt int
 }
@@ -49,6 +50,7 @@ func decodePush(body []byte) (Push, error) {
 		MessageID:       envelope.Message.MessageID,
 		Subscription:    envelope.Subscription,
 		Log:             envelope.Message.Attributes["log"],
+		Account:         envelope.Message.Attributes["account"],
 		DeliveryAttempt: envelope.DeliveryAttempt,
 	}, nil
 }

@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"slices"
 	"strings"
 
 	"github.com/go-chi/chi/v5"
@@ -23,9 +24,15 @@ import (
 // maxBody bounds a request's body, in bytes. A push is below 1 KiB.
 const maxBody = 1 << 20
 
+// Source knows the streams; *collect.Streams is one.
+type Source interface {
+	// Now returns the streams of this moment, one at least.
+	Now(ctx context.Context) (*collect.Streams, error)
+}
+
 // Config is what the routes need.
 type Config struct {
-	Streams *collect.Streams
+	Streams Source
 	// Auth decides who may call; nil lets everybody in, for a service that
 	// listens on loopback alone.
 	Auth     *Auth
@@ -42,7 +49,7 @@ type Config struct {
 //	GET  /status  the same for programs
 //	GET  /health  200 to anyone
 func New(cfg Config) http.Handler {
-	s := &server{Config: cfg, failed: failuresOf(cfg.Streams)}
+	s := &server{Config: cfg, failed: failures{of: map[string]*collect.Report{}}}
 	r := chi.NewRouter()
 	r.Use(withTrace, s.recoverPanic)
 	r.NotFound(s.route(func(http.ResponseWriter, *http.Request) error {
@@ -131,7 +138,11 @@ func (s *server) refuse(w http.ResponseWriter, r *http.Request, err error) {
 }
 
 func (s *server) logRefusal(r *http.Request, status int, err error) {
-	s.Log.WarnContext(r.Context(), "request refused", "http_status", status, "method", r.Method, "path", r.URL.Path, "error", err)
+	level := slog.LevelWarn
+	if status == http.StatusInternalServerError { // a person must act
+		level = slog.LevelError
+	}
+	s.Log.Log(r.Context(), level, "request refused", "http_status", status, "method", r.Method, "path", r.URL.Path, "error", err)
 }
 
 // writeJSON answers. That the client has gone is no news to anyone.
@@ -194,7 +205,7 @@ func (s *server) push(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return &httpError{http.StatusBadRequest, cmp.Or(misdirected(r.Header), err.Error())}
 	}
-	streams, err := s.chosen(p.Log)
+	streams, err := s.chosen(r.Context(), p.Log, p.Account)
 	if err != nil {
 		return err
 	}
@@ -217,13 +228,13 @@ func (s *server) manual(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return &httpError{http.StatusBadRequest, err.Error()}
 	}
-	streams, err := s.chosen(wish.log)
+	streams, err := s.chosen(r.Context(), wish.log, wish.account)
 	if err != nil {
 		return err
 	}
 	job := wish.job()
 	if job.Backfill != nil && len(streams.Collectors) > 1 {
-		return &httpError{http.StatusBadRequest, "a backfill is of one log: add log, one of " + names(streams)}
+		return tooMany(streams)
 	}
 	reports := s.run(r.Context(), streams, job, slog.String("trigger", "manual"))
 	if len(reports) == 1 && errors.Is(reports[0].Err, collect.ErrUnsettled) {
@@ -233,22 +244,49 @@ func (s *server) manual(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// chosen returns the stream of the log that a request names, all of them where
-// it names none.
-func (s *server) chosen(log *string) (*collect.Streams, error) {
-	if log == nil {
-		return s.Streams, nil
+// chosen returns the streams of the log and of the account that a request names,
+// nil for any.
+func (s *server) chosen(ctx context.Context, log, account *string) (*collect.Streams, error) {
+	all, err := s.Streams.Now(ctx)
+	if err != nil {
+		return nil, unlisted(err)
 	}
-	if only := s.Streams.Only(*log); only != nil {
+	if only := all.Only(log, account); only != nil {
 		return only, nil
 	}
-	return nil, &httpError{http.StatusBadRequest, fmt.Sprintf("log is %q, and DUO_LOGS has %s", *log, names(s.Streams))}
+	if log != nil && all.Only(log, nil) == nil {
+		return nil, &httpError{http.StatusBadRequest, fmt.Sprintf("log is %q, and DUO_LOGS has %s", *log, names(all))}
+	}
+	return nil, &httpError{http.StatusBadRequest, fmt.Sprintf("account is %q, and no account that is collected has that API hostname, id or name", *account)}
 }
 
+// unlisted is the answer where nobody knows the streams.
+func unlisted(err error) error {
+	if collect.MustAct(err) {
+		return &httpError{http.StatusInternalServerError, err.Error()}
+	}
+	return &httpError{http.StatusServiceUnavailable, err.Error()}
+}
+
+// tooMany refuses a backfill of more than one stream.
+func tooMany(s *collect.Streams) error {
+	var add []string
+	if logs := names(s); strings.Contains(logs, ", ") {
+		add = append(add, "a backfill is of one log: add log, one of "+logs)
+	}
+	if slices.ContainsFunc(s.Collectors, func(c *collect.Collector) bool { return c.Host != s.Collectors[0].Host }) {
+		add = append(add, "a backfill is of one account: add account, its API hostname, id or name")
+	}
+	return &httpError{http.StatusBadRequest, strings.Join(add, "; ")}
+}
+
+// names are the logs of the streams.
 func names(s *collect.Streams) string {
 	var names []string
 	for _, c := range s.Collectors {
-		names = append(names, c.Log.Name)
+		if !slices.Contains(names, c.Log.Name) {
+			names = append(names, c.Log.Name)
+		}
 	}
 	return strings.Join(names, ", ")
 }
@@ -273,18 +311,30 @@ func (s *server) logRun(ctx context.Context, r collect.Report, trigger []slog.At
 	s.Log.LogAttrs(ctx, runLevel(r), "run "+r.Outcome, append(reportAttrs(r), trigger...)...)
 }
 
+// maxInFull is how many reports of one request, or statuses, an answer has in full.
+const maxInFull = 100
+
 // answer tells how the runs went: by the report of one, by those of several under
-// the worst outcome.
+// the worst outcome. Of very many it has the worst, and counts all.
 func answer(w http.ResponseWriter, reports []collect.Report, manual bool) {
 	worst := collect.Worst(reports)
 	if len(reports) == 1 {
 		writeJSON(w, runStatus(worst, manual), worst)
 		return
 	}
-	writeJSON(w, runStatus(worst, manual), struct {
-		Outcome string           `json:"outcome"`
-		Runs    []collect.Report `json:"runs"`
-	}{worst.Outcome, reports})
+	all := struct {
+		Outcome   string           `json:"outcome"`
+		Runs      []collect.Report `json:"runs"`
+		Total     int              `json:"runs_total,omitempty"`
+		ByOutcome map[string]int   `json:"by_outcome,omitempty"`
+	}{Outcome: worst.Outcome, Runs: reports}
+	if len(reports) > maxInFull {
+		all.Runs, all.Total, all.ByOutcome = collect.WorstFirst(reports)[:maxInFull], len(reports), map[string]int{}
+		for _, r := range reports {
+			all.ByOutcome[r.Outcome]++
+		}
+	}
+	writeJSON(w, runStatus(worst, manual), all)
 }
 
 func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {

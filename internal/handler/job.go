@@ -15,12 +15,12 @@ import (
 // maxBack is how far back Duo answers.
 const maxBack = 180 * 24 * time.Hour
 
-const wishes = `POST /run takes a JSON object with dry_run, force, redeliver (true or false), log (one of DUO_LOGS), from and to (RFC 3339 times such as "2026-01-31T08:00:00Z")`
+const wishes = `POST /run takes a JSON object with dry_run, force, redeliver (true or false), log (one of DUO_LOGS), account (an API hostname, id or name), from and to (RFC 3339 times such as "2026-01-31T08:00:00Z")`
 
 // wish is what the body of POST /run asks for.
 type wish struct {
 	dryRun, force, redeliver bool
-	log                      *string // nil for every one
+	log, account             *string // nil for every one
 	from, to                 time.Time
 }
 
@@ -101,6 +101,8 @@ func (w *wish) set(key string, value json.RawMessage) error {
 		return setFlag(&w.redeliver, key, value)
 	case "log":
 		return setText(&w.log, key, value)
+	case "account":
+		return setText(&w.account, key, value)
 	case "from":
 		return setTime(&w.from, key, value)
 	case "to":

@@ -2,71 +2,120 @@ package handler
 
 import (
 	"net/http"
+	"slices"
 
 	"duo-telephony-collector/internal/collect"
 	"duo-telephony-collector/internal/page"
 )
 
-// standing reads where the streams stand. An error is in the state, and logged.
+// standing reads where the streams stand, the chosen one and those that have
+// failed in any case. An error is in the state, and logged.
 func (s *server) standing(r *http.Request) page.State {
-	logs, err := s.Streams.Status(r.Context())
+	state := page.State{Version: s.Version, Revision: s.Revision, Chosen: r.URL.Query().Get("stream")}
+	streams, err := s.Streams.Now(r.Context())
+	if err != nil {
+		s.logRefusal(r, http.StatusServiceUnavailable, err)
+		state.Err = err
+		return state
+	}
+	kept := s.failed.kept(streams)
+	wanted := []string{state.Chosen}
+	for _, failed := range kept {
+		wanted = append(wanted, failed.Stream)
+	}
+	stand, err := streams.Status(r.Context(), wanted...)
 	if err != nil {
 		s.logRefusal(r, http.StatusServiceUnavailable, err)
 	}
-	return page.State{
-		Version: s.Version, Revision: s.Revision, Delay: s.Streams.Collectors[0].Delay,
-		Logs: logs, Unrecorded: s.unrecorded(logs), Err: err,
-	}
+	state.Delay, state.Logs, state.Err = streams.Collectors[0].Delay, stand.Logs, err
+	state.Total, state.ByOutcome, state.Vanished = len(streams.Collectors), stand.ByOutcome, stand.Vanished
+	state.Unrecorded = unrecorded(kept, stand.Logs)
+	return state
 }
 
 // page shows people what status tells programs.
 func (s *server) page(w http.ResponseWriter, r *http.Request) error {
-	state := s.standing(r)
-	state.Chosen = r.URL.Query().Get("stream")
-	return page.Write(w, state)
+	return page.Write(w, s.standing(r))
 }
 
-// status tells where the streams stand.
+// status tells where the streams stand, or where one does that is named.
 func (s *server) status(w http.ResponseWriter, r *http.Request) error {
-	if len(s.Streams.Collectors) == 1 {
-		single(w, s.standing(r))
-	} else {
-		several(w, s.standing(r))
+	state := s.standing(r)
+	switch {
+	case state.Err != nil:
+		unreadable(w, state)
+	case state.Chosen != "":
+		return statusOfOne(w, state)
+	case state.Total == 1:
+		statusOf(w, state, state.Logs[0])
+	default:
+		statusOfAll(w, state)
 	}
 	return nil
 }
 
-// single is the answer of a service with one stream, several that of others.
-func single(w http.ResponseWriter, s page.State) {
-	var unrecorded *collect.Summary
-	if len(s.Unrecorded) > 0 {
-		unrecorded = &s.Unrecorded[0]
+func unreadable(w http.ResponseWriter, s page.State) {
+	answer := map[string]any{"error": s.Err.Error()}
+	if len(s.Unrecorded) > 0 && s.Total == 1 {
+		answer["unrecorded"] = s.Unrecorded[0]
+	} else if len(s.Unrecorded) > 0 {
+		answer["unrecorded"] = s.Unrecorded
 	}
-	if s.Err != nil {
-		writeJSON(w, http.StatusServiceUnavailable, struct {
-			Error      string           `json:"error"`
-			Unrecorded *collect.Summary `json:"unrecorded,omitempty"`
-		}{s.Err.Error(), unrecorded})
-		return
+	writeJSON(w, http.StatusServiceUnavailable, answer)
+}
+
+// statusOfOne is the answer for the stream that is named.
+func statusOfOne(w http.ResponseWriter, s page.State) error {
+	for _, log := range s.Logs {
+		if s.Chosen == log.Stream || s.Chosen == log.Backfill.Stream {
+			statusOf(w, s, log)
+			return nil
+		}
+	}
+	return &httpError{http.StatusNotFound, "no stream has that name"}
+}
+
+// statusOf is a log's answer.
+func statusOf(w http.ResponseWriter, s page.State, log collect.LogStatus) {
+	var failed *collect.Summary
+	for _, u := range s.Unrecorded {
+		if u.Stream == log.Stream || u.Stream == log.Backfill.Stream {
+			failed = &u
+		}
 	}
 	writeJSON(w, http.StatusOK, struct {
 		Version string `json:"version"`
 		collect.LogStatus
 		Unrecorded *collect.Summary `json:"unrecorded"`
-	}{s.Version, s.Logs[0], unrecorded})
+		Vanished   []string         `json:"vanished,omitempty"`
+	}{s.Version, log, failed, s.Vanished})
 }
 
-func several(w http.ResponseWriter, s page.State) {
-	if s.Err != nil {
-		writeJSON(w, http.StatusServiceUnavailable, struct {
-			Error      string            `json:"error"`
-			Unrecorded []collect.Summary `json:"unrecorded,omitempty"`
-		}{s.Err.Error(), s.Unrecorded})
-		return
+// statusOfAll is the answer for several streams, the worst first. Where there are
+// too many for one answer, each has only its last runs.
+func statusOfAll(w http.ResponseWriter, s page.State) {
+	logs := s.WorstFirst()
+	if s.Total > len(logs) {
+		for i := range logs {
+			logs[i].Runs, logs[i].Backfill.Runs = briefly(logs[i].Runs), briefly(logs[i].Backfill.Runs)
+		}
 	}
 	writeJSON(w, http.StatusOK, struct {
 		Version    string              `json:"version"`
 		Streams    []collect.LogStatus `json:"streams"`
+		Total      int                 `json:"streams_total"`
+		ByOutcome  map[string]int      `json:"by_outcome"`
+		Vanished   []string            `json:"vanished,omitempty"`
 		Unrecorded []collect.Summary   `json:"unrecorded"`
-	}{s.Version, s.WorstFirst(), s.Unrecorded})
+	}{s.Version, logs, s.Total, s.ByOutcome, s.Vanished, s.Unrecorded})
+}
+
+// briefly returns the last runs, each with a few of its objects.
+func briefly(runs []collect.Summary) []collect.Summary {
+	const maxRuns, maxObjects = 5, 3
+	short := slices.Clone(runs[:min(len(runs), maxRuns)])
+	for i, r := range short {
+		short[i].Objects = r.Objects[:min(len(r.Objects), maxObjects)]
+	}
+	return short
 }

@@ -200,7 +200,20 @@ func TestStreamsNarrowed(t *testing.T) {
 			checkError(t, a, has)
 		}
 	}
-	w.runs("/", pushWith("account", "x"), http.StatusOK, allComplete...)
+	w.runs("/", pushWith("account", host), http.StatusOK, allComplete...)
+	w.runs("/run", fmt.Sprintf(`{"account":%q}`, host), http.StatusOK, allComplete...)
+	if r := w.run("/run", fmt.Sprintf(`{"account":%q,"log":"activity"}`, host), http.StatusOK); r.Stream != "activity" {
+		t.Errorf("report = %+v", r.Summary)
+	}
+	for _, account := range []string{"x", ""} {
+		for path, body := range map[string]string{"/": pushWith("account", account), "/run": fmt.Sprintf(`{"account":%q}`, account)} {
+			a := w.send(http.MethodPost, path, body, nil)
+			if a.StatusCode != http.StatusBadRequest {
+				t.Errorf("%s with account %q = %d, want 400", path, account, a.StatusCode)
+			}
+			checkError(t, a, "no account that is collected has that API hostname, id or name")
+		}
+	}
 }
 
 // TestOneStreamNamed has a service of one log take its name, and refuse others.
@@ -277,6 +290,9 @@ func TestStreamsAtOnce(t *testing.T) {
 // statuses is GET /status of several logs.
 type statuses struct {
 	Version    string
+	Total      int            `json:"streams_total"`
+	ByOutcome  map[string]int `json:"by_outcome"`
+	Vanished   []string
 	Streams    []collect.LogStatus
 	Unrecorded []collect.Summary
 }

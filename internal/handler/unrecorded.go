@@ -4,32 +4,28 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"sync/atomic"
+	"sync"
 
 	"duo-telephony-collector/internal/collect"
 )
 
-// failures are this instance's last failure of each log, unless a run has
-// succeeded since.
-type failures map[*collect.Collector]*atomic.Pointer[collect.Report]
-
-func failuresOf(s *collect.Streams) failures {
-	f := failures{}
-	for _, c := range s.Collectors {
-		f[c] = new(atomic.Pointer[collect.Report])
-	}
-	return f
+// failures are this instance's last failure of each log of an account, by the name
+// of its live stream, unless a run has succeeded since.
+type failures struct {
+	mu sync.Mutex
+	of map[string]*collect.Report
 }
 
 // remember has a failure be seen that the run itself could not record: it goes
 // into the history or, where that can't be, stays in this instance until a run
 // of its stream has the lease and does not fail.
-func (f failures) remember(ctx context.Context, c *collect.Collector, r *collect.Report) {
-	last := f[c]
-	kept := last.Load()
+func (f *failures) remember(ctx context.Context, c *collect.Collector, r *collect.Report) {
+	live := c.Live().String()
 	if r.Outcome != collect.Failed {
-		if kept != nil && kept.Stream == r.Stream && r.Token != 0 {
-			last.CompareAndSwap(kept, nil)
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		if kept := f.of[live]; kept != nil && kept.Stream == r.Stream && r.Token != 0 {
+			delete(f.of, live)
 		}
 		return
 	}
@@ -40,16 +36,32 @@ func (f failures) remember(ctx context.Context, c *collect.Collector, r *collect
 		}
 	}
 	failed := *r
-	last.Store(&failed)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.of[live] = &failed
 }
 
-// unrecorded returns the failures that the history lacks. The logs are in the
-// streams' order, or could not be read.
-func (s *server) unrecorded(logs []collect.LogStatus) []collect.Summary {
+// kept returns the failures of these streams, in their order.
+func (f *failures) kept(streams *collect.Streams) []collect.Report {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var kept []collect.Report
+	for _, c := range streams.Collectors {
+		if r := f.of[c.Live().String()]; r != nil {
+			kept = append(kept, *r)
+		}
+	}
+	return kept
+}
+
+// unrecorded returns the failures that the history lacks, of the logs that are
+// shown. The logs are nil if they could not be read: then it can't be told.
+func unrecorded(kept []collect.Report, logs []collect.LogStatus) []collect.Summary {
 	out := []collect.Summary{}
-	for i, c := range s.Streams.Collectors {
-		if kept := s.failed[c].Load(); kept != nil && (logs == nil || !recorded(*kept, logs[i])) {
-			out = append(out, kept.Summary)
+	for _, r := range kept {
+		i := slices.IndexFunc(logs, func(l collect.LogStatus) bool { return l.Stream == r.Stream || l.Backfill.Stream == r.Stream })
+		if logs == nil && len(out) < maxInFull || i >= 0 && !recorded(r, logs[i]) {
+			out = append(out, r.Summary)
 		}
 	}
 	return out

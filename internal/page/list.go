@@ -10,7 +10,7 @@ import (
 	"duo-telephony-collector/internal/store"
 )
 
-// maxLines is how many streams the page lists. GET /status has all.
+// maxLines is how many streams the page lists.
 const maxLines = 100
 
 // list is several streams, the one that most needs to be seen first.
@@ -55,18 +55,19 @@ func (s stream) rank() int {
 	return 4
 }
 
-// verdict is the worst stream's, with its name.
-func (l list) verdict() verdict {
+// verdict is the worst stream's, with its name. The list may be only a part of
+// all streams, but the worst.
+func (l list) verdict(all int) verdict {
 	v := l[0].Verdict
 	if v.Tone == "well" {
-		return verdict{Tone: v.Tone, Word: v.Word, Sentence: say(l[0].Now, "all ", len(l), " streams are on time.")}
+		return verdict{Tone: v.Tone, Word: v.Word, Sentence: say(l[0].Now, "all ", number(all), " streams are on time.")}
 	}
 	v.Word += " (" + l[0].Stream + ")"
 	return v
 }
 
-// Counts says how many streams are how.
-func (l list) Counts() string {
+// counts says how many streams are how.
+func (l list) counts() string {
 	var words []string
 	count := map[string]int{}
 	for _, s := range l {
@@ -83,9 +84,6 @@ func (l list) Counts() string {
 
 // Lines are the streams that the page lists.
 func (l list) Lines() []stream { return l[:min(len(l), maxLines)] }
-
-// Rest is how many it does not list.
-func (l list) Rest() int { return len(l) - len(l.Lines()) }
 
 // Line is what the list says of a stream beside its verdict.
 func (s stream) Line() []template.HTML {

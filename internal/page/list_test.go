@@ -46,8 +46,8 @@ func TestListOrder(t *testing.T) {
 	if diff := cmp.Diff([]string{"act", "failed", "later", "behind", "paused", "busy", "waiting", "well"}, order); diff != "" {
 		t.Errorf("order (-want +got):\n%s", diff)
 	}
-	if want := "a person must act: 1; up to date: 2; behind: 2; behind, waiting for duo: 1; catching up: 1; waiting for the first run: 1"; v.List.Counts() != want {
-		t.Errorf("counts %q, want %q", v.List.Counts(), want)
+	if want := "a person must act: 1; up to date: 2; behind: 2; behind, waiting for duo: 1; catching up: 1; waiting for the first run: 1"; v.Counts() != want {
+		t.Errorf("counts %q, want %q", v.Counts(), want)
 	}
 	if v.Verdict.Tone != "act" || v.Verdict.Word != "A person must act (act)" || v.Shown != nil {
 		t.Errorf("verdict %+v, shown %v", v.Verdict, v.Shown)
@@ -61,11 +61,11 @@ func TestListOrder(t *testing.T) {
 // listed.
 func TestListCut(t *testing.T) {
 	v := viewOf("", append(slices.Repeat([]string{"well"}, 2999), "act")...)
-	if lines := v.List.Lines(); len(lines) != maxLines || lines[0].Stream != "act" || v.List.Rest() != 2900 {
-		t.Errorf("%d lines, the first is %s; %d more", len(lines), lines[0].Stream, v.List.Rest())
+	if lines := v.List.Lines(); len(lines) != maxLines || lines[0].Stream != "act" || v.Rest() != 2900 {
+		t.Errorf("%d lines, the first is %s; %d more", len(lines), lines[0].Stream, v.Rest())
 	}
-	if want := "a person must act: 1; up to date: 2,999"; v.List.Counts() != want {
-		t.Errorf("counts %q, want %q", v.List.Counts(), want)
+	if want := "a person must act: 1; up to date: 2,999"; v.Counts() != want {
+		t.Errorf("counts %q, want %q", v.Counts(), want)
 	}
 }
 

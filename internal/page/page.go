@@ -9,7 +9,10 @@ import (
 	"encoding/base64"
 	"fmt"
 	"html/template"
+	"maps"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"duo-telephony-collector/internal/collect"
@@ -21,6 +24,9 @@ type State struct {
 	Revision   string        // Cloud Run's name for what it has deployed; empty elsewhere
 	Delay      time.Duration // how far behind now a window ends
 	Logs       []collect.LogStatus
+	Total      int               // of the streams, where Logs are only the worst of them
+	ByOutcome  map[string]int    // their number by how their last run ended, then
+	Vanished   []string          // hosts of accounts that were collected and are no longer listed
 	Chosen     string            // the stream to show in full; needed only where there are several
 	Unrecorded []collect.Summary // failures that the history lacks, one a stream at most
 	Err        error             // why Logs could not be read
@@ -95,11 +101,11 @@ func newView(s State) view {
 		streams = append(streams, newStream(log, s))
 	}
 	v := view{State: s, Now: streams[0].Now, Unknown: s.Chosen}
-	if len(streams) == 1 {
+	if v.Total = max(s.Total, len(streams)); v.Total == 1 {
 		v.Shown = &streams[0]
 	} else {
 		v.List = newList(streams)
-		v.Verdict = v.List.verdict()
+		v.Verdict = v.List.verdict(v.Total)
 	}
 	for _, live := range streams {
 		if s.Chosen == live.Stream || s.Chosen == live.Backfill.Stream {
@@ -110,4 +116,33 @@ func newView(s State) view {
 		v.Verdict = v.Shown.Verdict
 	}
 	return v
+}
+
+// Rest is how many streams the page does not list.
+func (v view) Rest() int { return v.Total - len(v.List.Lines()) }
+
+// Counts says how many streams are how.
+func (v view) Counts() string {
+	if v.Total == len(v.List) {
+		return v.List.counts()
+	}
+	var words []string
+	for _, outcome := range slices.Sorted(maps.Keys(v.ByOutcome)) {
+		words = append(words, outcome+": "+number(v.ByOutcome[outcome]))
+	}
+	return "last runs by outcome: " + strings.Join(words, "; ")
+}
+
+// Gone says which accounts are no longer collected, "" if there is none.
+func (v view) Gone() template.HTML {
+	if len(v.Vanished) == 0 {
+		return ""
+	}
+	shown := v.Vanished[:min(len(v.Vanished), maxNamed)]
+	more := ""
+	if n := len(v.Vanished) - len(shown); n > 0 {
+		more = " and " + number(n) + " more"
+	}
+	return say(v.Now, "No longer among the accounts, so no longer collected: ", code(strings.Join(shown, ", ")), more,
+		". Nothing that was collected is lost: ", runbook("a-managed-provider"), ".")
 }

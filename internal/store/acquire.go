@@ -13,7 +13,8 @@ const abandonTimeout = 2 * time.Second
 
 // Acquire takes the lease and stores the cursor that Claim.Next returns, in one
 // transaction. If another run holds the lease and the claim does not force it,
-// Acquire returns ErrHeld without a transaction.
+// Acquire returns ErrHeld without a transaction; ErrPassed if one has had it since
+// Claim.Since.
 func (s *Store) Acquire(ctx context.Context, stream string, c Claim) (*Lease, Cursor, error) {
 	a := acquisition{store: s, stream: stream, claim: c}
 	bounded, cancel := context.WithTimeout(ctx, opTimeout)
@@ -108,11 +109,17 @@ func (s *Store) queue(stream string) chan struct{} {
 	return q.(chan struct{})
 }
 
-// refuse returns ErrHeld if another run holds the lease. The claim's own lease, if
-// an earlier attempt of it went through late, is taken once more.
+// refuse returns ErrHeld if another run holds the lease, and ErrPassed if one has
+// had it since the claim says. The claim's own lease, if an earlier attempt of it
+// went through late, is taken once more.
 func (a *acquisition) refuse(doc document, at stamp) error {
-	if doc.lease(a.stream).heldAt(at.now) && doc.Lease.Holder != a.claim.Holder && !a.claim.Force {
+	switch since := a.claim.Since; {
+	case doc.Lease.Holder == a.claim.Holder, a.claim.Force:
+		return nil
+	case doc.lease(a.stream).heldAt(at.now):
 		return ErrHeld
+	case !since.IsZero() && doc.Lease.AcquiredAt.After(since):
+		return ErrPassed
 	}
 	return nil
 }

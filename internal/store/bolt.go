@@ -150,7 +150,7 @@ func (b *boltBackend) transact(ctx context.Context, stream string, read stamp, a
 		if err != nil {
 			return 0, err
 		}
-		return replace(bucket, doc.Cursor, at.version, c)
+		return replace(bucket, doc, at.version, c)
 	})
 }
 
@@ -164,7 +164,7 @@ func (b *boltBackend) write(ctx context.Context, stream string, version int64, c
 		if err != nil {
 			return 0, err
 		}
-		return replace(bucket, doc.Cursor, version, c)
+		return replace(bucket, doc, version, c)
 	})
 }
 
@@ -197,11 +197,14 @@ func (b *boltBackend) probe(ctx context.Context, _ string, _ document, _ stamp) 
 	})
 }
 
-// replace applies the change to the state with that version and cursor.
-func replace(bucket *bbolt.Bucket, before Cursor, version int64, c change) (int64, error) {
-	doc := document{Schema: Schema, Seq: c.seq, Lease: fieldsOf(c.lease), Cursor: before}
+// replace applies the change to the state with that version.
+func replace(bucket *bbolt.Bucket, before document, version int64, c change) (int64, error) {
+	doc := document{Schema: Schema, Seq: c.seq, Lease: fieldsOf(c.lease), Cursor: before.Cursor, Last: before.Last}
 	if c.cursor != nil {
 		doc.Cursor = *c.cursor
+	}
+	if c.run != nil {
+		doc.Last = outcomeOf(*c.run)
 	}
 	raw, err := json.Marshal(doc)
 	if err != nil {
@@ -286,4 +289,26 @@ func (b *boltBackend) hasRun(ctx context.Context, stream, id string) (bool, erro
 		}
 	}
 	return false, err
+}
+
+func (b *boltBackend) standings(ctx context.Context) ([]Standing, time.Time, error) {
+	var all []Standing
+	now := b.now()
+	err := b.open(ctx, func(db *bbolt.DB) error {
+		return db.View(func(tx *bbolt.Tx) error {
+			return tx.ForEach(func(stream []byte, bucket *bbolt.Bucket) error {
+				raw := bucket.Get(stateKey)
+				if raw == nil {
+					return nil
+				}
+				var h head
+				if json.Unmarshal(raw, &h) != nil {
+					h = head{}
+				}
+				all = append(all, h.standing(string(stream)))
+				return nil
+			})
+		})
+	})
+	return all, now, err
 }

@@ -86,11 +86,13 @@ type Window struct {
 	// Less: pages are asked for with one record less than they may have.
 	Less bool `firestore:"less,omitempty" json:"less,omitempty"`
 	// Total is how many records Duo counted when the walk began at From or
-	// Anchor, -1 if it did not say. Shown is how many it has shown since, and
-	// Fresh how many of those this walk delivered.
+	// Anchor, -1 if it did not say. Shown is how many it has shown since, Fresh
+	// how many of those this walk delivered, and Twice how many of them the same
+	// page had listed before.
 	Total int `firestore:"total" json:"total"`
 	Shown int `firestore:"shown" json:"shown"`
 	Fresh int `firestore:"fresh" json:"fresh"`
+	Twice int `firestore:"twice,omitempty" json:"twice,omitempty"`
 	// Idle is how many pages in a row showed nothing new.
 	Idle int `firestore:"idle" json:"idle"`
 	// Again marks a second walk, because Duo counted more than it showed.

@@ -15,6 +15,7 @@ import (
 //	lease   {holder, token, acquired_at, ttl_ms}; holder is empty when released
 //	cursor  see Cursor
 //	seen    {number: packed part}, see Seen
+//	last    {outcome, act} of the last run that is in the history
 //
 // Firestore keeps it at COLLECTION/STREAM, with the history in the
 // sub-collection "duo-collector-runs". bbolt keeps it as JSON in the bucket
@@ -26,6 +27,7 @@ type document struct {
 	Lease  leaseFields       `firestore:"lease" json:"lease"`
 	Cursor Cursor            `firestore:"cursor" json:"cursor"`
 	Seen   map[string][]byte `firestore:"seen" json:"-"`
+	Last   Outcome           `firestore:"last" json:"last"`
 
 	stored Seen // Seen, unpacked; of schema 2 only the numbers
 }

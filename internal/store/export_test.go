@@ -1,6 +1,9 @@
 package store
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // OpTimeout is the most time that an operation takes.
 const OpTimeout = opTimeout
@@ -42,6 +45,11 @@ func (hanging) probe(ctx context.Context, _ string, _ document, _ stamp) error {
 func (hanging) runs(ctx context.Context, _ string, _ int) ([]Run, error) {
 	<-ctx.Done()
 	return nil, ctx.Err()
+}
+
+func (hanging) standings(ctx context.Context) ([]Standing, time.Time, error) {
+	<-ctx.Done()
+	return nil, time.Time{}, ctx.Err()
 }
 
 func (hanging) hasRun(ctx context.Context, _, _ string) (bool, error) {

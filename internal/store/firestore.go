@@ -198,6 +198,9 @@ func updates(c change) []firestore.Update {
 	if c.cursor != nil {
 		u = append(u, firestore.Update{Path: "schema", Value: Schema}, firestore.Update{Path: "cursor", Value: *c.cursor})
 	}
+	if c.run != nil {
+		u = append(u, firestore.Update{Path: "last", Value: outcomeOf(*c.run)})
+	}
 	more, gone := c.parts()
 	for _, p := range more {
 		u = append(u, firestore.Update{FieldPath: seenPath(p.Number), Value: p.pack()})
@@ -260,4 +263,34 @@ func (f *firestoreBackend) hasRun(ctx context.Context, stream, id string) (bool,
 		return false, refused("reading the history", err)
 	}
 	return snap.Exists(), nil
+}
+
+// standings is one query over the collection. Only a document that was read tells
+// the server's clock, so without any it asks for one that need not be there.
+func (f *firestoreBackend) standings(ctx context.Context) ([]Standing, time.Time, error) {
+	client, err := f.client(ctx)
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	_, at, err := f.read(ctx, "clock")
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	it := client.Collection(f.collection).Select(headFields...).Documents(ctx)
+	defer it.Stop()
+	var all []Standing
+	for {
+		snap, err := it.Next()
+		if errors.Is(err, iterator.Done) {
+			return all, at.now, nil
+		}
+		if err != nil {
+			return nil, time.Time{}, refused("reading the streams", err)
+		}
+		var h head
+		if snap.DataTo(&h) != nil {
+			h = head{}
+		}
+		all = append(all, h.standing(snap.Ref.ID))
+	}
 }

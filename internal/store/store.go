@@ -16,7 +16,7 @@
 // acquired_at + ttl.
 //
 // When Acquire, Commit, Finish or Release returns nil, the change is durable.
-// An error other than [ErrHeld], [ErrLost] and [ErrSetup] means that it may or
+// An error other than [ErrHeld], [ErrPassed], [ErrLost] and [ErrSetup] means that it may or
 // may not have happened, because an answer can be lost on its way. The store
 // has then tried to settle it by reading the document back, and failed. The
 // next run reads the truth. If an Acquire may have taken the lease without
@@ -60,6 +60,8 @@ const HistoryLimit = 50
 var (
 	// ErrHeld means that another run holds the lease.
 	ErrHeld = errors.New("another run holds the lease")
+	// ErrPassed means that another run has had the lease since Claim.Since.
+	ErrPassed = errors.New("another request has just run this stream")
 	// ErrLost means that another run took the lease over. Nothing more may be
 	// written under it.
 	ErrLost = errors.New("lease lost")
@@ -88,6 +90,10 @@ type Claim struct {
 	Holder string        // the run's id, unique
 	TTL    time.Duration // must outlast everything the run does
 	Force  bool          // take the lease even if another run holds it
+	// Since, unless it is zero, is a time by the server's clock. If another run
+	// has taken the lease later, Acquire returns ErrPassed, even if that run has
+	// ended. Force does not look at it.
+	Since time.Time
 	// Next returns the cursor to start with, which is stored in the same write
 	// that takes the lease. It is called inside the transaction, maybe more
 	// than once, so it must not do I/O.
@@ -119,6 +125,7 @@ type backend interface {
 	// runs returns the newest first.
 	runs(ctx context.Context, stream string, limit int) ([]Run, error)
 	hasRun(ctx context.Context, stream, id string) (bool, error)
+	standings(ctx context.Context) ([]Standing, time.Time, error)
 }
 
 // stamp is the document's version and the server's clock when an operation was

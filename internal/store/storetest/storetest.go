@@ -52,6 +52,8 @@ func Test(t *testing.T, open func(t *testing.T) Backend) {
 		"Release":           testRelease,
 		"Cancelled":         testCancelled,
 		"Streams":           testStreams,
+		"Standings":         testStandings,
+		"Since":             testSince,
 		"History":           testHistory,
 		"Probe":             testProbe,
 		"Unreadable":        testUnreadable,

@@ -1,0 +1,196 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	"duo-telephony-collector/internal/collect"
+	"duo-telephony-collector/internal/duo"
+	"duo-telephony-collector/internal/handler"
+	"duo-telephony-collector/internal/writer"
+)
+
+// What DUO_ACCOUNTS can be beside an accounts file.
+const (
+	ownAccount    = "own"
+	childAccounts = "children"
+)
+
+const (
+	// listEvery is how often Duo is asked for the child accounts, and
+	// listAgain when it is asked once more after it could not be.
+	listEvery = 10 * time.Minute
+	listAgain = time.Minute
+	// listTimeout is how long a request waits for the list.
+	listTimeout = 20 * time.Second
+)
+
+// readAccounts reads whose logs to collect.
+func (e *env) readAccounts(c *config) {
+	const name = "DUO_ACCOUNTS"
+	c.accounts = cmp.Or(e.text(name, ownAccount), ownAccount)
+	for _, word := range []string{ownAccount, childAccounts} {
+		if strings.EqualFold(c.accounts, word) {
+			c.accounts = word
+			return
+		}
+	}
+	c.accountsFile = c.accounts
+	applications, err := duo.ReadAccounts(c.accountsFile)
+	if err != nil {
+		e.fault(name, "it is neither %s nor %s, so it names an accounts file: %w", ownAccount, childAccounts, err)
+	}
+	c.applications = applications
+}
+
+// placed is a bucket that leads to its places: the logs', the accounts', and those
+// where earlier settings wrote.
+type placed[B any] interface {
+	collect.Bucket
+	At(writer.Place) B
+}
+
+// newSource returns the streams of each log of each account. They share the
+// connections. with, unless it is nil, completes each collector.
+func newSource[B placed[B]](cfg config, s collect.Store, b B, log *slog.Logger, with func(*collect.Collector)) handler.Source {
+	of := func(client *duo.Client, a duo.Account) []*collect.Collector {
+		var collectors []*collect.Collector
+		for _, l := range cfg.logs {
+			place := b.Place()
+			place.Prefix = cfg.folder(l, a.Host)
+			c := &collect.Collector{
+				Duo: client, Store: s, Bucket: b.At(place), Logger: log, Config: cfg.of(l, a),
+				At: func(p writer.Place) collect.Bucket { return b.At(p) },
+			}
+			if with != nil {
+				with(c)
+			}
+			collectors = append(collectors, c)
+		}
+		return collectors
+	}
+	client := newDuo(cfg, log)
+	if cfg.accounts == childAccounts {
+		return &children{client: client, list: client.Children, of: of, concurrency: cfg.concurrency, log: log}
+	}
+	streams := &collect.Streams{Concurrency: cfg.concurrency}
+	if cfg.accountsFile == "" {
+		streams.Collectors = of(client, duo.Account{})
+	}
+	for _, a := range cfg.applications {
+		streams.Collectors = append(streams.Collectors, of(client.Application(a, cfg.accountsFile), a.Account)...)
+	}
+	return streams
+}
+
+// newDuo returns the client of the application that the environment names. With an
+// accounts file that is none, and the client leads to those of the file.
+func newDuo(cfg config, log *slog.Logger) *duo.Client {
+	return duo.New(duo.Config{
+		IKey: cfg.duoIKey, Secret: cfg.duoSecret, Host: cfg.duoHost, URL: cfg.duoURL, Interval: cfg.pageInterval, Log: log,
+	})
+}
+
+// children are the streams of the accounts that Duo lists below the application's.
+type children struct {
+	client      *duo.Client
+	list        func(context.Context) ([]duo.Account, error) // the client's
+	of          func(*duo.Client, duo.Account) []*collect.Collector
+	concurrency int
+	log         *slog.Logger
+
+	mu      sync.Mutex
+	again   time.Time        // when to list them once more
+	streams *collect.Streams // nil before the first list
+	names   map[string]string
+}
+
+// errNone: an account that has child accounts does not lose all at once, so the
+// list is not believed.
+var errNone = &duo.Error{
+	Err:  errors.New("Duo lists no account below the one that the keys belong to"),
+	Hint: "see in its Admin Panel whether it has child accounts; set DUO_ACCOUNTS to own to collect its own logs, with an Admin API application's keys",
+}
+
+// Now lists the accounts now and then. A list that can't be read or that is empty
+// leaves the one before in force.
+func (c *children) Now(ctx context.Context) (*collect.Streams, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.streams != nil && time.Now().Before(c.again) {
+		return c.streams, nil
+	}
+	bounded, cancel := context.WithTimeout(ctx, listTimeout)
+	defer cancel()
+	accounts, err := c.list(bounded)
+	if err == nil && len(accounts) == 0 {
+		err = errNone
+	}
+	switch {
+	case err == nil:
+		c.replace(ctx, accounts)
+	case c.streams == nil:
+		return nil, fmt.Errorf("the child accounts can't be listed: %w", err)
+	default:
+		c.again = time.Now().Add(listAgain)
+		c.log.WarnContext(ctx, "the child accounts can't be listed, those listed before are collected", "error", err)
+	}
+	return c.streams, nil
+}
+
+// replace makes the streams of a new list, and tells what is new in it.
+func (c *children) replace(ctx context.Context, accounts []duo.Account) {
+	streams, names := &collect.Streams{Concurrency: c.concurrency}, map[string]string{}
+	for _, a := range accounts {
+		collectors, host := c.child(a, names)
+		streams.Collectors = append(streams.Collectors, collectors...)
+		names[host] = a.Name
+		if _, known := c.names[host]; !known && c.streams != nil {
+			c.log.InfoContext(ctx, "account added", "account", host, "name", a.Name)
+		}
+	}
+	for host, name := range c.names {
+		if _, listed := names[host]; !listed {
+			c.log.WarnContext(ctx, "account no longer listed: it is not collected any more, and goes on where it stands if it is listed again", "account", host, "name", name)
+		}
+	}
+	c.streams, c.names, c.again = streams, names, time.Now().Add(listEvery)
+}
+
+// child returns the streams of an account, and the host that names them. If the
+// account can't be asked, all of its runs fail.
+func (c *children) child(a duo.Account, others map[string]string) ([]*collect.Collector, string) {
+	client, err := c.client.Child(a)
+	if host, ok := duo.ParseHost(a.Host); err == nil && ok {
+		a.Host = host
+		if other, twice := others[host]; twice {
+			err = &duo.Error{Err: fmt.Errorf("the account is listed with the API hostname %s, as %q is", host, other), Hint: "ask Duo Support which of them has it"}
+		}
+	}
+	if err == nil {
+		return c.of(client, a), a.Host
+	}
+	a.Host = nameable(cmp.Or(a.ID, a.Host, a.Name))
+	collectors := c.of(c.client, a)
+	for _, one := range collectors {
+		one.Fault = err
+	}
+	return collectors, a.Host
+}
+
+// nameable is a text as the name of a document can have it.
+func nameable(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if r == '-' || r >= '0' && r <= '9' || r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z' {
+			return r
+		}
+		return '-'
+	}, s)
+	return "unusable-" + s[:min(len(s), 64)]
+}

@@ -1,0 +1,282 @@
+package collect_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"duo-telephony-collector/internal/collect"
+	"duo-telephony-collector/internal/duo"
+	"duo-telephony-collector/internal/duo/duosim"
+	"duo-telephony-collector/internal/store"
+	"duo-telephony-collector/internal/writer"
+)
+
+// child is an account below the world's, and its telephony log.
+type child struct {
+	duo.Account
+	sim *duosim.Sim
+}
+
+func (w *world) addChild(n int) child {
+	a := duo.Account{ID: fmt.Sprintf("DACHILD%d", n), Name: fmt.Sprintf("Child %d", n), Host: fmt.Sprintf("api-child%d.duosecurity.com", n)}
+	return child{a, w.account.AddChild(duosim.Child{ID: a.ID, Name: a.Name, Host: a.Host})}
+}
+
+// accounts are the streams of these accounts, each in a folder of its own below the
+// world's.
+func (w *world) accounts(concurrency int, children ...child) *collect.Streams {
+	w.t.Helper()
+	all := &collect.Streams{Concurrency: concurrency}
+	for _, a := range children {
+		c := w.collector()
+		client, err := w.duo.Child(a.Account)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		place := c.Bucket.Place()
+		place.Prefix += "/" + a.Host
+		c.Duo, c.Account, c.Host, c.Bucket = client, a.Account, a.Host, w.at(place)
+		all.Collectors = append(all.Collectors, c)
+	}
+	return all
+}
+
+func nobody(*collect.Collector, *collect.Report) {}
+
+// delivered are the ids of the records below each account's folder, which all have
+// to be its own.
+func (w *world) delivered() map[string][]string {
+	w.t.Helper()
+	ids := map[string][]string{}
+	for name, data := range w.objects() {
+		for line := range bytes.Lines(data) {
+			var r struct {
+				ID   string `json:"telephony_id"`
+				Host string
+			}
+			if err := json.Unmarshal(line, &r); err != nil || !strings.Contains(name, "duo/"+r.Host+"/") {
+				w.t.Errorf("%s has a record of %s, %v", name, r.Host, err)
+			}
+			ids[r.Host] = append(ids[r.Host], r.ID)
+		}
+	}
+	for _, of := range ids {
+		slices.Sort(of)
+	}
+	return ids
+}
+
+// ids of the records that add has put somewhere.
+func ids(from, n int) (all []string) {
+	for i := range n {
+		all = append(all, fmt.Sprintf("220f89ff-bff8-4466-b6cb-%012d", from+i))
+	}
+	return all
+}
+
+func (c child) add(at time.Time, ids ...string) {
+	for i, id := range ids {
+		c.sim.Add(duosim.Record{TS: at.Add(time.Duration(i) * time.Millisecond), ID: id})
+	}
+}
+
+// TestAccountsApart has two accounts with records of the same ids and times, one of
+// which Duo shows late in one account alone: each ends up with its own.
+func TestAccountsApart(t *testing.T) {
+	for name, open := range worlds {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := open(t)
+			one, two := w.addChild(1), w.addChild(2)
+			at := w.clock().Add(-time.Hour)
+			one.add(at, ids(0, 5)...)
+			two.add(at, ids(0, 4)...)
+			s := w.accounts(8, one, two)
+			want := []string{"telephony@" + one.Host + " complete", "telephony@" + two.Host + " complete"}
+			if diff := cmp.Diff(want, told(s.Run(t.Context(), collect.Job{}, nobody))); diff != "" {
+				t.Errorf("reports (-want +got):\n%s", diff)
+			}
+			for _, a := range []child{one, two} { // whose seen is lost, so that the bucket tells
+				w.forget("telephony@" + a.Host)
+			}
+			two.add(at, ids(4, 1)...)
+			from := at.Add(-time.Minute)
+			job := collect.Job{Backfill: &store.Backfill{From: from, To: at.Add(time.Minute)}}
+			s.Run(t.Context(), collect.Job{}, nobody)
+			if r := s.Only(nil, &two.Name).Run(t.Context(), job, nobody)[0]; r.Outcome != collect.Complete || r.Records+r.Duplicates != 5 {
+				t.Errorf("the backfill of one: %+v", r.Summary)
+			}
+			all := map[string][]string{one.Host: ids(0, 5), two.Host: ids(0, 5)}
+			if diff := cmp.Diff(all, w.delivered()); diff != "" {
+				t.Errorf("records (-want +got):\n%s", diff)
+			}
+			status, err := s.Status(t.Context())
+			if err != nil || *status.Logs[1].Account != (collect.Account{Host: two.Host, Name: two.Name}) || status.Vanished != nil {
+				t.Errorf("status %+v, vanished %v, %v", status.Logs[1].Status, status.Vanished, err)
+			}
+		})
+	}
+}
+
+// TestAccountComesAndGoes adds an account between two ticks and leaves it out of one
+// tick's, while its records go on: nothing of them is lost or doubled.
+func TestAccountComesAndGoes(t *testing.T) {
+	t.Parallel()
+	w := embedded(t)
+	stays, comes := w.addChild(1), w.addChild(2)
+	for i, listed := range [][]child{{stays}, {stays, comes}, {stays}, {stays, comes}} {
+		for _, c := range []child{stays, comes} {
+			c.add(w.clock().Add(-150*time.Second), ids(i, 1)...)
+		}
+		w.pass(20 * time.Minute)
+		s := w.accounts(8, listed...)
+		if worst := collect.Worst(s.Run(t.Context(), collect.Job{}, nobody)); worst.Outcome != collect.Complete {
+			t.Fatalf("tick %d: %+v", i, worst.Summary)
+		}
+		status, err := s.Status(t.Context())
+		var want []string
+		if i == 2 {
+			want = []string{comes.Host}
+		}
+		if err != nil || !slices.Equal(status.Vanished, want) {
+			t.Errorf("tick %d: vanished are %v, %v, want %v", i, status.Vanished, err, want)
+		}
+	}
+	if diff := cmp.Diff(map[string][]string{stays.Host: ids(0, 4), comes.Host: ids(0, 4)}, w.delivered()); diff != "" {
+		t.Errorf("records (-want +got):\n%s", diff)
+	}
+}
+
+// TestAccountRefuses has one account on another deployment, and one that can't be
+// asked at all: the third is collected, and the others say what to do.
+func TestAccountRefuses(t *testing.T) {
+	t.Parallel()
+	w := embedded(t)
+	good := w.addChild(1)
+	good.add(w.clock().Add(-time.Hour), ids(0, 3)...)
+	far := child{Account: duo.Account{ID: "DAFAR", Name: "Far", Host: "api-far.duofederal.com"}}
+	w.account.AddChild(duosim.Child{ID: far.ID, Host: far.Host, Elsewhere: true})
+	s := w.accounts(8, far, good, good)
+	fault := errors.New("it is listed without a host")
+	s.Collectors[2].Fault, s.Collectors[2].Account.Host = fault, "unusable-DA"
+	reports := s.Run(t.Context(), collect.Job{}, nobody)
+	for i, want := range []string{"ask Duo Support", "", fault.Error()} {
+		failed := want != ""
+		if r := reports[i]; (r.Outcome == collect.Failed) != failed || !strings.Contains(r.Reason, want) || failed != (r.Outcome != collect.Complete) {
+			t.Errorf("%s %s: %s, want %q", r.Stream, r.Outcome, r.Reason, want)
+		}
+	}
+	if diff := cmp.Diff(map[string][]string{good.Host: ids(0, 3)}, w.delivered()); diff != "" {
+		t.Errorf("records (-want +got):\n%s", diff)
+	}
+}
+
+// TestShared has a second request begin while the first is in its first stream: it
+// passes that one by and runs all others, which the first then passes by. Nobody
+// runs a stream twice, and each is told of what it has run alone.
+func TestShared(t *testing.T) {
+	for name, open := range worlds {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := open(t)
+			var children []child
+			for n := range 5 {
+				children = append(children, w.addChild(n))
+				children[n].add(w.clock().Add(-time.Hour), ids(n, 1)...)
+			}
+			first, second := w.accounts(1, children...), w.accounts(1, children...)
+			var told2 runs
+			var reports2 []collect.Report
+			var once sync.Once
+			c := first.Collectors[0]
+			c.Bucket = before{c.Bucket, func(ctx context.Context) {
+				w.pass(time.Second)
+				once.Do(func() { reports2 = second.Run(ctx, collect.Job{}, told2.add) })
+			}}
+			c.At = func(p writer.Place) collect.Bucket { return w.at(p) }
+			var told1 runs
+			reports1 := first.Run(t.Context(), collect.Job{}, told1.add)
+			for i, a := range children {
+				want1, want2 := collect.Busy, collect.Complete
+				if i == 0 {
+					want1, want2 = want2, want1
+				}
+				if reports1[i].Outcome != want1 || reports2[i].Outcome != want2 {
+					t.Errorf("stream %d: %s and %s, want %s and %s", i, reports1[i].Outcome, reports2[i].Outcome, want1, want2)
+				}
+				state, err := w.store.Load(t.Context(), "telephony@"+a.Host)
+				if err != nil || state.Lease.Token != 1 {
+					t.Errorf("stream %d has run %d times, %v", i, state.Lease.Token, err)
+				}
+			}
+			if len(told1.ended) != 1 || len(told2.ended) != 4 || !strings.Contains(reports1[1].Reason, "another request") {
+				t.Errorf("told of %d and %d runs, the first passes by: %s", len(told1.ended), len(told2.ended), reports1[1].Reason)
+			}
+			w.pass(time.Second)
+			reports := first.Run(t.Context(), collect.Job{}, nobody) // the next request
+			if worst := collect.Worst(reports); worst.Outcome != collect.Complete {
+				t.Errorf("the next request: %+v", worst.Summary)
+			}
+		})
+	}
+}
+
+// TestStatusOfMany has more streams than an overview shows in full: the worst and the
+// wanted ones are, and all are counted.
+func TestStatusOfMany(t *testing.T) {
+	t.Parallel()
+	w := embedded(t)
+	s := &collect.Streams{Concurrency: 8}
+	finish := func(n int, r store.Run, c store.Cursor) string {
+		one := w.collector()
+		one.Account = duo.Account{Host: fmt.Sprintf("api-%04d.duosecurity.com", n)}
+		s.Collectors = append(s.Collectors, one)
+		stream := one.Live().String()
+		lease, _, err := w.store.Acquire(t.Context(), stream, store.Claim{Holder: "x", TTL: time.Minute, Next: func(context.Context, store.State) (store.Cursor, error) { return c, nil }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.ID, r.Stream, r.StartedAt = fmt.Sprint(n), stream, w.clock()
+		if err := w.store.Finish(t.Context(), lease, c, r); err != nil {
+			t.Fatal(err)
+		}
+		return stream
+	}
+	mark := w.clock().Add(-time.Hour)
+	for n := range 110 {
+		finish(n, store.Run{Outcome: collect.Complete}, store.Cursor{Watermark: mark})
+	}
+	paused := finish(110, store.Run{Outcome: collect.Partial}, store.Cursor{Watermark: mark.Add(-time.Hour), NotBefore: w.clock().Add(time.Hour)})
+	behind := finish(111, store.Run{Outcome: collect.Partial}, store.Cursor{Watermark: mark.Add(-time.Minute)})
+	failed := finish(112, store.Run{Outcome: collect.Failed}, store.Cursor{Watermark: mark})
+	act := finish(113, store.Run{Outcome: collect.Failed, Act: true}, store.Cursor{Watermark: mark})
+	never := w.collector()
+	never.Account.Host = "api-never.duosecurity.com"
+	s.Collectors = append(s.Collectors, never)
+	wanted := s.Collectors[105].Backfill().String()
+	status, err := s.Status(t.Context(), wanted)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var order []string
+	for _, l := range status.Logs {
+		order = append(order, l.Stream)
+	}
+	want := []string{s.Collectors[105].Live().String(), act, failed, never.Live().String(), behind, s.Collectors[0].Live().String()}
+	if diff := cmp.Diff(want, order[:len(want)]); diff != "" || len(order) != 100 || slices.Contains(order, paused) {
+		t.Errorf("%d in full, the first (-want +got):\n%s", len(order), diff)
+	}
+	if diff := cmp.Diff(map[string]int{"complete": 110, "partial": 2, "failed": 2, "none": 1}, status.ByOutcome); diff != "" || status.Total != 115 {
+		t.Errorf("%d streams by outcome (-want +got):\n%s", status.Total, diff)
+	}
+}
