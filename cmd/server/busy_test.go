@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"duo-telephony-collector/internal/collect"
-	"duo-telephony-collector/internal/duo/duosim"
 )
 
 // While one run is in progress, every other one, in any process, is busy.
@@ -67,18 +66,20 @@ func (f *inFlight) count(w http.ResponseWriter, r *http.Request, next http.Handl
 }
 
 // Crowds of triggers at three processes, while records keep arriving: no two runs
-// ever overlap.
+// of a stream ever overlap.
 func TestCrowd(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, 36_000, 6*time.Minute)
-	var requests inFlight
-	w.sim.Script(slices.Repeat([]duosim.Fault{requests.count}, 100_000)...)
+	w := newWorldOfAll(t, 3600, 6*time.Minute)
+	requests := make([]inFlight, len(w.logs))
+	for i, log := range w.logs {
+		w.sim.Log(log).Always(requests[i].count)
+	}
 	env := map[string]string{"MAX_WINDOW": "1m", "INGEST_DELAY": "120s", "OVERLAP": "5s", "INITIAL_LOOKBACK": "7m"}
 	processes := []*process{w.start(env), w.start(env), w.start(env)}
-	var runs []answer
+	var pushes []answer
 	for _, p := range processes {
-		runs = append(runs, p.push())
-		wantRun(t, runs[len(runs)-1], http.StatusOK, collect.Complete)
+		pushes = append(pushes, p.push())
+		wantRun(t, pushes[len(pushes)-1], http.StatusOK, collect.Complete)
 	}
 	deadline := time.Now().Add(time.Duration(fromEnv(t, "CROWD_SECONDS", 5)) * time.Second)
 	for time.Now().Before(deadline) {
@@ -87,21 +88,36 @@ func TestCrowd(t *testing.T) {
 			go func() { answers <- processes[i%3].push() }()
 		}
 		for range cap(answers) {
-			a := receive(t, answers, "a run ends")
-			if a.Outcome != collect.Busy {
-				wantRun(t, a, http.StatusOK, collect.Complete)
-				runs = append(runs, a)
-			}
+			pushes = append(pushes, receive(t, answers, "a push is answered"))
 		}
 	}
 	last := processes[0].push()
 	wantRun(t, last, http.StatusOK, collect.Complete)
-	wantApart(t, append(runs, last))
-	if n := requests.most.Load(); n != 1 {
-		t.Errorf("Duo had %d requests at once", n)
+	for i, log := range w.logs {
+		runs := runsOf(t, append(pushes, last), i)
+		wantApart(t, runs)
+		if n := requests[i].most.Load(); n != 1 {
+			t.Errorf("Duo had %d requests for %s at once", n, log)
+		}
+		t.Logf("%d runs of %s", len(runs), log)
 	}
-	w.wantLedger(last.sent, last.Watermark)
-	t.Logf("%d runs, %d records", len(runs)+1, processes[0].status().Totals.Records)
+	w.wantLedgers(w.objects(), last.sent, last.Runs)
+}
+
+// runsOf are the runs of one stream among those of pushes, without the busy ones.
+func runsOf(t *testing.T, pushes []answer, stream int) (runs []answer) {
+	t.Helper()
+	for _, a := range pushes {
+		if a.err != nil || a.status != http.StatusOK {
+			t.Fatalf("a push is answered with %d, %v", a.status, a.err)
+		}
+		if r := a.Runs[stream]; r.Outcome == collect.Complete {
+			runs = append(runs, answer{Summary: r, sent: a.sent})
+		} else if r.Outcome != collect.Busy {
+			t.Errorf("the run of %s is %q (%s)", r.Stream, r.Outcome, r.Reason)
+		}
+	}
+	return runs
 }
 
 // wantApart checks that every run began after the previous one had ended. Both times
