@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -387,6 +388,30 @@ func TestConfigAllFaultsAtOnce(t *testing.T) {
 		"FIRESTORE_PROJECT", "GCS_BUCKET", "GCS_PREFIX", "LOG_LEVEL", "PUSH_AUDIENCE", "RUN_BUDGET"}
 	if slices.Sort(named); !slices.Equal(named, want) {
 		t.Errorf("faults of\n%v, want\n%v", named, want)
+	}
+}
+
+// A person who starts it on a terminal reads the faults as text.
+func TestConfigFaultsOnTerminal(t *testing.T) {
+	script, err := exec.LookPath("script") // gives a process a terminal
+	if err != nil || testing.Short() {
+		t.Skip("it starts a process, with script of util-linux")
+	}
+	cmd := exec.CommandContext(t.Context(), script, "-qec", os.Args[0], os.DevNull)
+	cmd.Env = []string{asServer + "=1", "PATH=" + os.Getenv("PATH"), "SHELL=/bin/sh"}
+	for name, value := range required() {
+		cmd.Env = append(cmd.Env, name+"="+value)
+	}
+	cmd.Env = append(cmd.Env, "OVERLAP=much", "LOG_LEVEL=loud")
+	out := captured.buffer(t.Name())
+	cmd.Stdout, cmd.Stderr = out, out
+	if _, err := cmd.StdinPipe(); err != nil {
+		t.Fatal(err)
+	}
+	err = cmd.Run()
+	want := regexp.MustCompile(`^OVERLAP: "much" is no .+\r\nLOG_LEVEL: "loud" is none of .+\r\n$`)
+	if cmd.ProcessState.ExitCode() != exitConfig || !want.MatchString(out.String()) {
+		t.Errorf("%v:\n%s", err, out)
 	}
 }
 

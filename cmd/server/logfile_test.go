@@ -142,7 +142,7 @@ var occasions = []struct {
 		l.send(http.MethodGet, "/nowhere", "")
 	}},
 	{"a wrong configuration", func(l *logged) {
-		reportFaults(l.t.Context(), l.Logger, errors.Join(errors.New("DUO_SKEY: is required"), errors.New("OVERLAP: is no duration")))
+		reportFaults(l.t.Context(), &l.log, l.Logger, errors.Join(errors.New("DUO_SKEY: is required"), errors.New("OVERLAP: is no duration")))
 	}},
 }
 

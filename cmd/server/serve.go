@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"net"
@@ -41,15 +42,15 @@ func serveCommand(ctx context.Context, con console) int {
 	cfg, err := readConfig(&env{lookup: con.lookup})
 	log := newLog(con.err, cfg.logLevel)
 	if err != nil {
-		return reportFaults(ctx, log, err)
+		return reportFaults(ctx, con.err, log, err)
 	}
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", ":"+cfg.port)
 	if err != nil {
-		return reportFaults(ctx, log, fmt.Errorf("PORT: %w", err))
+		return reportFaults(ctx, con.err, log, fmt.Errorf("PORT: %w", err))
 	}
 	routes, err := cloudRoutes(ctx, cfg, log)
 	if err != nil {
-		return reportFaults(ctx, log, err)
+		return reportFaults(ctx, con.err, log, err)
 	}
 	log.InfoContext(ctx, "serving", "version", version, "port", cfg.port, "bucket", cfg.bucket, "prefix", strings.Join(cfg.folders(), ", "), "accounts", cfg.accounts,
 		"project", cfg.project, "database", cfg.database, "auth_mode", string(cfg.auth.Mode))
@@ -61,8 +62,13 @@ func serveCommand(ctx context.Context, con console) int {
 	return exitOK
 }
 
-// reportFaults writes a line for each fault that keeps the service from starting.
-func reportFaults(ctx context.Context, log *slog.Logger, err error) int {
+// reportFaults writes a line for each fault that keeps the service from starting: to
+// the log, or as it is where a person reads it on a terminal.
+func reportFaults(ctx context.Context, out io.Writer, log *slog.Logger, err error) int {
+	if isTerminal(out) {
+		fmt.Fprintln(out, err)
+		return exitConfig
+	}
 	faults := []error{err}
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		faults = joined.Unwrap()

@@ -59,7 +59,7 @@ func (c *verifyCommand) run(ctx context.Context, con console) int {
 	log := slog.New(newConsoleLog(shown, slog.LevelInfo, dull))
 	collector, err := c.collector(ctx, con, log)
 	if err != nil {
-		return reportFaults(ctx, log, err)
+		return reportFaults(ctx, con.err, log, err)
 	}
 	report, err := audit.Run(ctx, collector, c.from, c.to, shown.show)
 	shown.end()
