@@ -8,14 +8,17 @@ WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
-ARG VERSION=dev
 # The tags leave out Cloud Storage's gRPC client and gRPC's debugging pages, which
 # the service does not use. They would double the binary.
-RUN CGO_ENABLED=0 go build -trimpath -tags=disable_grpc_modules,grpcnotrace \
-    -ldflags="-s -w -X main.version=${VERSION:-dev}" -o /server ./cmd/server
+ENV CGO_ENABLED=0 GOFLAGS=-tags=disable_grpc_modules,grpcnotrace
+RUN go run ./deploy/licences /licences ./cmd/server
+# The same source, VERSION and Go give the same bytes, whatever the directory.
+ARG VERSION=dev
+RUN go build -trimpath -buildvcs=false -ldflags="-s -w -X main.version=${VERSION:-dev}" -o /server ./cmd/server
 
 FROM gcr.io/distroless/static-debian12:nonroot@sha256:afa5c872c891853ca7fcf1f12c3edb23f7eeef36189728842dd51042ff57f7ab
 COPY --from=build /server /server
+COPY --from=build /licences /licences
 # Go does not see the container's memory limit. An instance has 256 MiB; the rest
 # is for memory outside the heap.
 ENV GOMEMLIMIT=200MiB
