@@ -15,9 +15,11 @@ RUN go run ./deploy/licences /licences ./cmd/server
 # The same source, VERSION and Go give the same bytes, whatever the directory.
 ARG VERSION=dev
 RUN go build -trimpath -buildvcs=false -ldflags="-s -w -X main.version=${VERSION:-dev}" -o /server ./cmd/server
+RUN go run github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0 bin -json -std -noserial -notimestamp \
+    -version="${VERSION:-dev}" -output=/sbom.cdx.json /server
 
 FROM gcr.io/distroless/static-debian12:nonroot@sha256:afa5c872c891853ca7fcf1f12c3edb23f7eeef36189728842dd51042ff57f7ab
-COPY --from=build /server /server
+COPY --from=build /server /sbom.cdx.json /
 COPY --from=build /licences /licences
 # Go does not see the container's memory limit. An instance has 256 MiB; the rest
 # is for memory outside the heap.

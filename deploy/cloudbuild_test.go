@@ -151,13 +151,14 @@ func stepsByID(t *testing.T) (map[string]string, []string) {
 // move, or with traffic before it has answered.
 func TestBuildOrder(t *testing.T) {
 	shells, order := stepsByID(t)
-	if diff := cmp.Diff([]string{"test", "build", "push", "deploy", "smoke", "traffic"}, order); diff != "" {
+	if diff := cmp.Diff([]string{"test", "vulnerabilities", "build", "push", "deploy", "smoke", "traffic"}, order); diff != "" {
 		t.Fatalf("steps (-want +got):\n%s", diff)
 	}
 	for step, parts := range map[string][]string{
-		"test":  {"go test ./..."},
-		"build": {"docker build", "VERSION=", "--tag=us-central1-docker.pkg.dev/demo-project/duo-telephony/server:build-id"},
-		"push":  {"image=us-central1-docker.pkg.dev/demo-project/duo-telephony/server:build-id", "docker push", "RepoDigests", ">/workspace/digest"},
+		"test":            {"go test ./..."},
+		"vulnerabilities": {"go run golang.org/x/vuln/cmd/govulncheck@", "./cmd/server"},
+		"build":           {"docker build", "VERSION=", "--tag=us-central1-docker.pkg.dev/demo-project/duo-telephony/server:build-id"},
+		"push":            {"image=us-central1-docker.pkg.dev/demo-project/duo-telephony/server:build-id", "docker push", "RepoDigests", ">/workspace/digest"},
 		"deploy": {"verify) bash deploy/invoker-check-off.sh duo-telephony-collector us-central1 ;;",
 			"cloudrun-iam) gcloud run services update duo-telephony-collector --region=us-central1 --invoker-iam-check ;;", `--image="$(cat /workspace/digest)"`, "--no-traffic", "--update-tags=candidate=LATEST"},
 		"smoke":   {"/workspace/mode", "curl --fail", "https://candidate---$host/health"},
@@ -168,5 +169,31 @@ func TestBuildOrder(t *testing.T) {
 				t.Errorf("step %s lacks %s:\n%s", step, part, shells[step])
 			}
 		}
+	}
+}
+
+// TestProvenance expects it to be required, and made for the image that is
+// deployed: Cloud Build makes none for what only a step has pushed.
+func TestProvenance(t *testing.T) {
+	build := readBuild(t)
+	if got := build.Options.RequestedVerifyOption; got != cloudbuildpb.BuildOptions_VERIFIED {
+		t.Errorf("requestedVerifyOption is %v", got)
+	}
+	shells, _ := stepsByID(t)
+	if len(build.Images) != 1 {
+		t.Fatalf("images: %q", build.Images)
+	}
+	image := shellOf(build, &cloudbuildpb.BuildStep{Args: build.Images})
+	if !strings.Contains(shells["push"], "image="+image+"\n") {
+		t.Errorf("provenance is for %s, pushed and deployed is another image:\n%s", image, shells["push"])
+	}
+}
+
+// TestToolVersions expects CI and Cloud Build to judge alike.
+func TestToolVersions(t *testing.T) {
+	const scanner = `govulncheck@(v[0-9.]+)`
+	ci, build := find(t, readFile(t, "../.ci/run"), scanner), find(t, readFile(t, "../cloudbuild.yaml"), scanner)
+	if ci != build {
+		t.Errorf("govulncheck is %s in CI, %s in Cloud Build", ci, build)
 	}
 }
