@@ -398,7 +398,7 @@ func TestConfigFaultsOnTerminal(t *testing.T) {
 		t.Skip("it starts a process, with script of util-linux")
 	}
 	cmd := exec.CommandContext(t.Context(), script, "-qec", os.Args[0], os.DevNull)
-	cmd.Env = []string{asServer + "=1", "PATH=" + os.Getenv("PATH"), "SHELL=/bin/sh"}
+	cmd.Env = []string{asServer + "=1", "GOCOVERDIR=" + t.TempDir(), "PATH=" + os.Getenv("PATH"), "SHELL=/bin/sh"}
 	for name, value := range required() {
 		cmd.Env = append(cmd.Env, name+"="+value)
 	}

@@ -6,10 +6,11 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
-	"net/http/httputil"
 	"net/url"
 	"os/exec"
 	"strings"
@@ -75,21 +76,10 @@ func (c *pageCommand) run(ctx context.Context, con console) int {
 // routes passes on what only reads, to a browser that asked for this address by
 // its own name: a web site can point its name here, and would then be let in.
 func (c *pageCommand) routes(address string, token *gcloudToken) http.Handler {
-	to, _ := url.Parse(c.url) // which accept has checked
-	proxy := &httputil.ReverseProxy{
-		Rewrite: func(r *httputil.ProxyRequest) {
-			r.SetURL(to)
-			r.Out.Header = http.Header{} // no cookie of another service on this machine
-		},
-		Transport:      token,
-		ModifyResponse: c.explain,
-		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
-			http.Error(w, err.Error(), http.StatusBadGateway)
-		},
-	}
 	mux := http.NewServeMux()
-	mux.Handle("GET /{$}", proxy)
-	mux.Handle("GET /status", proxy)
+	for _, route := range []string{"GET /{$}", "GET /status"} {
+		mux.HandleFunc(route, func(w http.ResponseWriter, r *http.Request) { c.pass(w, r, token) })
+	}
 	_, port, _ := net.SplitHostPort(address)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Host != address && r.Host != net.JoinHostPort("localhost", port) {
@@ -98,6 +88,28 @@ func (c *pageCommand) routes(address string, token *gcloudToken) http.Handler {
 		}
 		mux.ServeHTTP(w, r)
 	})
+}
+
+// pass asks the service for the same path and query, without the browser's
+// headers: they may have a cookie of another service on this machine.
+func (c *pageCommand) pass(w http.ResponseWriter, r *http.Request, token *gcloudToken) {
+	req, err := http.NewRequestWithContext(r.Context(), http.MethodGet, c.url+r.URL.RequestURI(), nil)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	resp, err := token.RoundTrip(req)
+	if err == nil {
+		defer resp.Body.Close()
+		err = c.explain(resp)
+	}
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadGateway)
+		return
+	}
+	maps.Copy(w.Header(), resp.Header)
+	w.WriteHeader(resp.StatusCode)
+	_, _ = io.Copy(w, resp.Body) // an error means that the browser is gone
 }
 
 // explain turns a refusal, which tells a stranger nothing, into what to do.
