@@ -223,7 +223,7 @@ func (r *run) showProgress(before, after store.Cursor) {
 // on and, after the last page, the new watermark.
 func advance(c store.Cursor, b batch, overlap time.Duration) store.Cursor {
 	to := c.Window.To
-	c.NotBefore, c.Ended = time.Time{}, false // Duo has answered
+	c.NotBefore, c.Ended = time.Time{}, time.Time{} // Duo has answered
 	c.Totals.Pages++
 	c.Totals.Records += int64(b.records)
 	if b.records > 0 {

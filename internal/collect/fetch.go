@@ -14,9 +14,9 @@ import (
 // caller waiting.
 const maxPause = 65 * time.Second
 
-// askEndedAfter is how long a log that Duo has ended is left alone: one run a day
-// asks for it and fails.
-const askEndedAfter = 24 * time.Hour
+// sayEndedEvery is how often a run fails because Duo says that it has no such log.
+// The runs between ask, too, and go on at once if Duo shows it again.
+const sayEndedEvery = 24 * time.Hour
 
 // fetch returns the page that the window is at: the page in hand if an adopted
 // object held only a part of it, otherwise Duo's. If Duo refuses the offset, fetch
@@ -61,7 +61,7 @@ func (r *run) coolDown(ctx context.Context) error {
 		return nil
 	}
 	if deadline, _ := ctx.Deadline(); wait > maxPause || time.Until(deadline) < wait {
-		return r.pause()
+		return rateLimited(r.committed.NotBefore)
 	}
 	select {
 	case <-ctx.Done():
@@ -69,15 +69,6 @@ func (r *run) coolDown(ctx context.Context) error {
 	case <-time.After(wait):
 		return nil
 	}
-}
-
-// pause is why Duo is not asked now.
-func (r *run) pause() error {
-	until := r.committed.NotBefore
-	if r.committed.Ended {
-		return stop("Duo has no such log, as the run before " + until.Add(-askEndedAfter).Format(time.RFC3339) + " said; it is asked again after " + until.Format(time.RFC3339) + ": if it has ended for good, take it out of DUO_LOGS")
-	}
-	return rateLimited(until)
 }
 
 // fetchError returns what a failed fetch means for the run, and leaves it to the
@@ -96,7 +87,11 @@ func (r *run) fetchError(err error) error {
 	case errors.Is(err, context.DeadlineExceeded):
 		return errShort
 	case errors.As(err, &duoErr) && duoErr.Ended():
-		next.NotBefore, next.Ended = floor(r.lease.Now().Add(askEndedAfter)), true
+		now, said := r.lease.Now(), r.committed.Ended
+		if now.Sub(said) < sayEndedEvery {
+			return stop("Duo still has no such log, as the run of " + said.Format(time.RFC3339) + " says: if it has ended for good, take it out of DUO_LOGS")
+		}
+		next.Ended = floor(now)
 		r.leave = &next
 	case errors.As(err, &duoErr) && duoErr.RateLimited():
 		next.NotBefore = floor(r.lease.Now().Add(duoErr.RetryAfter))

@@ -117,7 +117,7 @@ func (p live) open(c store.Cursor, now time.Time) store.Cursor {
 	}
 	// The overlap never reaches before the first mark, and the bucket may hold
 	// more than this cursor, a new one, tells.
-	return store.Cursor{Begun: c.Begun, Watermark: at, SeenFrom: at, Recheck: newestVisible(now), NotBefore: c.NotBefore, Pace: c.Pace}
+	return store.Cursor{Begun: c.Begun, Watermark: at, SeenFrom: at, Recheck: newestVisible(now), NotBefore: c.NotBefore, Ended: c.Ended, Pace: c.Pace}
 }
 
 // newestVisible is up to when Duo shows records: no window has ever ended later.

@@ -42,7 +42,7 @@ type CursorStatus struct {
 	Window    *store.Window   `json:"window"`          // in progress
 	Backfill  *store.Backfill `json:"backfill"`
 	NotBefore *time.Time      `json:"not_before"`      // Duo asked for no request until then
-	Ended     bool            `json:"ended,omitempty"` // Duo has no such log, and is asked again after NotBefore
+	Ended     *time.Time      `json:"ended,omitempty"` // when a run last failed because Duo has no such log
 	Pace      float64         `json:"pace_seconds"`    // between two requests, learned from refusals; 0 if there were none
 	Gap       *store.Gap      `json:"gap"`
 	Seen      int             `json:"seen"` // records remembered for the overlap
@@ -94,7 +94,7 @@ func (c Config) accountStatus() *Account {
 
 func cursorStatus(c store.Cursor, now time.Time) CursorStatus {
 	s := CursorStatus{
-		Watermark: orNil(c.Watermark), ReachesTo: orNil(c.SeenFrom), NotBefore: orNil(c.NotBefore), Ended: c.Ended,
+		Watermark: orNil(c.Watermark), ReachesTo: orNil(c.SeenFrom), NotBefore: orNil(c.NotBefore), Ended: orNil(c.Ended),
 		Backfill: c.Backfill, Pace: learned(c.Pace, now).Seconds(), Gap: c.Gap, Seen: c.Seen.Len(),
 	}
 	if c.Window.Open() {

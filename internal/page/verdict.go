@@ -27,12 +27,12 @@ func (s stream) verdict() verdict {
 			s.fact("Why", s.say("It is ", *s.Watermark, ". Was the cursor edited by hand?")),
 			s.fact("Do", s.say("Set cursor.watermark to a time before now: ", runbook("reset-the-cursor"), ".")),
 		}}
-	case s.Cursor.Ended:
+	case s.Cursor.Ended != nil:
 		return verdict{"act", "A person must act", "Duo says that it does not have this log.", []fact{
 			s.fact("Why", sentence(s.Last.Reason)),
 			s.fact("Cost", "Whether Duo ever shows again what is missing is not known."),
 			s.fact("Do", s.say("If the log has ended for good, take it out of DUO_LOGS: ", runbook("add-or-remove-a-log"),
-				". There is no hurry: until then Duo is asked once a day.")),
+				". There is no hurry: every run asks, and goes on if Duo shows the log again.")),
 		}}
 	case s.failed() && s.Last.Act:
 		return verdict{"act", "A person must act",

@@ -86,10 +86,10 @@ func TestVerdict(t *testing.T) {
 				"Cost: 181 d behind. Records are being lost: Duo deletes them after 180 d.\n" +
 				"Do: Fix what the reason names, with the help of docs/operations.md#a-person-must-act. The next run then collects all that Duo still has."},
 		"the log has ended": {func(s *collect.Status) {
-			s.Runs[0].Outcome, s.Runs[0].Reason, s.Cursor.NotBefore, s.Cursor.Ended = collect.Partial, "Duo has no such log", before(-time.Hour), true
+			s.Runs[0].Outcome, s.Runs[0].Reason, s.Cursor.Ended = collect.Partial, "Duo has no such log", before(time.Hour)
 		}, "act", "A person must act: Duo says that it does not have this log.\nWhy: Duo has no such log.\n" +
 			"Cost: Whether Duo ever shows again what is missing is not known.\n" +
-			"Do: If the log has ended for good, take it out of DUO_LOGS: docs/operations.md#add-or-remove-a-log. There is no hurry: until then Duo is asked once a day."},
+			"Do: If the log has ended for good, take it out of DUO_LOGS: docs/operations.md#add-or-remove-a-log. There is no hurry: every run asks, and goes on if Duo shows the log again."},
 		"a person has acted": {func(s *collect.Status) { s.Runs[1].Outcome, s.Runs[1].Act = collect.Failed, true }, "well",
 			"Up to date: everything before 11:52:30 UTC is delivered."},
 		"future": {func(s *collect.Status) { s.Watermark = before(-time.Minute) }, "act",

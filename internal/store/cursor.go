@@ -22,9 +22,9 @@ type Cursor struct {
 	Seen Seen `firestore:"-" json:"-"`
 	// NotBefore is the end of a pause that Duo asked for.
 	NotBefore time.Time `firestore:"not_before" json:"not_before"`
-	// Ended: Duo has said that it has no such log (any more). NotBefore is when
-	// it is asked again.
-	Ended bool `firestore:"ended,omitempty" json:"ended,omitempty"`
+	// Ended is when a run last failed because Duo says that it has no such log
+	// (any more); zero once Duo shows it again.
+	Ended time.Time `firestore:"ended,omitzero" json:"ended,omitzero"`
 	// Pace is what Duo's 429 answers have taught about its limit.
 	Pace Pace `firestore:"pace" json:"pace"`
 	// Gap is the range most recently lost.
