@@ -24,13 +24,16 @@ type auditor struct {
 	buckets  []collect.Bucket
 	objects  []object
 	trails   map[key]trail
+	alike    map[key]bool // records whose line another record's has, too
 }
 
-// key is a record's identity.
+// key is what a record's line is recognised by, or the record's identity.
 type key = [16]byte
 
 // trail is what is kept of each record.
 type trail struct {
+	id      key    // its identity
+	others  uint32 // records that are written alike
 	at      int64  // its time in milliseconds, 0 if unreadable
 	name    string // its id, for people
 	sent    uint64 // hash of what Duo showed last, see sum
@@ -67,7 +70,7 @@ func newAuditor(c *collect.Collector, r Report, s collect.Settled, progress func
 	return &auditor{
 		Collector: c, report: r, progress: progress, session: c.Duo.Session(c.Log, s.Pace), buckets: s.Buckets,
 		from: r.From.UnixMilli(), to: r.To.UnixMilli(), reached: r.To.UnixMilli(),
-		seed: maphash.MakeSeed(), trails: map[key]trail{},
+		seed: maphash.MakeSeed(), trails: map[key]trail{}, alike: map[key]bool{},
 	}
 }
 
@@ -89,7 +92,7 @@ func instant(at int64) *time.Time {
 // addMissing reports what Duo shows and the bucket lacks.
 func (a *auditor) addMissing() {
 	for k, t := range a.trails {
-		if t.shown != within || t.copies > 0 {
+		if t.shown != within || t.copies > t.others {
 			continue
 		}
 		a.report.Missing.add(k, Fault{ID: t.name, TS: instant(t.at), Copies: []Copy{}})

@@ -38,3 +38,31 @@ func TestPhones(t *testing.T) {
 		})
 	}
 }
+
+// TestPhonesAlike has two records that are written alike, because the digit in which
+// they differ is masked: the bucket has to hold both.
+func TestPhonesAlike(t *testing.T) {
+	t.Parallel()
+	mask, err := record.NewPhones("mask", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := afternoon.Add(-4 * time.Hour)
+	events := spread(3, at.Add(time.Minute), time.Minute)
+	for _, number := range []string{"+17345550100", "+17355550100"} {
+		events = append(events, event{at, `{"phone":"` + number + `","telephony_id":"","ts":"` + at.Format(time.RFC3339Nano) + `"}`})
+	}
+	w := newWorld(t, afternoon, newAccount(events...))
+	w.collector.Phones = mask
+	w.run(collect.Job{})
+	if r := w.audit(5*time.Hour, time.Hour); r.Duo != 5 || r.Bucket != 5 || r.Missing.Count+r.Doubled.Count+r.Altered.Count+r.Unknown.Count != 0 {
+		t.Errorf("%+v", r)
+	}
+	w = newWorld(t, afternoon, newAccount(events[:4]...))
+	w.collector.Phones = mask
+	w.run(collect.Job{})
+	w.connect(newAccount(events...))
+	if r := w.audit(5*time.Hour, time.Hour); r.Duo != 5 || r.Bucket != 4 || r.Missing.Count != 1 || r.Doubled.Count != 0 {
+		t.Errorf("with one of the two: %+v", r)
+	}
+}

@@ -105,20 +105,27 @@ func (a *auditor) walk(ctx context.Context, s span) (doubt string, err error) {
 func (a *auditor) take(page duo.Page, s span) (fresh int) {
 	for _, shown := range page.Records {
 		r := a.ReadLine(shown)
+		r.ID = record.Read(shown, a.Log, "").ID // also where a number in the line is hidden
 		odd := r.At == 0 || r.At < s.min || r.At > s.max
-		t, known := a.trails[r.ID]
-		if !known {
+		t, known := a.trails[r.Written]
+		alike := known && t.id != r.ID && !a.alike[r.ID]
+		switch {
+		case !known:
 			fresh++
-			t.name = record.Name(r.Line, a.Log)
+			t.id, t.name = r.ID, record.Name(r.Line, a.Log)
+		case alike:
+			fresh++
+			a.alike[r.ID] = true
+			t.others++
 		}
 		here := beside
 		if odd && s.inside || !odd && a.from <= r.At && r.At < a.to {
 			here = within
 		}
-		if here == within && t.shown != within {
+		if here == within && (alike || t.shown != within) {
 			a.report.Duo++
 		}
-		a.trails[r.ID] = trail{at: r.At, name: t.name, sent: a.sum(r.Line), shown: max(t.shown, here), odd: odd || t.odd}
+		a.trails[r.Written] = trail{id: t.id, others: t.others, at: r.At, name: t.name, sent: a.sum(r.Line), shown: max(t.shown, here), odd: odd || t.odd}
 		if !odd {
 			a.passed(r.At)
 		}

@@ -67,7 +67,7 @@ func (a *auditor) search(ctx context.Context) error {
 // find compares a line of an object.
 func (a *auditor) find(line []byte, here place, foreign bool) {
 	r := a.ReadLine(line)
-	t, known := a.trails[r.ID]
+	t, known := a.trails[r.Written]
 	if t.shown == beside || !known && !a.belongs(r, a.objects[here.object].Name) {
 		return
 	}
@@ -82,17 +82,17 @@ func (a *auditor) find(line []byte, here place, foreign bool) {
 		a.note(&a.report.Altered, !t.altered, r, here)
 		t.altered = true
 	}
-	if t.copies == 2 {
+	if t.copies == 2+t.others {
 		a.note(&a.report.Doubled, true, r, t.first)
 	}
-	if t.copies > 1 {
+	if t.copies > 1+t.others {
 		a.note(&a.report.Doubled, false, r, here)
 	}
 	if foreign {
 		a.note(&a.report.Foreign, !t.foreign, r, here)
 		t.foreign = true
 	}
-	a.trails[r.ID] = t
+	a.trails[r.Written] = t
 }
 
 // belongs reports whether Duo would show this record if it had it. If the record's
@@ -112,8 +112,8 @@ func (a *auditor) note(f *Faults, first bool, r record.Record, here place) {
 	object := a.objects[here.object]
 	c := Copy{Object: object.bucket.URI(object.Name), Line: int(here.line)}
 	if first {
-		f.add(r.ID, Fault{ID: record.Name(r.Line, a.Log), TS: instant(r.At), Copies: []Copy{c}})
+		f.add(r.Written, Fault{ID: record.Name(r.Line, a.Log), TS: instant(r.At), Copies: []Copy{c}})
 		return
 	}
-	f.extend(r.ID, c)
+	f.extend(r.Written, c)
 }

@@ -55,10 +55,7 @@ func (a *ahead) ask(ctx context.Context, w store.Window) {
 			}
 		}()
 		p, err := a.session.Page(ctx, q)
-		for i, raw := range p.Records {
-			p.Records[i] = a.config.Phones.Apply(raw, a.config.Log)
-		}
-		answer <- page{records: memory.Read(p.Records, a.config.Log, a.config.addedHost()), next: p.Next, total: p.Total, err: err}
+		answer <- page{records: memory.Read(p.Records, a.config.Log, a.config.Phones, a.config.addedHost()), next: p.Next, total: p.Total, err: err}
 	}()
 }
 
@@ -94,8 +91,8 @@ func (a *ahead) end() {
 	a.answer = nil
 }
 
-// ReadLine reads a line of an object. Its identity is that of the record as this
-// configuration writes it, also where an earlier one wrote the line.
+// ReadLine reads a line of an object. Written is as this configuration writes it,
+// also where an earlier one wrote the line.
 func (c Config) ReadLine(line []byte) record.Record {
 	return record.Read(c.Phones.Apply(line, c.Log), c.Log, "")
 }

@@ -18,6 +18,7 @@ type batch struct {
 	late        int
 
 	ids    []store.ID // that are in the bucket once the batch is written
+	marks  []store.ID // by what the line of each is recognised
 	latest int64      // of the record times in the window, 0 if there are none
 	anchor int64      // from when on the walk could go on without an offset, 0 if that is not later
 	shown  int        // records that no earlier page of this walk has shown

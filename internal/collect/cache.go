@@ -3,6 +3,7 @@ package collect
 import (
 	"slices"
 
+	"duo-telephony-collector/internal/record"
 	"duo-telephony-collector/internal/store"
 	"duo-telephony-collector/internal/writer"
 )
@@ -37,14 +38,14 @@ func (m *cache) selectNew(p page, c store.Cursor) batch {
 		if in(c.Window, r.At) {
 			times = append(times, r.At)
 		}
-		_, known := m.seen[r.ID]
-		m.walk.mark(m.seen, r.ID, &b)
+		id, known := m.find(r)
+		m.walk.mark(m.seen, id, &b)
 		if known {
 			b.duplicates++
 			continue
 		}
-		b.ids = append(b.ids, r.ID)
-		if m.index.has(r.ID) {
+		b.ids, b.marks = append(b.ids, id), append(b.marks, r.Written)
+		if m.index.has(r.Written) {
 			b.duplicates++
 			continue
 		}
@@ -58,14 +59,27 @@ func (m *cache) selectNew(p page, c store.Cursor) batch {
 	return b
 }
 
+// find returns under which identity a record is in Seen, or is to be, and reports
+// whether it is there. One that was adopted before Duo showed it is there as it is
+// written.
+func (m *cache) find(r record.Record) (id store.ID, known bool) {
+	if _, known = m.seen[r.ID]; known || r.Written == r.ID {
+		return r.ID, known
+	}
+	if _, known = m.seen[r.Written]; known {
+		return r.Written, true
+	}
+	return r.ID, false
+}
+
 // adopt returns the batch that an object holds, in place of the one that was to
 // be written under its name. Where the object lacks records of that one, the
 // walk stays where it is: they are the next object's.
 func (m *cache) adopt(o writer.Object, instead batch, c store.Cursor) batch {
 	b := batch{duplicates: instead.duplicates, latest: instead.latest}
-	lacks := map[store.ID]bool{}
-	for _, id := range instead.ids {
-		lacks[id] = true
+	lacks := map[store.ID][]store.ID{} // of the batch, by what their lines are recognised
+	for i, mark := range instead.marks {
+		lacks[mark] = append(lacks[mark], instead.ids[i])
 	}
 	for line := range lines(o.Data) {
 		r := m.config.ReadLine(line)
@@ -73,12 +87,21 @@ func (m *cache) adopt(o writer.Object, instead batch, c store.Cursor) batch {
 		if in(c.Window, r.At) {
 			b.latest = max(b.latest, r.At)
 		}
-		if _, known := m.seen[r.ID]; !known || lacks[r.ID] {
-			b.ids = append(b.ids, r.ID)
-			m.seen[r.ID], lacks[r.ID] = 0, false
+		id, known := m.find(r)
+		if same := lacks[r.Written]; len(same) > 0 {
+			id, known, lacks[r.Written] = same[0], false, same[1:]
+			if len(same) == 1 {
+				delete(lacks, r.Written)
+			}
+		} else if !known {
+			id = r.Written // of another page of Duo's, where its number need not be hidden
+		}
+		if !known {
+			b.ids = append(b.ids, id)
+			m.seen[id] = 0
 		}
 	}
-	if m.redoPage = slices.ContainsFunc(instead.ids, func(id store.ID) bool { return lacks[id] }); m.redoPage {
+	if m.redoPage = len(lacks) > 0; m.redoPage {
 		b.window = c.Window
 		b.window.Page++
 		b.window.Fresh += b.records

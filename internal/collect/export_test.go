@@ -23,7 +23,7 @@ type Objects struct {
 // Of returns the bytes of the object of a page's records, with the sum that the
 // writer adds. They are overwritten when the next one is made.
 func (o *Objects) Of(raw []jsontext.Value) (object []byte, sum uint32) {
-	p := page{records: o.page.Read(raw, duo.Logs[0], "api-1234abcd.duosecurity.com")}
+	p := page{records: o.page.Read(raw, duo.Logs[0], record.Phones{}, "api-1234abcd.duosecurity.com")}
 	end := time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC)
 	b := o.cache.selectNew(p, store.Cursor{Window: store.Window{To: end}})
 	clear(o.cache.seen)

@@ -95,15 +95,15 @@ func (o *indexed) load(ctx context.Context, config Config) error {
 	}
 	o.ids = make(map[store.ID]bool, o.Meta.Records)
 	for line := range lines(object.Data) {
-		o.ids[config.ReadLine(line).ID] = true
+		o.ids[config.ReadLine(line).Written] = true
 	}
 	return nil
 }
 
-// has reports whether an object that is loaded holds the record. A nil index
-// has nothing.
-func (x *index) has(id store.ID) bool {
-	return x != nil && slices.ContainsFunc(x.objects, func(o *indexed) bool { return o.ids[id] })
+// has reports whether an object that is loaded holds a line that is written so. A
+// nil index has nothing.
+func (x *index) has(written store.ID) bool {
+	return x != nil && slices.ContainsFunc(x.objects, func(o *indexed) bool { return o.ids[written] })
 }
 
 // loadIndex loads the index for the records where only what the bucket does not

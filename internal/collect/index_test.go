@@ -35,7 +35,7 @@ func TestIndexBorders(t *testing.T) {
 			if err := s.load(t.Context(), []record.Record{{At: noon.UnixMilli() + ms}}); err != nil {
 				t.Fatal(err)
 			}
-			if got := s.has(record.Read([]byte(`{"telephony_id":"x1"}`), duo.Logs[0], "").ID); got != want {
+			if got := s.has(record.Read([]byte(`{"telephony_id":"x1"}`), duo.Logs[0], "").Written); got != want {
 				t.Errorf("an object of %s, a page of %d ms: held is %t", offset, ms, got)
 			}
 		}

@@ -2,6 +2,7 @@ package collect_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -92,4 +93,34 @@ func phones(t *testing.T, mode string, key []byte) record.Phones {
 		t.Fatal(err)
 	}
 	return p
+}
+
+// TestPhonesAlike has records of which a digit that is masked alone tells that they
+// are not one. All are written, once, through an object that is adopted and changes
+// of the mode.
+func TestPhonesAlike(t *testing.T) {
+	t.Parallel()
+	w := embedded(t)
+	at := w.start.Add(-6 * time.Minute)
+	for i := range 4 {
+		raw := fmt.Sprintf(`{"phone":"+173%d5550100","telephony_id":"","ts":%q}`, i, at.Format(time.RFC3339Nano))
+		w.sim.Add(duosim.Record{TS: at, ID: fmt.Sprint(i), Raw: json.RawMessage(raw)})
+	}
+	w.config.Phones = phones(t, "mask", nil)
+	w.sabotage(breakage{at: 2, how: diesAfter})
+	w.expire()
+	for n, mode := range []string{"mask", "keep", "mask"} {
+		w.config.Phones = phones(t, mode, nil)
+		if r := w.collector().Run(t.Context(), collect.Job{}); r.Outcome != collect.Complete || r.Records != map[bool]int{true: 4}[n == 0] {
+			t.Errorf("run %d is %s with %d records: %s", n, r.Outcome, r.Records, r.Reason)
+		}
+		w.pass(time.Minute)
+	}
+	total := 0
+	for _, objects := range w.lines() {
+		total += len(objects)
+	}
+	if total != 4 {
+		t.Errorf("%d lines are there, want 4", total)
+	}
 }

@@ -10,11 +10,6 @@ import (
 )
 
 const (
-	// maxAge is the oldest watermark that a run goes on from: a day less than
-	// the 180 days that Duo answers for, because rounding breaks the full 180.
-	maxAge = 179 * 24 * time.Hour
-	// oldest is what a window in progress or a backfill may still ask for.
-	oldest = 180*24*time.Hour - time.Hour
 	// maxSeen identities keep the document below Firestore's 1 MiB.
 	maxSeen = 40_000
 	// slack is how much longer than the overlap a record stays in Seen: Duo may
@@ -29,6 +24,13 @@ const (
 var ErrAccount = errors.New("the document is another stream's")
 
 var errFuture = errors.New("the watermark lies in the future: was the cursor edited by hand? Set cursor.watermark to a time before now")
+
+// maxAge is the age of the oldest watermark that a run goes on from: a day less than
+// Duo keeps the log for, because rounding breaks the last hours.
+func (c Config) maxAge() time.Duration { return c.Log.Kept - 24*time.Hour }
+
+// oldest is what a window in progress or a backfill may still ask for.
+func (c Config) oldest() time.Duration { return c.Log.Kept - time.Hour }
 
 // planner decides what a stream asks for. Both methods return the cursor with
 // a window frozen in it, or with none if there is nothing to ask for, and leave
@@ -148,7 +150,7 @@ func (p live) recheck(c store.Cursor, now time.Time) store.Cursor {
 func (p live) next(c store.Cursor, now time.Time) (store.Cursor, error) {
 	to := earliest(floor(now.Add(-p.Delay)), c.Watermark.Add(p.MaxWindow))
 	if !c.Window.Open() && to.After(c.Watermark) {
-		from := latest(latest(c.Watermark.Add(-p.Overlap), c.SeenFrom), floor(now.Add(-oldest)))
+		from := latest(latest(c.Watermark.Add(-p.Overlap), c.SeenFrom), floor(now.Add(-p.oldest())))
 		c.Window = store.Window{From: from, To: to, Gzip: p.Gzip}
 		c = p.placed(c)
 	}
@@ -157,9 +159,9 @@ func (p live) next(c store.Cursor, now time.Time) (store.Cursor, error) {
 
 // skipExpired moves past what Duo no longer answers for, and records the gap.
 func (p live) skipExpired(c store.Cursor, now time.Time) store.Cursor {
-	from, to := c.Watermark, floor(now.Add(-maxAge))
+	from, to := c.Watermark, floor(now.Add(-p.maxAge()))
 	if c.Window.Open() {
-		from, to = walked(c.Window), floor(now.Add(-oldest))
+		from, to = walked(c.Window), floor(now.Add(-p.oldest()))
 		c.Window = ageWindow(c.Window, to)
 	}
 	if !from.Before(to) {
@@ -169,7 +171,7 @@ func (p live) skipExpired(c store.Cursor, now time.Time) store.Cursor {
 	if c.Window.Open() && c.Window.To.After(to) {
 		return c
 	}
-	c.Gap.To = floor(now.Add(-maxAge))
+	c.Gap.To = floor(now.Add(-p.maxAge()))
 	c.Watermark, c.SeenFrom, c.Window = c.Gap.To, c.Gap.To, store.Window{}
 	return c
 }
@@ -198,7 +200,7 @@ func (p backfill) start(s store.State) (store.Cursor, error) {
 	if err != nil {
 		return c, err
 	}
-	if limit := floor(now.Add(-oldest)); c.Window.To.After(limit) {
+	if limit := floor(now.Add(-p.oldest())); c.Window.To.After(limit) {
 		c.Window = ageWindow(c.Window, limit)
 		return c, nil
 	}
@@ -218,7 +220,7 @@ func (p backfill) next(c store.Cursor, now time.Time) (store.Cursor, error) {
 		// wanted again: only the bucket tells.
 		c.Watermark, c.SeenFrom, c.Seen = p.want.From, time.Time{}, nil
 	}
-	c.Backfill, c.Watermark = &p.want, latest(c.Watermark, floor(now.Add(-oldest)))
+	c.Backfill, c.Watermark = &p.want, latest(c.Watermark, floor(now.Add(-p.oldest())))
 	to := earliest(c.Watermark.Add(min(p.MaxWindow, listBack)), p.want.To)
 	if to.After(c.Watermark) {
 		// Page numbers begin at the time and go on with every page, so that no

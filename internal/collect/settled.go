@@ -33,7 +33,7 @@ func (c *Collector) Settled(ctx context.Context) (Settled, error) {
 		return Settled{}, err
 	}
 	s := Settled{
-		From: floor(state.Now.Add(-oldest)), To: floor(state.Now.Add(-c.Delay)), Why: "Duo holds newer records back (INGEST_DELAY)",
+		From: floor(state.Now.Add(-c.oldest())), To: floor(state.Now.Add(-c.Delay)), Why: "Duo holds newer records back (INGEST_DELAY)",
 		Pace: learned(state.Cursor.Pace, state.Now),
 	}
 	if to := c.liveLimit(state.Cursor); !state.Cursor.Watermark.IsZero() && to.Before(s.To) {

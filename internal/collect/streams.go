@@ -106,12 +106,9 @@ func (s *Streams) order(ctx context.Context) ([]int, time.Time) {
 	if err != nil {
 		return order, time.Time{}
 	}
-	touched := make(map[string]time.Time, len(all))
-	for _, standing := range all {
-		touched[standing.Stream] = standing.AcquiredAt
-	}
+	of := byStream(all)
 	slices.SortStableFunc(order, func(a, b int) int {
-		return touched[s.Collectors[a].Live().String()].Compare(touched[s.Collectors[b].Live().String()])
+		return of[s.Collectors[a].Live().String()].AcquiredAt.Compare(of[s.Collectors[b].Live().String()].AcquiredAt)
 	})
 	return order, now
 }

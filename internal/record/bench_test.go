@@ -24,7 +24,7 @@ func BenchmarkPage(b *testing.B) {
 			b.SetBytes(int64(len(records) * len(raw)))
 			b.ReportAllocs()
 			for b.Loop() {
-				if all := page.Read(records, log, apiHost); all[0].At == 0 {
+				if all := page.Read(records, log, Phones{}, apiHost); all[0].At == 0 {
 					b.Fatal("a record has no time")
 				}
 			}

@@ -74,8 +74,7 @@ func (r *reader) each(read func(name []byte) error) error {
 }
 
 // unnamed returns a line in pieces, without the names of devices that have a key.
-// The key tells which device it was; the name is a number that may be written
-// otherwise later, or a text that people change.
+// The key tells which device it was, whether or not a number in its name is hidden.
 func (r *reader) unnamed(line []byte) [][]byte {
 	r.pieces = r.pieces[:0]
 	done := 0

@@ -54,11 +54,8 @@ func NewPhones(mode string, key []byte) (Phones, error) {
 // changes it is raw itself. What was applied once stays as it is when it is applied
 // again, to a line of an object for one.
 //
-// A run applies it to what Duo sent before it reads that, and whoever compares
-// with what a run has written does the same. A record's identity is the one of the
-// line that is written. It does not depend on the number where the log's ids tell,
-// or the device has a key; else lines that are equal as they are written are one
-// record's, as they are without Phones.
+// [Page.Read] applies it to what Duo sent, and whoever compares with what a run has
+// written does the same.
 func (p Phones) Apply(raw []byte, log duo.Log) []byte {
 	if p.write == nil || log.Phone == "" {
 		return raw

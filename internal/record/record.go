@@ -27,8 +27,11 @@ type Record struct {
 	// windows; 0 if the record has no readable one.
 	At int64
 	// ID is the record's identity: two records are the same one if theirs are
-	// equal. It does not depend on what Read adds.
+	// equal. It is that of Duo's own bytes, whatever is added to them or hidden.
 	ID [16]byte
+	// Written is by what a line of an object is recognised. Phone numbers may be
+	// hidden there, so records that differ in nothing else share it.
+	Written [16]byte
 }
 
 // members are the values of a record's members as they are written, nil where
@@ -65,7 +68,7 @@ var asSent = json.JoinOptions(jsontext.AllowDuplicateNames(true), jsontext.Allow
 // damaged, is a record without time and id.
 func Read(raw []byte, log duo.Log, host string) Record {
 	var p Page
-	return p.Read([]jsontext.Value{raw}, log, host)[0]
+	return p.Read([]jsontext.Value{raw}, log, Phones{}, host)[0]
 }
 
 // Page is the memory of a page's records, to be used again.
@@ -73,25 +76,36 @@ type Page struct {
 	reader
 	records []Record
 	lines   []byte
+	shown   [][]byte // what of the page is written: with phone numbers as they are to be
+	scratch []byte
 }
 
-// Read reads the records of a page of a log, in place of those before.
-func (p *Page) Read(page []jsontext.Value, log duo.Log, host string) []Record {
+// Read reads the records of a page of a log, in place of those before. Their lines
+// have phone numbers as phones has them.
+func (p *Page) Read(page []jsontext.Value, log duo.Log, phones Phones, host string) []Record {
 	p.log = log
 	if log.EventType == "" {
 		host = ""
 	}
+	p.shown = p.shown[:0]
 	size := 0
 	for _, raw := range page {
-		size += len(raw) + len(eventTypeKey) + len(log.EventType) + len(hostKey) + len(host) + len(`,"",""`)
+		shown := phones.Apply(raw, log)
+		p.shown = append(p.shown, shown)
+		size += len(shown) + len(eventTypeKey) + len(log.EventType) + len(hostKey) + len(host) + len(`,"",""`)
 	}
 	// Whole from the start: the lines would stay behind if it grew.
 	p.records, p.lines = p.records[:0], slices.Grow(p.lines[:0], size)
-	for _, raw := range page {
+	for i, shown := range p.shown {
 		var r Record
 		start := len(p.lines)
-		p.lines, r = p.append(p.lines, raw, host)
+		p.lines, r = p.append(p.lines, shown, host)
 		r.Line = p.lines[start:len(p.lines):len(p.lines)]
+		if !bytes.Equal(shown, page[i]) {
+			var own Record
+			p.scratch, own = p.append(p.scratch[:0], page[i], "")
+			r.ID = own.ID
+		}
 		p.records = append(p.records, r)
 	}
 	return p.records
@@ -121,9 +135,11 @@ func (r *reader) append(lines, raw []byte, host string) ([]byte, Record) {
 	line := lines[start:]
 	m, ok := r.members(line)
 	if !ok {
-		return lines, Record{ID: r.hash("line", line)}
+		id := r.hash("line", line)
+		return lines, Record{ID: id, Written: id}
 	}
-	record := Record{At: storable(millis(m.Time, r.log.TimeUnit)), ID: r.identity(line, m)}
+	record := Record{At: storable(millis(m.Time, r.log.TimeUnit))}
+	record.ID, record.Written = r.identity(line, m)
 	if host != "" && line[0] == '{' {
 		lines = enrich(lines, r.log.EventType, host, m)
 	}
@@ -256,14 +272,21 @@ func whole(number jsontext.Value) int64 {
 	return int64(f)
 }
 
-// identity is id and time as Duo wrote them. It is all bytes where that does not
-// make a record the log's only one, or where the id says nothing; all but the
-// names of devices that a key tells anyway.
-func (r *reader) identity(line []byte, m members) [16]byte {
+// identity returns what identifies the record, and its line in an object. It is id
+// and time as Duo wrote them. Where that does not make a record the log's only one,
+// or where the id says nothing, all bytes are; for the line all but the names of
+// devices that have a key.
+func (r *reader) identity(line []byte, m members) (id, written [16]byte) {
 	if r.log.Unique && m.ID.Kind() == '"' && tells(plain(m.ID)) {
-		return r.hash("id", m.ID, m.Time)
+		id = r.hash("id", m.ID, m.Time)
+		return id, id
 	}
-	return r.hash("line", r.unnamed(Undo(line, r.log, ""))...)
+	line = Undo(line, r.log, "")
+	id = r.hash("line", line)
+	if pieces := r.unnamed(line); len(pieces) > 1 {
+		return id, r.hash("line", pieces...)
+	}
+	return id, id
 }
 
 // tells reports whether an id tells its record from others. A blank, a dash,
