@@ -366,6 +366,26 @@ func TestUnorderedStuckOnce(t *testing.T) {
 	s.delivered(s.listed)
 }
 
+// TestUnorderedAgainNothing has a window begin again at its start, and show nothing
+// there but what it had: that is no end, whatever a total of 0 seems to say.
+func TestUnorderedAgainNothing(t *testing.T) {
+	t.Parallel()
+	s := trustMonitor(t)
+	s.list(300)
+	next := s.next
+	sizes, offsets := []int{60, 100, 150, 90, 100, 0}, []string{"150", "150", "100", "100", "90", "90"}
+	s.cap = 150
+	s.next = func(int, bool) string {
+		offset := offsets[0]
+		s.cap, sizes, offsets = sizes[0], sizes[1:], offsets[1:]
+		return fmt.Sprintf(`"%s","total_objects":0`, offset)
+	}
+	s.run(collect.Failed, "Duo Support")
+	s.next, s.cap = next, 0
+	s.run(collect.Complete, "")
+	s.delivered(s.listed)
+}
+
 // TestUnorderedPageLimit has a limit of one page a run: a window that would begin
 // again in the next run is finished nevertheless.
 func TestUnorderedPageLimit(t *testing.T) {

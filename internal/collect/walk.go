@@ -37,7 +37,7 @@ type walk struct {
 
 // at returns the walk that the window is in, before its next page.
 func (k walk) at(w store.Window) walk {
-	if k.neighbours != nil && k.anchor.Equal(w.Anchor) && k.to.Equal(w.To) && k.again == w.Again {
+	if k.neighbours != nil && w.Offset != "" && k.anchor.Equal(w.Anchor) && k.to.Equal(w.To) && k.again == w.Again {
 		k.page++
 		return k
 	}
@@ -88,8 +88,8 @@ func step(log duo.Log, w store.Window, k walk, p page) (store.Window, error) {
 		// the same again is all that a second look at a page can show.
 		nothing = !w.Anchor.IsZero() && w.Fresh == 0 && (!full || !log.Ordered && n < most)
 		same    = p.next != "" && p.next == w.Offset
-		repeats = n == 1 && p.records[0].ID == k.last         // where an offset leads to its own record
-		reached = w.Idle > 0 && k.whole && p.total == w.Shown // and this page shows nothing new
+		repeats = n == 1 && p.records[0].ID == k.last                         // where an offset leads to its own record
+		reached = w.Idle > 0 && k.whole && p.total == w.Shown && p.total >= n // and this page shows nothing new
 	)
 	switch {
 	case p.next == "" && (counted || !full && !more):
