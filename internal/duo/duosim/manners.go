@@ -33,7 +33,9 @@ type Manners struct {
 	Offset          Offset
 	InclusiveCursor bool
 	// RefusedOneIn refuses an offset. SameOneIn gives, with records, the very
-	// offset that was asked with.
+	// offset that was asked with. With a position it takes two records: a page with
+	// the record before it alone, listed twice or moved on, is what the end of an
+	// inclusive cursor looks like.
 	RefusedOneIn, SameOneIn int
 
 	// Total is what total_objects says, TotalAs what it looks like.

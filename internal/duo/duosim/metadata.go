@@ -48,7 +48,7 @@ func (l *Log) next(q query, p page) (next *offset, there bool) {
 	default:
 		there = true
 	}
-	if q.after != nil && l.chance(l.manners.SameOneIn) {
+	if lone := l.counts && len(p.records) == 1; q.after != nil && !lone && l.chance(l.manners.SameOneIn) {
 		return q.after, there
 	}
 	return p.end(), there
