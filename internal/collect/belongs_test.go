@@ -130,7 +130,7 @@ func TestPlaceMoved(t *testing.T) {
 			}
 			w.pass(5 * time.Minute)
 			w.sim.Add(w.spread(3, w.clock().Add(-4*time.Minute), time.Second)...)
-			if r := w.complete(); !w.emulated && (len(r.Objects) != 1 || !strings.Contains(r.Objects[0], "duo2")) {
+			if r := w.complete(); len(r.Objects) != 1 || !strings.Contains(r.Objects[0], "duo2") {
 				t.Errorf("the next window's objects are %v", r.Objects)
 			}
 		})
@@ -404,25 +404,27 @@ func TestSchema2(t *testing.T) {
 		"in a window":     func(w *world) { w.config.MaxPages = 1; w.run(collect.Job{}) },
 		"before a commit": func(w *world) { w.breakRun(breakage{at: 5, how: diesAfter}); w.expire() },
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			w := embedded(t)
-			w.sim.Add(w.spread(2300, w.start.Add(-2500*time.Second), time.Second)...)
-			begin(w)
-			w.config.MaxPages = 0
-			w.age()
-			late := w.plain(uuid(1, w.start), w.start.Add(-6*time.Minute))
-			late.VisibleAt = w.clock()
-			w.sim.Add(late)
-			w.recover()
-			if w.doubled() != 0 || len(w.lines()) != 2301 {
-				t.Errorf("%d lines, %d of them twice", len(w.lines()), w.doubled())
-			}
-			c := w.state().Cursor
-			if c.Account.Host != host || c.Log != w.stream || len(c.Places) != 1 {
-				t.Errorf("the cursor is %+v", c)
-			}
-		})
+		for store, open := range worlds {
+			t.Run(store+"/"+name, func(t *testing.T) {
+				t.Parallel()
+				w := open(t)
+				w.sim.Add(w.spread(2300, w.start.Add(-2500*time.Second), time.Second)...)
+				begin(w)
+				w.config.MaxPages = 0
+				w.age()
+				late := w.plain(uuid(1, w.start), w.start.Add(-6*time.Minute))
+				late.VisibleAt = w.clock()
+				w.sim.Add(late)
+				w.recover()
+				if w.doubled() != 0 || len(w.lines()) != 2301 {
+					t.Errorf("%d lines, %d of them twice", len(w.lines()), w.doubled())
+				}
+				c := w.state().Cursor
+				if c.Account.Host != host || c.Log != w.stream || len(c.Places) != 1 {
+					t.Errorf("the cursor is %+v", c)
+				}
+			})
+		}
 	}
 }
 
@@ -439,7 +441,7 @@ func TestLeftObject(t *testing.T) {
 			w.breakRun(breakage{at: 2, how: diesAfter})
 			w.expire()
 			w.sim.Script(duosim.Status(200, `{"stat":"OK","response":{"items":[],"metadata":{"total_objects":0}}}`))
-			if r := w.run(collect.Job{Force: w.emulated}); r.Outcome != collect.Complete || r.Records != 300 {
+			if r := w.run(collect.Job{}); r.Outcome != collect.Complete || r.Records != 300 {
 				t.Errorf("%s with %d records: %s", r.Outcome, r.Records, r.Reason)
 			}
 			w.pass(time.Minute)

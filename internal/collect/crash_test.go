@@ -183,8 +183,8 @@ func (w *world) sabotage(b breakage) []string {
 	s := &saboteur{breakage: b, cancel: cancel}
 	c := w.collector()
 	c.Store, c.Bucket = brokenStore{w.store, s}, brokenBucket{w.bucket, s}
-	if b.how != "" && !w.emulated {
-		c.Budget = 900 * time.Millisecond // less than the first wait for a repeat
+	if b.how != "" {
+		c.Budget = w.patience
 	}
 	w.front.set(s)
 	r := c.Run(ctx, collect.Job{})
@@ -200,10 +200,8 @@ func (w *world) sabotage(b breakage) []string {
 func (w *world) recover() {
 	w.t.Helper()
 	w.expire()
-	job := collect.Job{Force: w.emulated}
 	for range 5 {
-		r := w.run(job)
-		job.Force = false
+		r := w.run(collect.Job{})
 		if r.Outcome == collect.Failed || r.Outcome == collect.Busy {
 			w.t.Fatalf("after the break a run is %s: %s", r.Outcome, r.Reason)
 		}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -34,21 +35,32 @@ var (
 // there too.
 func TestHistories(t *testing.T) {
 	t.Parallel()
+	tryHistories(t, embedded, *histories)
+}
+
+// TestHistoriesOnFirestore does so on the other store and bucket, which take
+// fifty times as long.
+func TestHistoriesOnFirestore(t *testing.T) {
+	t.Parallel()
+	tryHistories(t, emulated, max(3, *histories/50))
+}
+
+func tryHistories(t *testing.T, open func(*testing.T) *world, most int) {
 	if *seed != 0 {
-		try(t, *seed)
+		try(t, open, *seed)
 		return
 	}
 	if testing.Short() {
-		*histories = min(*histories, 3)
+		most = min(most, 3)
 	}
 	first, start, n := rand.Uint64(), time.Now(), 0
 	for n == 0 || time.Since(start) < *period && !t.Failed() {
 		t.Run("", func(t *testing.T) {
-			for range *histories {
+			for range most {
 				seed := first + uint64(n)
 				t.Run(fmt.Sprint(seed), func(t *testing.T) {
 					t.Parallel()
-					try(t, seed)
+					try(t, open, seed)
 				})
 				n++
 			}
@@ -59,11 +71,12 @@ func TestHistories(t *testing.T) {
 	}
 }
 
-func try(t *testing.T, seed uint64) {
-	h := newHistory(t, seed)
+func try(t *testing.T, open func(*testing.T) *world, seed uint64) {
+	h := newHistory(open(t), seed)
 	t.Cleanup(func() {
 		if t.Failed() {
-			t.Logf("again with: go test -run Histories ./internal/collect -seed %d -log %s\n%+v\n%+v\n%s", seed, h.w.name, h.habits, h.manners, h.w.log)
+			test, _, _ := strings.Cut(t.Name(), "/")
+			t.Logf("again with: go test -run '^%s$' ./internal/collect -seed %d -log %s\n%+v\n%+v\n%s", test, seed, h.w.name, h.habits, h.manners, h.w.log)
 		}
 	})
 	for range 4 + h.IntN(8) {
@@ -100,8 +113,8 @@ type history struct {
 // shown twice; 0 is none.
 type habits struct{ untimed, nameless, namesake, edited, doubled int }
 
-func newHistory(t *testing.T, seed uint64) *history {
-	h := &history{Rand: rand.New(rand.NewPCG(seed, 0)), w: newWorld(t, duosim.Config{}), written: map[string]bool{}}
+func newHistory(w *world, seed uint64) *history {
+	h := &history{Rand: rand.New(rand.NewPCG(seed, 0)), w: w, written: map[string]bool{}}
 	h.w.use(h.log())
 	for _, habit := range []*int{&h.untimed, &h.nameless, &h.namesake, &h.edited, &h.doubled} {
 		if h.oneIn(2) {

@@ -11,19 +11,15 @@ import (
 	"testing"
 	"time"
 
-	"cloud.google.com/go/firestore"
 	"cloud.google.com/go/firestore/apiv1/firestorepb"
 	"cloud.google.com/go/storage"
 	"github.com/fsouza/fake-gcs-server/fakestorage"
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/api/option"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
 
 	"duo-telephony-collector/internal/collect"
 	"duo-telephony-collector/internal/duo/duosim"
-	"duo-telephony-collector/internal/emulator"
-	"duo-telephony-collector/internal/store"
 	"duo-telephony-collector/internal/writer"
 )
 
@@ -91,19 +87,9 @@ func metered(t *testing.T, cfg duosim.Config) (*world, *meter) {
 	t.Helper()
 	m := &meter{}
 	w := newClock(t)
-	w.emulated = true
 	w.simulate(cfg)
 	w.connect(m.pass(w.account, func(t *traffic) { t.Duo++ }))
-
-	documents, err := firestore.NewClient(t.Context(), "demo", option.WithEndpoint(emulator.Firestore(t)), option.WithoutAuthentication(),
-		option.WithGRPCDialOption(grpc.WithTransportCredentials(insecure.NewCredentials())),
-		option.WithGRPCDialOption(grpc.WithUnaryInterceptor(m.call)), option.WithGRPCDialOption(grpc.WithStreamInterceptor(m.stream)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { documents.Close() })
-	w.store = store.NewFirestore(made(documents), "c"+strings.ToLower(rand.Text()))
-
+	w.useFirestore(grpc.WithChainUnaryInterceptor(m.call), grpc.WithChainStreamInterceptor(m.stream))
 	name := strings.ToLower(rand.Text())
 	gcs().CreateBucketWithOpts(fakestorage.CreateBucketOpts{Name: name})
 	front := httptest.NewServer(m.pass(gcs().HTTPHandler(), func(t *traffic) { t.Storage++ }))
@@ -149,6 +135,7 @@ func TestRequests(t *testing.T) {
 func (m *meter) want(w *world, want traffic) {
 	w.t.Helper()
 	m.take()
+	w.pass(time.Second)
 	if r := w.collector().Run(w.t.Context(), collect.Job{}); r.Outcome != collect.Complete {
 		w.t.Fatalf("run %s: %s", r.Outcome, r.Reason)
 	}
