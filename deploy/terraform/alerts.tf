@@ -141,6 +141,38 @@ resource "google_monitoring_alert_policy" "gap" {
   depends_on = [google_project_service.this]
 }
 
+# Told by an instance that had the account in its list before: one that starts
+# after that does not know of it, and only the page still has it.
+resource "google_monitoring_alert_policy" "vanished" {
+  count = var.accounts == "children" ? 1 : 0
+
+  project               = var.project
+  display_name          = "${local.service}: account no longer listed"
+  severity              = "WARNING"
+  combiner              = "OR"
+  notification_channels = local.channels
+
+  conditions {
+    display_name = "Duo's list lacks a child account that it had"
+    condition_matched_log {
+      filter           = "${local.log} AND jsonPayload.message=~\"^account no longer listed\""
+      label_extractors = { account = "EXTRACT(jsonPayload.account)" }
+    }
+  }
+  alert_strategy {
+    auto_close = "86400s"
+    notification_rate_limit {
+      period = "3600s"
+    }
+  }
+
+  documentation {
+    content = "The account $${log.extracted_label.account} is not collected any more. Next: ask whether it was meant to go. ${var.runbook_url}#account-no-longer-listed"
+  }
+
+  depends_on = [google_project_service.this]
+}
+
 resource "google_monitoring_alert_policy" "dead_letters" {
   project               = var.project
   display_name          = "${local.service}: dead letters"
