@@ -59,7 +59,7 @@ func (f *failures) kept(streams *collect.Streams) []collect.Report {
 func unrecorded(kept []collect.Report, logs []collect.LogStatus) []collect.Summary {
 	out := []collect.Summary{}
 	for _, r := range kept {
-		i := slices.IndexFunc(logs, func(l collect.LogStatus) bool { return l.Stream == r.Stream || l.Backfill.Stream == r.Stream })
+		i := slices.IndexFunc(logs, func(l collect.LogStatus) bool { return l.Has(r.Stream) })
 		if logs == nil && len(out) < maxInFull || i >= 0 && !recorded(r, logs[i]) {
 			out = append(out, r.Summary)
 		}

@@ -109,7 +109,7 @@ func newView(s State) view {
 		v.Verdict = v.List.verdict(v.Total)
 	}
 	for _, live := range streams {
-		if s.Chosen == live.Stream || s.Chosen == live.Backfill.Stream {
+		if live.Has(s.Chosen) {
 			v.Shown, v.Unknown = &live, ""
 		}
 	}
