@@ -225,7 +225,7 @@ func (l *local) what() string {
 	return strings.Join(l.cfg.logNames(), ", ") + " "
 }
 
-// welcome tells a person what is where.
+// welcome says where everything is.
 func (l *local) welcome() {
 	dir := filepath.Join(l.dir, "bucket")
 	objects, one := dir, ""

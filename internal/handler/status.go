@@ -8,8 +8,8 @@ import (
 	"duo-telephony-collector/internal/page"
 )
 
-// standing reads where the streams stand, the chosen one and those that have
-// failed in any case. An error is in the state, and logged.
+// standing reads the status of the streams; the chosen one and those that have failed
+// are always among them. It logs an error and puts it into the state.
 func (s *server) standing(r *http.Request) page.State {
 	state := page.State{Version: s.Version, Revision: s.Revision, Chosen: r.URL.Query().Get("stream")}
 	streams, err := s.Streams.Now(r.Context())
