@@ -32,14 +32,14 @@ func (m *cache) selectNew(p page, c store.Cursor) batch {
 	times := make([]int64, 0, len(p.records))
 	for _, r := range p.records {
 		if isNeighbour(c.Window, r.At) {
-			m.walk.mark(m.walk.neighbours, r.ID, &b)
+			m.walk.mark(m.walk.neighbours, r.ID, false, &b)
 			continue
 		}
 		if in(c.Window, r.At) {
 			times = append(times, r.At)
 		}
 		id, known := m.find(r)
-		m.walk.mark(m.seen, id, &b)
+		m.walk.mark(m.seen, id, !known, &b)
 		if known {
 			b.duplicates++
 			continue

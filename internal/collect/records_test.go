@@ -140,6 +140,15 @@ func TestPagesAfterAdoptedPart(t *testing.T) {
 	}
 }
 
+// shows answers with these records and this metadata.
+func shows(metadata string, records ...duosim.Record) duosim.Fault {
+	var items []string
+	for _, r := range records {
+		items = append(items, string(r.Raw))
+	}
+	return duosim.Status(200, fmt.Sprintf(`{"stat":"OK","response":{"items":[%s],"metadata":{%s}}}`, strings.Join(items, ","), metadata))
+}
+
 // TestAdoptedAreCountedOnce adopts a page's object. The next page begins with that
 // page's last record, which must not count as one more of the total.
 func TestAdoptedAreCountedOnce(t *testing.T) {
@@ -147,13 +156,6 @@ func TestAdoptedAreCountedOnce(t *testing.T) {
 	w := embedded(t)
 	all := w.spread(4, w.start.Add(-2*time.Hour), time.Second)
 	w.sim.Add(all...)
-	shows := func(metadata string, records ...duosim.Record) duosim.Fault {
-		var items []string
-		for _, r := range records {
-			items = append(items, string(r.Raw))
-		}
-		return duosim.Status(200, fmt.Sprintf(`{"stat":"OK","response":{"items":[%s],"metadata":{%s}}}`, strings.Join(items, ","), metadata))
-	}
 	w.sim.Script(shows("", all[:2]...))
 	w.breakRun(breakage{at: 2, how: diesAfter})
 	w.expire()
@@ -161,6 +163,24 @@ func TestAdoptedAreCountedOnce(t *testing.T) {
 	w.sim.Script(shows(same, all[:2]...), shows(same, all[1:3]...))
 	if r := w.complete(); r.Records != 4 {
 		t.Errorf("%d records", r.Records)
+	}
+}
+
+// TestResumedCountsOnce has a second run take a window up in its middle. Its first
+// page begins with the last record of the page before, which must not count as one
+// more of the total: the last record would not be asked for.
+func TestResumedCountsOnce(t *testing.T) {
+	t.Parallel()
+	w := embedded(t)
+	all := w.spread(4, w.start.Add(-2*time.Hour), time.Second)
+	w.sim.Add(all...)
+	w.config.MaxPages = 1
+	w.sim.Script(shows(`"next_offset":"on","total_objects":4`, all[:2]...))
+	w.run(collect.Job{})
+	w.config.MaxPages = 0
+	w.sim.Script(shows(`"total_objects":4`, all[1:3]...))
+	if r := w.complete(); r.Records != 2 || r.Gap != nil || len(w.lines()) != 4 {
+		t.Errorf("%d records, gap %v, %d lines; want 2, none, 4", r.Records, r.Gap, len(w.lines()))
 	}
 }
 

@@ -54,9 +54,17 @@ func (k walk) at(w store.Window) walk {
 // mark counts a record that the latest page shows, unless an earlier page of the
 // walk has: pages may overlap. Whether Duo counts one that a page lists twice
 // once or twice is not known, so that is counted by itself.
-func (k walk) mark(pages map[store.ID]int, id store.ID, b *batch) {
+//
+// Where another run saw the walk's first part, a record that is not new may have
+// been counted there. It is not counted again: too few make the window be walked
+// once more, too many would hide a record that Duo has yet to show. In that second
+// walk too few would be a gap that is none.
+func (k walk) mark(pages map[store.ID]int, id store.ID, isNew bool, b *batch) {
 	page := pages[id]
 	if k.first <= page && page < k.page {
+		return
+	}
+	if !isNew && !k.whole && !k.again {
 		return
 	}
 	b.shown++
