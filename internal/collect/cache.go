@@ -74,7 +74,8 @@ func (m *cache) find(r record.Record) (id store.ID, known bool) {
 
 // adopt returns the batch that an object holds, in place of the one that was to
 // be written under its name. Where the object lacks records of that one, the
-// walk stays where it is: they are the next object's.
+// walk stays where it is, and the page is chosen from once more: they are the next
+// object's, or go into Seen because the bucket holds them elsewhere.
 func (m *cache) adopt(o writer.Object, instead batch, c store.Cursor) batch {
 	b := batch{duplicates: instead.duplicates, latest: instead.latest}
 	lacks := map[store.ID][]store.ID{} // of the batch, by what their lines are recognised
