@@ -13,7 +13,7 @@ import (
 type cache struct {
 	config        Config
 	seen          seenSet
-	removed       int // identities from seen since it was made
+	removed       int // identities from seen since it was made or refreshed
 	walk          walk
 	index         *index // of what the bucket holds, nil where that is not asked for
 	lines         []byte // of the batch
@@ -122,7 +122,8 @@ func (m *cache) follow(last, next store.Seen, b batch) {
 	if m.seen != nil {
 		m.removed += m.seen.follow(last, next)
 		if m.removed > maxSeen/2 {
-			m.seen, m.removed = m.seen.renewed(m.config.Log.Limit), 0
+			m.seen.refresh(next)
+			m.removed = 0
 		}
 	}
 	if !b.window.Open() {
