@@ -26,10 +26,11 @@ import (
 // shutdownTimeout is what Cloud Run leaves between SIGTERM and SIGKILL.
 const shutdownTimeout = 10 * time.Second
 
-// gcPercent is Go's GOGC for the service, half of the default: a run makes so
-// little garbage that to collect it twice as often costs nothing that can be
-// measured, and the memory of a long run stays that of a short one.
-const gcPercent = 50
+// gcPercent is Go's GOGC for the service, a quarter of the default, so that what a
+// long run has more in memory than a short one, mostly what it has seen, does not
+// count twice. Duo allows a page or two a minute, so the processor is idle;
+// without that limit a page takes a millisecond more than at 50 (internal/bench).
+const gcPercent = 25
 
 const hintCredentials = "run this in the cloud as the service's account, or on a laptop after " +
 	"gcloud auth application-default login --impersonate-service-account; -only duo needs no credentials of Google's"

@@ -13,6 +13,7 @@ import (
 type cache struct {
 	config        Config
 	seen          seenSet
+	removed       int // identities from seen since it was made or refreshed
 	walk          walk
 	index         *index // of what the bucket holds, nil where that is not asked for
 	lines         []byte // of the batch
@@ -25,7 +26,7 @@ type cache struct {
 // where the walk is.
 func (m *cache) selectNew(p page, c store.Cursor) batch {
 	if m.seen == nil || len(m.seen) != c.Seen.Len() { // an object was adopted, or a range begun
-		m.seen = newSeenSet(c.Seen, m.config.Log.Limit)
+		m.seen, m.removed = newSeenSet(c.Seen, m.config.Log.Limit), 0
 	}
 	m.walk, m.redoPage = m.walk.at(c.Window), false
 	b := batch{lines: m.lines[:0], ids: make([]store.ID, 0, len(p.records))}
@@ -120,7 +121,11 @@ func (m *cache) follow(last, next store.Seen, b batch) {
 		m.seen, m.walk = nil, walk{page: m.walk.page, to: m.walk.to, largest: m.walk.largest}
 	}
 	if m.seen != nil {
-		m.seen.follow(last, next)
+		m.removed += m.seen.follow(last, next)
+		if m.removed > maxSeen/2 {
+			m.seen.refresh(next)
+			m.removed = 0
+		}
 	}
 	if !b.window.Open() {
 		m.index, m.maybeLeftover = nil, false

@@ -18,12 +18,31 @@ func newSeenSet(seen store.Seen, page int) seenSet {
 	return set
 }
 
-// follow removes what the next Seen lacks of the last one. What it has more was
-// added when it was chosen or adopted.
-func (s seenSet) follow(last, next store.Seen) {
+// refresh puts the identities of seen, which are the set's, into its memory anew. A
+// Go map from which as much is deleted as is added doubles: it had 3.5 MB for 40,000
+// identities after 250 pages, and 1.7 MB when they were all that it had ever held.
+func (s seenSet) refresh(seen store.Seen) {
+	pages := make([]int, 0, len(s))
+	for _, p := range seen {
+		for _, id := range p.IDs {
+			pages = append(pages, s[id])
+		}
+	}
+	clear(s) // which keeps the memory
+	for _, p := range seen {
+		for i, id := range p.IDs {
+			s[id] = pages[i]
+		}
+		pages = pages[len(p.IDs):]
+	}
+}
+
+// follow removes what the next Seen lacks of the last one, and returns how many
+// identities that is. What it has more was added when it was chosen or adopted.
+func (s seenSet) follow(last, next store.Seen) (removed int) {
 	gone := last.Without(next)
 	if len(gone) == 0 {
-		return
+		return 0
 	}
 	stay := map[store.ID]bool{}
 	if end := len(last) - 1; gone[len(gone)-1].Number == last[end].Number { // it may go on in a new part
@@ -37,7 +56,9 @@ func (s seenSet) follow(last, next store.Seen) {
 		for _, id := range p.IDs {
 			if !stay[id] {
 				delete(s, id)
+				removed++
 			}
 		}
 	}
+	return removed
 }
