@@ -98,7 +98,9 @@ func (m *cache) adopt(o writer.Object, instead batch, c store.Cursor) batch {
 		}
 		if !known {
 			b.ids = append(b.ids, id)
-			m.seen[id] = 0
+			if _, shown := m.seen[id]; !shown { // by the page in hand
+				m.seen[id] = 0
+			}
 		}
 	}
 	if m.redoPage = len(lacks) > 0; m.redoPage {

@@ -140,6 +140,30 @@ func TestPagesAfterAdoptedPart(t *testing.T) {
 	}
 }
 
+// TestAdoptedAreCountedOnce adopts a page's object. The next page begins with that
+// page's last record, which must not count as one more of the total.
+func TestAdoptedAreCountedOnce(t *testing.T) {
+	t.Parallel()
+	w := embedded(t)
+	all := w.spread(4, w.start.Add(-2*time.Hour), time.Second)
+	w.sim.Add(all...)
+	shows := func(metadata string, records ...duosim.Record) duosim.Fault {
+		var items []string
+		for _, r := range records {
+			items = append(items, string(r.Raw))
+		}
+		return duosim.Status(200, fmt.Sprintf(`{"stat":"OK","response":{"items":[%s],"metadata":{%s}}}`, strings.Join(items, ","), metadata))
+	}
+	w.sim.Script(shows("", all[:2]...))
+	w.breakRun(breakage{at: 2, how: diesAfter})
+	w.expire()
+	same := `"next_offset":"on","total_objects":4`
+	w.sim.Script(shows(same, all[:2]...), shows(same, all[1:3]...))
+	if r := w.complete(); r.Records != 4 {
+		t.Errorf("%d records", r.Records)
+	}
+}
+
 // TestDisorder has Duo return a page's records in the wrong order, with others
 // among them that by their time were not asked for: these are kept, once.
 func TestDisorder(t *testing.T) {
