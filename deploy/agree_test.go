@@ -3,6 +3,7 @@ package deploy_test
 import (
 	"encoding/json"
 	"io"
+	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -182,6 +183,38 @@ func TestLogs(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("logs (-service +module):\n%s", diff)
+	}
+}
+
+// TestLogQueries expects what alerts, metrics and docs/operations.md ask of the
+// service's log to be what the service writes there: a message's beginning, and
+// fields.
+func TestLogQueries(t *testing.T) {
+	var written strings.Builder
+	for _, root := range []string{"../cmd", "../internal"} {
+		if err := filepath.WalkDir(root, func(file string, _ fs.DirEntry, err error) error {
+			if strings.HasSuffix(file, ".go") && !strings.HasSuffix(file, "_test.go") {
+				written.WriteString(readFile(t, file))
+			}
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	asked := strings.ReplaceAll(module(t), `\"`, `"`) + readFile(t, "../docs/operations.md")
+	messages := regexp.MustCompile(`jsonPayload\.message=(?:~"\^|")([^"]+)`).FindAllStringSubmatch(asked, -1)
+	if len(messages) == 0 {
+		t.Fatal("nothing asks for a message")
+	}
+	for _, m := range messages {
+		if !strings.Contains(written.String(), `"`+m[1]) {
+			t.Errorf("no message of the service begins with %q", m[1])
+		}
+	}
+	for _, m := range regexp.MustCompile(`jsonPayload\.(\w+)`).FindAllStringSubmatch(asked, -1) {
+		if !strings.Contains(written.String(), `"`+m[1]+`"`) {
+			t.Errorf("no line of the service has the field %s", m[1])
+		}
 	}
 }
 

@@ -9,16 +9,12 @@ import (
 	"testing"
 )
 
-// TestDesignNamesTests: docs/design.md cites a test as the proof of each thing it
-// promises in a fault, so every test that it names must exist.
-func TestDesignNamesTests(t *testing.T) {
-	doc, err := os.ReadFile("../docs/design.md")
-	if err != nil {
-		t.Fatal(err)
-	}
+// TestDocumentsNameTests: two documents cite tests as the proof of what they
+// promise in a fault, and of procedures. Every test that they name must exist.
+func TestDocumentsNameTests(t *testing.T) {
 	var code []byte
 	root := os.DirFS("..")
-	err = fs.WalkDir(root, ".", func(path string, _ fs.DirEntry, err error) error {
+	err := fs.WalkDir(root, ".", func(path string, _ fs.DirEntry, err error) error {
 		if err != nil || !strings.HasSuffix(path, "_test.go") {
 			return err
 		}
@@ -29,13 +25,19 @@ func TestDesignNamesTests(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	named := regexp.MustCompile("`(Test[A-Za-z0-9]+)`").FindAllSubmatch(doc, -1)
-	if len(named) == 0 {
-		t.Fatal("docs/design.md names no test")
-	}
-	for _, m := range named {
-		if !bytes.Contains(code, []byte("\nfunc "+string(m[1])+"(")) {
-			t.Errorf("docs/design.md names %s, which does not exist", m[1])
+	for _, doc := range []string{"docs/design.md", "docs/operations.md"} {
+		text, err := fs.ReadFile(root, doc)
+		if err != nil {
+			t.Fatal(err)
+		}
+		named := regexp.MustCompile("`(Test[A-Za-z0-9]+)`").FindAllSubmatch(text, -1)
+		if len(named) == 0 {
+			t.Errorf("%s names no test", doc)
+		}
+		for _, m := range named {
+			if !bytes.Contains(code, []byte("\nfunc "+string(m[1])+"(")) {
+				t.Errorf("%s names %s, which does not exist", doc, m[1])
+			}
 		}
 	}
 }

@@ -43,14 +43,19 @@ func (c *localCommand) define(flags *flag.FlagSet) {
 }
 
 func (c *localCommand) accept(args []string) error {
-	host, _, err := net.SplitHostPort(c.addr)
 	switch {
 	case len(args) > 0:
 		return unexpected(args)
-	case err != nil || !isLoopback(host):
-		return fmt.Errorf("-addr %q is no loopback address such as 127.0.0.1:8080; nobody is asked for a token here", c.addr)
 	case c.every <= 0:
 		return errors.New("-every must be positive")
+	}
+	return loopbackOnly(c.addr)
+}
+
+// loopbackOnly refuses an address at which others could connect.
+func loopbackOnly(addr string) error {
+	if host, _, err := net.SplitHostPort(addr); err != nil || !isLoopback(host) {
+		return fmt.Errorf("-addr %q is no loopback address such as 127.0.0.1:8080; nobody is asked for a token here", addr)
 	}
 	return nil
 }
@@ -220,7 +225,7 @@ func (l *local) what() string {
 	return strings.Join(l.cfg.logNames(), ", ") + " "
 }
 
-// welcome tells a person what is where.
+// welcome says where everything is.
 func (l *local) welcome() {
 	dir := filepath.Join(l.dir, "bucket")
 	objects, one := dir, ""

@@ -127,8 +127,8 @@ func (e *env) readLogs(c *config) {
 	c.concurrency = e.number("CONCURRENCY", 8, 1, 64)
 }
 
-// logPart is what a log's name takes the place of in the prefix, and accountPart
-// what an account's API hostname does.
+// In the prefix, a log's name replaces logPart, and an account's API hostname replaces
+// accountPart.
 const (
 	logPart     = "{log}"
 	accountPart = "{account}"
@@ -208,7 +208,7 @@ func (e *env) overlaps() map[string]time.Duration {
 	return overlaps
 }
 
-// short writes a duration without units of which there are none.
+// short writes a duration without its zero units: 10m, not 10m0s.
 func short(d time.Duration) string {
 	text := d.String()
 	if strings.HasSuffix(text, "m0s") {

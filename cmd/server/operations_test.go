@@ -27,10 +27,10 @@ func TestOperationsHeadings(t *testing.T) {
 	if strings.Count(text, "\n## Reset the cursor\n") != 1 {
 		t.Error("docs/operations.md does not tell how to reset the cursor, which an error names")
 	}
-	anchor := func(heading string) string { return strings.ReplaceAll(strings.ToLower(heading), " ", "-") }
+	anchor := strings.NewReplacer(" ", "-", "?", "", "'", "").Replace
 	anchors := map[string]bool{}
 	for _, m := range regexp.MustCompile(`(?m)^## (.+)$`).FindAllStringSubmatch(text, -1) {
-		anchors[anchor(m[1])] = true
+		anchors[anchor(strings.ToLower(m[1]))] = true
 	}
 	for _, m := range regexp.MustCompile(`\]\(#([^)]+)\)`).FindAllStringSubmatch(text, -1) {
 		if !anchors[m[1]] {

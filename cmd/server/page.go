@@ -40,7 +40,6 @@ func (c *pageCommand) define(flags *flag.FlagSet) {
 func (c *pageCommand) accept(args []string) error {
 	c.url = strings.TrimSuffix(c.url, "/")
 	to, urlErr := url.Parse(c.url)
-	host, _, addrErr := net.SplitHostPort(c.addr)
 	switch {
 	case len(args) > 0:
 		return unexpected(args)
@@ -48,10 +47,8 @@ func (c *pageCommand) accept(args []string) error {
 		return errors.New("-url and -account are required: terraform -chdir=deploy/terraform output -raw page prints the whole command")
 	case urlErr != nil || c.url != to.Scheme+"://"+to.Host || to.Scheme != "https" && (to.Scheme != "http" || !isLoopback(to.Hostname())):
 		return fmt.Errorf("-url %q is no https:// address without a path", c.url)
-	case addrErr != nil || !isLoopback(host):
-		return fmt.Errorf("-addr %q is no loopback address such as 127.0.0.1:8081; nobody is asked for a token here", c.addr)
 	}
-	return nil
+	return loopbackOnly(c.addr)
 }
 
 func (c *pageCommand) run(ctx context.Context, con console) int {
@@ -98,7 +95,7 @@ func (c *pageCommand) pass(w http.ResponseWriter, r *http.Request, token *gcloud
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	resp, err := token.RoundTrip(req)
+	resp, err := token.send(req)
 	if err == nil {
 		defer resp.Body.Close()
 		err = c.explain(resp)
@@ -123,7 +120,7 @@ func (c *pageCommand) explain(r *http.Response) error {
 	return nil
 }
 
-// gcloudToken adds an id token of an impersonated service account to requests.
+// gcloudToken is an id token of an impersonated service account.
 type gcloudToken struct {
 	account, audience string
 
@@ -132,12 +129,12 @@ type gcloudToken struct {
 	expires time.Time
 }
 
-func (g *gcloudToken) RoundTrip(r *http.Request) (*http.Response, error) {
+// send sends a request with the token.
+func (g *gcloudToken) send(r *http.Request) (*http.Response, error) {
 	token, err := g.get(r.Context())
 	if err != nil {
 		return nil, err
 	}
-	r = r.Clone(r.Context())
 	r.Header.Set("Authorization", "Bearer "+token)
 	return http.DefaultTransport.RoundTrip(r)
 }

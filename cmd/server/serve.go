@@ -134,8 +134,8 @@ func importState(ctx context.Context, bucket *writer.GCS, key string) (time.Time
 }
 
 // serve answers requests until ctx ends. Then the runs in progress, whose
-// contexts end with it, have shutdownTimeout to commit and to answer. What
-// net/http has to say of itself, of a connection for the most part, goes to log.
+// contexts end with it, have shutdownTimeout to commit and to answer. The server's
+// own errors, mostly about connections, go to log.
 func serve(ctx context.Context, listener net.Listener, routes http.Handler, log *slog.Logger) error {
 	srv := &http.Server{
 		Handler:           routes,

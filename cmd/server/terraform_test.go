@@ -90,7 +90,8 @@ func anyMatches(lines []map[string]any, field, operator, value string) bool {
 }
 
 // linesOfEveryKind makes a service log what alerts and metrics look for: a run
-// after a gap, a caller who is unknown and one who is not on the list.
+// after a gap, a caller who is unknown and one who is not on the list, an account
+// that is gone.
 func linesOfEveryKind(t *testing.T) []map[string]any {
 	t.Helper()
 	var b bytes.Buffer
@@ -120,6 +121,8 @@ func linesOfEveryKind(t *testing.T) []map[string]any {
 			t.Fatalf("status %d, want %d", resp.StatusCode, want)
 		}
 	}
+	gone := &children{log: log, names: map[string]string{contoso.Host: contoso.Name}}
+	gone.replace(t.Context(), nil)
 	var lines []map[string]any
 	for dec := json.NewDecoder(&b); dec.More(); {
 		var line map[string]any

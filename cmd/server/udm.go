@@ -36,8 +36,8 @@ const udmUsage = `usage: server udm [-log L] [FILE…]
 // unnamedLog is the log of records that come without an object's name.
 const unnamedLog = "telephony"
 
-// udmCommand prints events. A line that can't be one is told of on standard
-// error by its place, never by its content, and the others are done.
+// udmCommand prints events. A line that can't become one is reported on standard error
+// by its place, never its content, and the others are converted.
 type udmCommand struct {
 	mapping udm.Mapping // nil for that of each file's log
 	files   []string

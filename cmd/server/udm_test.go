@@ -138,7 +138,11 @@ func TestUDMLog(t *testing.T) {
 		code := run(t.Context(), append([]string{"udm"}, test.args...), console{in: strings.NewReader("{}"), out: &out, err: &errs})
 		var products []string
 		for line := range strings.Lines(out.String()) {
-			var event udm.Event
+			var event struct {
+				Metadata struct {
+					ProductName string `json:"product_name"`
+				} `json:"metadata"`
+			}
 			if err := json.Unmarshal([]byte(line), &event); err != nil {
 				t.Fatal(err)
 			}

@@ -17,6 +17,8 @@ locals {
   ]
   complete_runs = join(" or ", concat([local.complete], local.silent))
   channels      = [for c in google_monitoring_notification_channel.email : c.id]
+  # What comes after it is the stream's name. Without one the page shows all.
+  see = "See it on the status page: in the repository run\n\n${local.page}\n\nand open http://${local.page_address}/?stream="
 }
 
 resource "google_monitoring_notification_channel" "email" {
@@ -50,7 +52,7 @@ resource "google_monitoring_alert_policy" "no_complete_run" {
   }
 
   documentation {
-    content = "No run of the stream $${metric_or_resource.label.stream} has caught up for three intervals. Next: read the outcome and reason of its last runs in the service's log. ${var.runbook_url}#no-complete-run"
+    content = "No run of the stream $${metric_or_resource.label.stream} has caught up for three intervals. Next: read the outcome and reason of its last runs in the service's log. ${local.see}$${metric_or_resource.label.stream}\n\nRead on: ${var.runbook_url}#no-complete-run"
   }
 
   depends_on = [google_logging_metric.runs]
@@ -78,7 +80,7 @@ resource "google_monitoring_alert_policy" "lag" {
   }
 
   documentation {
-    content = "Records of the stream $${log.extracted_label.stream} reach the bucket late. Next: see in its last runs' reason whether the budget or Duo's rate limit ends them. ${var.runbook_url}#lag"
+    content = "Records of the stream $${log.extracted_label.stream} reach the bucket late. Next: see in its last runs' reason whether the budget or Duo's rate limit ends them. ${local.see}$${log.extracted_label.stream}\n\nRead on: ${var.runbook_url}#lag"
   }
 
   depends_on = [google_project_service.this]
@@ -107,7 +109,7 @@ resource "google_monitoring_alert_policy" "act" {
   }
 
   documentation {
-    content = "No run of the stream $${log.extracted_label.stream} can succeed until somebody does what the line asks for. Next: read its reason, it names the credential, permission or setting. ${var.runbook_url}#a-person-must-act"
+    content = "No run of the stream $${log.extracted_label.stream} can succeed until somebody does what the line asks for. Next: read its reason, it names the credential, permission or setting. ${local.see}$${log.extracted_label.stream}\n\nRead on: ${var.runbook_url}#a-person-must-act"
   }
 
   depends_on = [google_project_service.this]
@@ -135,7 +137,39 @@ resource "google_monitoring_alert_policy" "gap" {
   }
 
   documentation {
-    content = "Records of the stream $${log.extracted_label.stream} between gap_from and gap_to are missing. With gap_missing 0 nothing ran for 179 days, and Duo has deleted them; with another number Duo counted so many more than it showed. Next: note the range; then find out why nobody saw the other alerts, or collect the range again a day later. ${var.runbook_url}#gap"
+    content = "Records of the stream $${log.extracted_label.stream} between gap_from and gap_to are missing. With gap_missing 0 nothing ran for 179 days, and Duo has deleted them; with another number Duo counted so many more than it showed. Next: note the range; then find out why nobody saw the other alerts, or collect the range again a day later. ${local.see}$${log.extracted_label.stream}\n\nRead on: ${var.runbook_url}#gap"
+  }
+
+  depends_on = [google_project_service.this]
+}
+
+# Told by an instance that had the account in its list before: one that starts
+# after that does not know of it, and only the page still has it.
+resource "google_monitoring_alert_policy" "vanished" {
+  count = var.accounts == "children" ? 1 : 0
+
+  project               = var.project
+  display_name          = "${local.service}: account no longer listed"
+  severity              = "WARNING"
+  combiner              = "OR"
+  notification_channels = local.channels
+
+  conditions {
+    display_name = "Duo's list lacks a child account that it had"
+    condition_matched_log {
+      filter           = "${local.log} AND jsonPayload.message=~\"^account no longer listed\""
+      label_extractors = { account = "EXTRACT(jsonPayload.account)" }
+    }
+  }
+  alert_strategy {
+    auto_close = "86400s"
+    notification_rate_limit {
+      period = "3600s"
+    }
+  }
+
+  documentation {
+    content = "The account $${log.extracted_label.account} is not collected any more. Next: ask whether it was meant to go. ${var.runbook_url}#account-no-longer-listed"
   }
 
   depends_on = [google_project_service.this]

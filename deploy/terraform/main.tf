@@ -22,6 +22,11 @@ locals {
   url      = "https://${local.service}-${data.google_project.this.number}.${var.region}.run.app"
   audience = local.url
 
+  # The status page on the laptop of one of operators, at an address that an
+  # alert's link can know.
+  page_address = "127.0.0.1:8081"
+  page         = "go run ./cmd/server page -addr=${local.page_address} -url=${local.url} -account=${google_service_account.invoker.email}"
+
   # Pub/Sub waits so long for an answer, and so does Cloud Run. It is the most
   # that Pub/Sub takes.
   timeout_seconds = 600

@@ -24,7 +24,7 @@ output "curl" {
 
 output "page" {
   description = "Shows the status page in a browser, for those in operators, from the repository's root."
-  value       = "go run ./cmd/server page -url=${local.url} -account=${google_service_account.invoker.email}"
+  value       = local.page
 }
 
 output "secret" {

@@ -54,6 +54,9 @@ type LogStatus struct {
 	Backfill Status `json:"backfill"`
 }
 
+// Has reports whether the stream of that name is the live one or the backfill.
+func (l LogStatus) Has(stream string) bool { return stream == l.Stream || stream == l.Backfill.Stream }
+
 // Status reads where the log stands.
 func (c *Collector) Status(ctx context.Context) (LogStatus, error) {
 	live, err := c.statusOf(ctx, c.Live().String(), store.HistoryLimit)

@@ -67,7 +67,7 @@ func (c *call) attempt(ctx context.Context) *Error {
 	c.date = resp.Header.Get("Date")
 	c.body.Reset()
 	_, readErr := c.body.ReadFrom(io.LimitReader(resp.Body, maxBody+1))
-	answer, err := decode(c.body.Bytes(), c.log)
+	answer, err := decode(c.body.Bytes())
 	if resp.StatusCode != http.StatusOK {
 		return c.refusal(resp, answer)
 	}

@@ -1,11 +1,9 @@
 package duo
 
 import (
-	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"slices"
 	"strconv"
@@ -25,144 +23,65 @@ var (
 	errPaged   = errors.New("the body has not all accounts but an offset to the rest, which is not known to happen")
 )
 
-// lenient accepts all that package encoding/json accepts: equal names, of which
-// the last one counts, and invalid UTF-8 in strings.
-var lenient = json.JoinOptions(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
-
 // answer is the JSON of every answer. Values stay raw until they are needed:
 // shapes differ between Duo's logs, its documentation and its clients, and a
 // refusal with an odd one is still a refusal. All are parts of the body.
 type answer struct {
-	Stat, Code, Message, Detail jsontext.Value
+	Stat    jsontext.Value `json:"stat"`
+	Code    jsontext.Value `json:"code"`
+	Message jsontext.Value `json:"message"`
+	Detail  jsontext.Value `json:"message_detail"`
 
-	Response response
-	// Metadata may stand here instead, as Duo's general paging has it:
-	// https://duo.com/docs/adminapi#response-paging
-	Metadata jsontext.Value
+	Response jsontext.Value `json:"response"`
+	// Metadata may stand here instead of in the response, as Duo's general paging
+	// has it: https://duo.com/docs/adminapi#response-paging
+	Metadata jsontext.Value `json:"metadata"`
 }
 
-type response struct {
-	Items    []jsontext.Value // nil for null, and where there is none
-	Metadata jsontext.Value
-	Odd      bool           // it, or its list of items, is something else
-	List     jsontext.Value // the whole response, where that is a list
-}
-
-// decode reads the body of any answer of a log, in place and once.
-func decode(body []byte, log Log) (answer, error) {
-	var a answer
+// decode reads the body of any answer.
+func decode(body []byte) (answer, error) {
 	if len(body) > maxBody {
-		return a, errTooLong
+		return answer{}, errTooLong
 	}
-	d := decoder{jsontext.NewDecoder(bytes.NewBuffer(body), lenient), body, log.List, log.Limit}
-	if d.PeekKind() != '{' || d.object(func(name string) error { return d.answer(&a, name) }) != nil {
-		return answer{}, errNotJSON
-	}
-	if _, err := d.ReadToken(); !errors.Is(err, io.EOF) {
+	var a answer
+	if jsontext.Value(body).Kind() != '{' || unmarshal(body, &a) != nil {
 		return answer{}, errNotJSON
 	}
 	return a, nil
 }
 
-// decoder reads a body in place.
-type decoder struct {
-	*jsontext.Decoder
-	body  []byte
-	list  string // the member with the records
-	limit int    // how many were asked for
-}
-
-// value reads a value that is a part of the body.
-func (d decoder) value(into *jsontext.Value) error {
-	v, err := d.ReadValue()
-	end := d.InputOffset()
-	*into = d.body[end-int64(len(v)) : end]
-	return err
-}
-
-// object reads an object, whose members' values member has to read.
-func (d decoder) object(member func(name string) error) error {
-	_, err := d.ReadToken()
-	for err == nil && d.PeekKind() != '}' {
-		var name jsontext.Token
-		if name, err = d.ReadToken(); err == nil {
-			err = member(name.String())
-		}
+// unmarshal accepts all that package encoding/json accepts: equal names, of which
+// the last one counts, and invalid UTF-8 in strings. A [jsontext.Value] is not
+// copied but a part of the source. A nil source is no value.
+func unmarshal(source jsontext.Value, into any) error {
+	if source == nil {
+		return nil
 	}
-	if err != nil {
+	inPlace := json.UnmarshalFromFunc(func(d *jsontext.Decoder, value *jsontext.Value) error {
+		read, err := d.ReadValue()
+		end := d.InputOffset()
+		*value = source[end-int64(len(read)) : end]
 		return err
-	}
-	_, err = d.ReadToken()
-	return err
+	})
+	return json.Unmarshal(source, into, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true), json.WithUnmarshalers(inPlace))
 }
 
-func (d decoder) answer(a *answer, name string) error {
-	switch name {
-	case "stat":
-		return d.value(&a.Stat)
-	case "code":
-		return d.value(&a.Code)
-	case "message":
-		return d.value(&a.Message)
-	case "message_detail":
-		return d.value(&a.Detail)
-	case "metadata":
-		return d.value(&a.Metadata)
-	case "response":
-		a.Response = response{}
-		if d.PeekKind() == '{' {
-			return d.object(func(name string) error { return d.response(&a.Response, name) })
-		}
-		a.Response.Odd = d.PeekKind() != 'n'
-		if d.PeekKind() == '[' {
-			return d.value(&a.Response.List)
-		}
-	}
-	return d.SkipValue()
-}
-
-func (d decoder) response(r *response, name string) error {
-	switch name {
-	case "metadata":
-		return d.value(&r.Metadata)
-	case d.list:
-		r.Items = nil
-		if d.PeekKind() == '[' {
-			return d.items(r)
-		}
-		r.Odd = r.Odd || d.PeekKind() != 'n'
-	}
-	return d.SkipValue()
-}
-
-func (d decoder) items(r *response) error {
-	_, err := d.ReadToken()
-	for r.Items = make([]jsontext.Value, 0, d.limit); err == nil && d.PeekKind() != ']'; {
-		var item jsontext.Value
-		err = d.value(&item)
-		r.Items = append(r.Items, item)
-	}
-	if err != nil {
-		return err
-	}
-	_, err = d.ReadToken()
-	return err
-}
-
-// page returns the page that the answer is, or one of the errors above.
-func (a answer) page() (Page, error) {
+// page returns the page of a log that the answer is, or one of the errors above.
+func (a answer) page(log Log) (Page, error) {
 	if text(a.Stat) != "OK" {
 		return Page{}, errFail
 	}
-	if a.Response.Odd {
+	var response map[string]jsontext.Value
+	var items []jsontext.Value
+	if unmarshal(a.Response, &response) != nil || unmarshal(response[log.List], &items) != nil {
 		return Page{}, errNotJSON
 	}
 	// A list that is null or missing says nothing about the log: taken for
 	// an empty page it would end the window and lose the rest of it.
-	if a.Response.Items == nil {
+	if items == nil {
 		return Page{}, errNoItems
 	}
-	within, err := readMetadata(a.Response.Metadata)
+	within, err := readMetadata(response["metadata"])
 	if err != nil {
 		return Page{}, err
 	}
@@ -171,7 +90,7 @@ func (a answer) page() (Page, error) {
 		return Page{}, err
 	}
 	m := within.or(beside)
-	return Page{Records: a.Response.Items, Next: m.next, Total: m.total}, nil
+	return Page{Records: items, Next: m.next, Total: m.total}, nil
 }
 
 // accounts returns the accounts that the answer lists, or one of the errors
@@ -181,7 +100,7 @@ func (a answer) accounts() ([]Account, error) {
 		return nil, errFail
 	}
 	var entries []jsontext.Value
-	if a.Response.List == nil || json.Unmarshal(a.Response.List, &entries, lenient) != nil {
+	if unmarshal(a.Response, &entries) != nil || entries == nil {
 		return nil, errNoList
 	}
 	// A part of the list, taken for all of it, would leave accounts out.
@@ -195,7 +114,7 @@ func (a answer) accounts() ([]Account, error) {
 			Host jsontext.Value `json:"api_hostname"`
 			Name jsontext.Value `json:"name"`
 		}
-		_ = json.Unmarshal(entry, &m, lenient)
+		_ = unmarshal(entry, &m)
 		account := Account{ID: text(m.ID), Name: clean(text(m.Name)), Host: text(m.Host)}
 		if !slices.Contains(accounts, account) {
 			accounts = append(accounts, account)
@@ -215,7 +134,7 @@ func readMetadata(value jsontext.Value) (metadata, error) {
 		Next  jsontext.Value `json:"next_offset"`
 		Total jsontext.Value `json:"total_objects"`
 	}
-	if value != nil && json.Unmarshal(value, &m, lenient) != nil {
+	if unmarshal(value, &m) != nil {
 		return metadata{}, errNotJSON
 	}
 	next, err := offset(m.Next)
@@ -241,7 +160,7 @@ func text(value jsontext.Value) string {
 		return string(value)
 	}
 	var s string
-	_ = json.Unmarshal(value, &s, lenient)
+	_ = unmarshal(value, &s)
 	return s
 }
 
@@ -255,7 +174,7 @@ func offset(value jsontext.Value) (string, error) {
 		return "", nil
 	}
 	var parts []jsontext.Value
-	if json.Unmarshal(value, &parts, lenient) != nil {
+	if unmarshal(value, &parts) != nil {
 		return "", errNotJSON
 	}
 	if len(parts) == 0 {
@@ -279,7 +198,7 @@ func count(value jsontext.Value) int {
 			Relation jsontext.Value `json:"relation"`
 			Value    jsontext.Value `json:"value"`
 		}
-		if json.Unmarshal(value, &total, lenient) != nil || text(total.Relation) != "eq" {
+		if unmarshal(value, &total) != nil || text(total.Relation) != "eq" {
 			return -1
 		}
 		value = total.Value

@@ -142,11 +142,11 @@ func TestDecodeMalformed(t *testing.T) {
 func decodePage(body []byte) (Page, error) { return decodePageOf(telephony, body) }
 
 func decodePageOf(log Log, body []byte) (Page, error) {
-	a, err := decode(body, log)
+	a, err := decode(body)
 	if err != nil {
 		return Page{}, err
 	}
-	return a.page()
+	return a.page(log)
 }
 
 func texts(records []jsontext.Value) []string {

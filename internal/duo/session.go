@@ -98,7 +98,7 @@ func (c *Client) about(log Log, q Query, into *Page) question {
 	return question{
 		method: http.MethodGet, path: log.Path, params: c.params(log, q), log: log,
 		read: func(a answer) (err error) {
-			*into, err = a.page()
+			*into, err = a.page(log)
 			return err
 		},
 	}

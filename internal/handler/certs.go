@@ -82,7 +82,8 @@ func (c *certs) get(ctx context.Context, kid string) (*certSet, error) {
 	return set, nil
 }
 
-// settled tells whether the question of one who asked then needs no fetch.
+// settled reports whether a caller who asked at that time can be answered without
+// another fetch.
 func (c *certs) settled(kid string, asked time.Time) (set *certSet, settled bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -177,9 +178,9 @@ func (s *certSet) has(kid string) bool {
 	return found
 }
 
-// check tells what is wrong with the token's signature. The library does it, but
-// for a token that it cannot read: it takes no fraction in exp and iat, which
-// RFC 7519 allows.
+// check verifies the token's signature. It leaves that to the library unless the
+// library can't read the token: it refuses fractions in exp and iat, which RFC 7519
+// allows.
 func (s *certSet) check(ctx context.Context, token, kid, audience string) error {
 	if _, unread := idtoken.ParsePayload(token); unread == nil {
 		_, err := s.validator.Validate(ctx, token, audience)

@@ -143,7 +143,7 @@ func (s *server) logRefusal(r *http.Request, status int, err error) {
 	s.Log.Log(r.Context(), level, "request refused", "http_status", status, "method", r.Method, "path", r.URL.Path, "error", err)
 }
 
-// writeJSON answers. That the client has gone is no news to anyone.
+// writeJSON answers. An error means that the client is gone, and is ignored.
 func writeJSON(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
@@ -242,7 +242,7 @@ func (s *server) manual(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// run runs the streams, and tells of each run.
+// run runs the streams and logs each run.
 func (s *server) run(ctx context.Context, streams *collect.Streams, job collect.Job, trigger ...slog.Attr) []collect.Report {
 	caller, _ := ctx.Value(callerKey{}).(string)
 	trigger = append([]slog.Attr{slog.String("caller", caller), slog.Bool("dry_run", job.DryRun)}, trigger...)
@@ -265,8 +265,8 @@ func (s *server) logRun(ctx context.Context, r collect.Report, trigger []slog.At
 // maxInFull is how many reports of one request, or statuses, an answer has in full.
 const maxInFull = 100
 
-// answer tells how the runs went: by the report of one, by those of several under
-// the worst outcome. Of very many it has the worst, and counts all.
+// answer writes the report of one run, or those of several with the worst outcome. Of
+// more than maxInFull it writes the worst and counts all.
 func answer(w http.ResponseWriter, reports []collect.Report, manual bool) {
 	worst := collect.Worst(reports)
 	if len(reports) == 1 {

@@ -2,11 +2,15 @@ package handler
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"duo-telephony-collector/internal/collect"
 	"duo-telephony-collector/internal/store"
@@ -56,83 +60,48 @@ func (w wish) job() collect.Job {
 	return job
 }
 
-// read goes through the object key by key: Go's decoder takes keys in any case,
-// the last of equal ones, and null for nothing said.
+// read takes no name twice, none in another case, and no null.
 func (w *wish) read(body []byte) error {
-	dec := json.NewDecoder(bytes.NewReader(body))
-	if open, err := dec.Token(); err != nil || open != json.Delim('{') {
+	dec := jsontext.NewDecoder(bytes.NewReader(body))
+	if dec.PeekKind() != '{' {
 		return errors.New("it is no JSON object")
 	}
-	had := map[string]bool{}
-	for dec.More() {
-		token, err := dec.Token()
-		if err != nil {
-			return err
-		}
-		key := fmt.Sprint(token) // the decoder takes nothing but text here
-		var value json.RawMessage
-		if err := dec.Decode(&value); err != nil {
-			return err
-		}
-		if had[key] {
-			return fmt.Errorf("it has %q twice", key)
-		}
-		had[key] = true
-		if err := w.set(key, value); err != nil {
-			return err
-		}
+	var fields map[string]jsontext.Value
+	err := json.UnmarshalDecode(dec, &fields)
+	if twice, ok := errors.AsType[*jsontext.SyntacticError](err); ok && errors.Is(err, jsontext.ErrDuplicateName) {
+		return fmt.Errorf("it has %q twice", twice.JSONPointer.LastToken())
 	}
-	if _, err := dec.Token(); err != nil { // the closing bracket
+	if err != nil {
 		return err
 	}
-	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+	if _, err := dec.ReadToken(); !errors.Is(err, io.EOF) {
 		return errors.New("it holds more than one JSON value")
 	}
-	return nil
-}
-
-func (w *wish) set(key string, value json.RawMessage) error {
-	switch key {
-	case "dry_run":
-		return setFlag(&w.dryRun, key, value)
-	case "force":
-		return setFlag(&w.force, key, value)
-	case "redeliver":
-		return setFlag(&w.redeliver, key, value)
-	case "log":
-		return setText(&w.log, key, value)
-	case "account":
-		return setText(&w.account, key, value)
-	case "from":
-		return setTime(&w.from, key, value)
-	case "to":
-		return setTime(&w.to, key, value)
-	}
-	return fmt.Errorf("unknown field %q", key)
-}
-
-func setFlag(flag *bool, key string, value json.RawMessage) error {
-	switch string(value) {
-	case "true":
-		*flag = true
-	case "false":
-	default:
-		return fmt.Errorf("%s is neither true nor false", key)
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		if err := w.set(name, fields[name]); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-func setText(text **string, key string, value json.RawMessage) error {
-	if err := json.Unmarshal(value, text); err != nil || *text == nil {
-		return fmt.Errorf("%s is no text", key)
+func (w *wish) set(name string, value jsontext.Value) error {
+	const flag, text, instant = "neither true nor false", "no text",
+		"no RFC 3339 time: it needs date, capital T, time, and capital Z or an offset such as +02:00"
+	field, known := map[string]struct {
+		to    any
+		fault string // what a refused value is
+	}{
+		"dry_run": {&w.dryRun, flag}, "force": {&w.force, flag}, "redeliver": {&w.redeliver, flag},
+		"log": {&w.log, text}, "account": {&w.account, text},
+		"from": {&w.from, instant}, "to": {&w.to, instant},
+	}[name]
+	if !known {
+		return fmt.Errorf("unknown field %q", name)
 	}
-	return nil
-}
-
-// setTime takes no null, of which Go makes the zero time.
-func setTime(at *time.Time, key string, value json.RawMessage) error {
-	if err := json.Unmarshal(value, at); err != nil || at.IsZero() {
-		return fmt.Errorf("%s is no RFC 3339 time: it needs date, capital T, time, and capital Z or an offset such as +02:00", key)
+	err := json.Unmarshal(value, field.to)
+	if at, ok := field.to.(*time.Time); err != nil || value.Kind() == 'n' || ok && at.IsZero() {
+		return fmt.Errorf("%s is %s", name, field.fault)
 	}
 	return nil
 }

@@ -8,8 +8,8 @@ import (
 	"duo-telephony-collector/internal/page"
 )
 
-// standing reads where the streams stand, the chosen one and those that have
-// failed in any case. An error is in the state, and logged.
+// standing reads the status of the streams; the chosen one and those that have failed
+// are always among them. It logs an error and puts it into the state.
 func (s *server) standing(r *http.Request) page.State {
 	state := page.State{Version: s.Version, Revision: s.Revision, Chosen: r.URL.Query().Get("stream")}
 	streams, err := s.Streams.Now(r.Context())
@@ -67,7 +67,7 @@ func unreadable(w http.ResponseWriter, s page.State) {
 // statusOfOne is the answer for the stream that is named.
 func statusOfOne(w http.ResponseWriter, s page.State) error {
 	for _, log := range s.Logs {
-		if s.Chosen == log.Stream || s.Chosen == log.Backfill.Stream {
+		if log.Has(s.Chosen) {
 			statusOf(w, s, log)
 			return nil
 		}
@@ -79,7 +79,7 @@ func statusOfOne(w http.ResponseWriter, s page.State) error {
 func statusOf(w http.ResponseWriter, s page.State, log collect.LogStatus) {
 	var failed *collect.Summary
 	for _, u := range s.Unrecorded {
-		if u.Stream == log.Stream || u.Stream == log.Backfill.Stream {
+		if log.Has(u.Stream) {
 			failed = &u
 		}
 	}

@@ -11,8 +11,8 @@ import (
 // maxToken is in bytes; Google's id tokens have about 1 KiB.
 const maxToken = 8 << 10
 
-// claims is what an id token says. A claim of another type is a malformed
-// token; an audience that is a list is one, Google issues none.
+// claims is what an id token says. A claim of another type makes the token malformed,
+// and so does a list of audiences: Google issues none.
 type claims struct {
 	Issuer   string `json:"iss"`
 	Audience string `json:"aud"`

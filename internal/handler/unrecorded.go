@@ -16,9 +16,9 @@ type failures struct {
 	of map[string]*collect.Report
 }
 
-// remember has a failure be seen that the run itself could not record: it goes
-// into the history or, where that can't be, stays in this instance until a run
-// of its stream has the lease and does not fail.
+// remember keeps a failure visible that the run itself could not record: in the
+// history or, if that can't be written, in this instance until a run of its stream
+// gets the lease and does not fail.
 func (f *failures) remember(ctx context.Context, c *collect.Collector, r *collect.Report) {
 	live := c.Live().String()
 	if r.Outcome != collect.Failed {
@@ -30,7 +30,7 @@ func (f *failures) remember(ctx context.Context, c *collect.Collector, r *collec
 		return
 	}
 	if r.Token == 0 && ctx.Err() == nil { // it never had the lease, and this is no shut-down
-		// An error is no news: the run's own line tells of the failure.
+		// An error is ignored: the run's own log line has the failure.
 		if recorded, err := c.Record(ctx, *r); err == nil {
 			*r = recorded
 		}
@@ -59,7 +59,7 @@ func (f *failures) kept(streams *collect.Streams) []collect.Report {
 func unrecorded(kept []collect.Report, logs []collect.LogStatus) []collect.Summary {
 	out := []collect.Summary{}
 	for _, r := range kept {
-		i := slices.IndexFunc(logs, func(l collect.LogStatus) bool { return l.Stream == r.Stream || l.Backfill.Stream == r.Stream })
+		i := slices.IndexFunc(logs, func(l collect.LogStatus) bool { return l.Has(r.Stream) })
 		if logs == nil && len(out) < maxInFull || i >= 0 && !recorded(r, logs[i]) {
 			out = append(out, r.Summary)
 		}

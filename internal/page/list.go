@@ -38,7 +38,7 @@ func (s State) WorstFirst() []collect.LogStatus {
 	return sorted
 }
 
-// rank is the lower, the more a stream needs to be seen.
+// rank is lower for a stream that needs to be seen sooner.
 func (s stream) rank() int {
 	switch tone := s.Verdict.Tone; {
 	case tone == "act":
@@ -66,7 +66,7 @@ func (l list) verdict(all int) verdict {
 	return v
 }
 
-// counts says how many streams are how.
+// counts says how many streams have each verdict.
 func (l list) counts() string {
 	var words []string
 	count := map[string]int{}

@@ -109,7 +109,7 @@ func newView(s State) view {
 		v.Verdict = v.List.verdict(v.Total)
 	}
 	for _, live := range streams {
-		if s.Chosen == live.Stream || s.Chosen == live.Backfill.Stream {
+		if live.Has(s.Chosen) {
 			v.Shown, v.Unknown = &live, ""
 		}
 	}
@@ -122,7 +122,8 @@ func newView(s State) view {
 // Rest is how many streams the page does not list.
 func (v view) Rest() int { return v.Total - len(v.List.Lines()) }
 
-// Counts says how many streams are how.
+// Counts says how many streams have each verdict. If only the worst are at hand it
+// counts all by the outcome of their last runs.
 func (v view) Counts() string {
 	if v.Total == len(v.List) {
 		return v.List.counts()

@@ -105,7 +105,7 @@ func (s stream) deliveredExcept(before, after string) template.HTML {
 	return s.delivered(before, " is delivered, except for ", strings.Join(lost, " and "), " (see ", runbook("gap"), ")", after)
 }
 
-// cost is what it costs that the stream is not on time.
+// cost says what the lag means for the records.
 func (s stream) cost() fact {
 	if s.Watermark == nil {
 		return s.fact("Cost", "Nothing is delivered yet.")
@@ -157,7 +157,7 @@ func (s stream) failures() []fact {
 	return []fact{s.fact("Why", s.say("Runs have failed since ", s.failing(), ". The last one: ", sentence(s.Last.Reason)))}
 }
 
-// patience is what to do where runs do all that can be done.
+// patience is the advice to wait: the runs already do all that can be done.
 func (s stream) patience(next template.HTML) fact {
 	wait := s.say("Nothing: ", next)
 	if left := s.left(); left > 0 {

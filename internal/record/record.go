@@ -155,30 +155,21 @@ func (r *reader) members(line []byte) (m members, ok bool) {
 	if r.decoder.PeekKind() != '{' {
 		return m, r.decoder.SkipValue() == nil && r.ended()
 	}
-	_, err := r.decoder.ReadToken()
-	for err == nil && r.decoder.PeekKind() != '}' {
-		err = r.member(&m, line)
-	}
-	if err != nil {
+	head, rest, _ := strings.Cut(r.log.Phone, ".")
+	err := r.each(func(name []byte) (err error) {
+		if member := r.named(&m, name); member != nil {
+			*member, err = r.value(line)
+			return err
+		}
+		if head != "" && string(name) == head {
+			return r.find(line, rest)
+		}
+		return r.decoder.SkipValue()
+	})
+	if err != nil || !r.ended() {
 		return members{}, false
 	}
-	_, err = r.decoder.ReadToken()
-	return m, err == nil && r.ended()
-}
-
-func (r *reader) member(m *members, line []byte) error {
-	name, err := r.decoder.ReadValue()
-	if err != nil {
-		return err
-	}
-	if member := r.named(m, plain(name)); member != nil {
-		*member, err = r.value(line)
-		return err
-	}
-	if head, rest, _ := strings.Cut(r.log.Phone, "."); head != "" && string(plain(name)) == head {
-		return r.find(line, rest)
-	}
-	return r.decoder.SkipValue()
+	return m, true
 }
 
 // value reads a value that is a part of the line.

@@ -6,10 +6,11 @@ import (
 	"fmt"
 	"io"
 	"path"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"cloud.google.com/go/firestore"
+	"golang.org/x/sync/singleflight"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/keepalive"
 )
@@ -80,55 +81,31 @@ func (s onceStream) RecvMsg(m any) error { return once(s.ClientStream.RecvMsg(m)
 type connector struct {
 	connect func(context.Context) (*firestore.Client, error)
 
-	mu      sync.Mutex
-	attempt *attempt // nil before the first and after a failed one
+	connecting singleflight.Group
+	made       atomic.Pointer[firestore.Client]
 }
 
-// attempt is a client being made, and then the client.
-type attempt struct {
-	done   chan struct{}
-	client *firestore.Client
-	err    error
-}
-
-// client waits for the client until ctx ends. It then drops the attempt, so that
-// the next operation starts a new one.
+// client waits for the client until ctx ends. The next operation then starts a new
+// attempt.
 func (c *connector) client(ctx context.Context) (*firestore.Client, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("connecting to Firestore: %w", err)
 	}
-	a := c.begin(ctx)
-	select {
-	case <-a.done:
-		if a.err != nil {
-			c.forget(a)
+	attempt := c.connecting.DoChan("", func() (any, error) {
+		if c.made.Load() != nil {
+			return nil, nil
 		}
-		return a.client, a.err
+		client, err := c.connect(context.WithoutCancel(ctx))
+		if err == nil {
+			c.made.Store(client)
+		}
+		return nil, err
+	})
+	select {
+	case made := <-attempt:
+		return c.made.Load(), made.Err
 	case <-ctx.Done():
-		c.forget(a)
+		c.connecting.Forget("")
 		return nil, fmt.Errorf("connecting to Firestore: %w", ctx.Err())
-	}
-}
-
-func (c *connector) begin(ctx context.Context) *attempt {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.attempt == nil {
-		c.attempt = &attempt{done: make(chan struct{})}
-		go c.attempt.make(context.WithoutCancel(ctx), c.connect)
-	}
-	return c.attempt
-}
-
-func (a *attempt) make(ctx context.Context, connect func(context.Context) (*firestore.Client, error)) {
-	a.client, a.err = connect(ctx)
-	close(a.done)
-}
-
-func (c *connector) forget(a *attempt) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.attempt == a {
-		c.attempt = nil
 	}
 }

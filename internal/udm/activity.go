@@ -1,127 +1,64 @@
 package udm
 
-import "slices"
+import "cmp"
 
-// activity maps by the tables of the guide "Collect Duo Activity logs":
-//
-//	record                          event
-//	ts                              metadata.event_timestamp, in UTC
-//	activity_id                     metadata.product_log_id
-//	action.name                     metadata.product_event_type, and metadata.event_type: see activityTypes
-//	action.details                  principal.user.attribute.labels, key "action_details"
-//	actor.key                       principal.user.userid
-//	actor.name                      principal.user.user_display_name
-//	actor.type                      principal.user.attribute.labels, key "actor_type"
-//	actor.details.created           principal.user.first_seen_time, in UTC
-//	actor.details.last_login        principal.user.last_login_time, in UTC
-//	actor.details.email             principal.user.email_addresses
-//	actor.details.status            principal.user.attribute.labels, key "status"
-//	actor.details.group.key         principal.user.attribute.labels, key "actor_details_group_key"
-//	actor.details.group.name        principal.user.attribute.labels, key "actor_details_group_name"
-//	akey                            principal.asset.product_object_id
-//	access_device.browser           principal.asset.attribute.labels, key "access_device_browser"
-//	access_device.browser_version   principal.asset.attribute.labels, key "access_device_browser_version"
-//	access_device.ip.address        principal.ip
-//	access_device.location          principal.location
-//	access_device.os                principal.platform: see activityPlatforms
-//	access_device.os_version        principal.platform_version
-//	application.key                 principal.resource.product_object_id
-//	application.name                principal.application
-//	application.type                principal.resource.resource_subtype
-//	target.key                      target.asset.attribute.labels, key "target_key"
-//	target.name                     target.asset.hostname, a user's name, too
-//	target.type                     target.asset.category
-//	target.details                  target.user.attribute.labels, key "target_details"
-//	old_target                      about, as target in target, keys "old_target_key", "old_target_details"
-//	outcome.result                  security_result.action_details
+// activity is the tables of the guide "Collect Duo Activity logs".
 //
 // Duo sends each details as JSON in a text. Those of actor are read; the others
 // stay the text that they are. The tables have no vendor, no product and no log
 // type, and so the event has none.
-func activity(r fields) Event {
-	return Event{
-		Metadata: Metadata{
-			EventTimestamp:   r.timestamp("ts"),
-			EventType:        activityType(r),
-			ProductEventType: r.text("action.name"),
-			ProductLogID:     r.text("activity_id"),
-		},
-		Principal:      actor(r),
-		Target:         object(r, "target"),
-		About:          some(object(r, "old_target")),
-		SecurityResult: some(SecurityResult{ActionDetails: r.text("outcome.result")}),
-	}
+var activity = Mapping{
+	{"ts", "metadata.event_timestamp", fields.timestamp},
+	{"action.name", "metadata.event_type", activityType},
+	{"action.name", "metadata.product_event_type", fields.text},
+	{"activity_id", "metadata.product_log_id", fields.text},
+	{"access_device.ip.address", "principal.ip", fields.ip},
+	{"actor.key", "principal.user.userid", fields.text},
+	{"actor.name", "principal.user.user_display_name", fields.text},
+	{"actor.details/email", "principal.user.email_addresses", fields.text},
+	{"actor.details/created", "principal.user.first_seen_time", fields.timestamp},
+	{"actor.details/last_login", "principal.user.last_login_time", fields.timestamp},
+	{"action.details", "principal.user.attribute.labels[action_details]", fields.text},
+	{"actor.type", "principal.user.attribute.labels[actor_type]", fields.text},
+	{"actor.details/status", "principal.user.attribute.labels[status]", fields.text},
+	{"actor.details/group.key", "principal.user.attribute.labels[actor_details_group_key]", fields.text},
+	{"actor.details/group.name", "principal.user.attribute.labels[actor_details_group_name]", fields.text},
+	{"akey", "principal.asset.product_object_id", fields.text},
+	{"access_device.browser", "principal.asset.attribute.labels[access_device_browser]", fields.text},
+	{"access_device.browser_version", "principal.asset.attribute.labels[access_device_browser_version]", fields.text},
+	{"application.name", "principal.application", fields.text},
+	{"application.key", "principal.resource.product_object_id", fields.text},
+	{"application.type", "principal.resource.resource_subtype", fields.text},
+	{"access_device.os", "principal.platform", activityPlatform},
+	{"access_device.os_version", "principal.platform_version", fields.text},
+	{"access_device.location.city", "principal.location.city", fields.text},
+	{"access_device.location.state", "principal.location.state", fields.text},
+	{"access_device.location.country", "principal.location.country_or_region", fields.text},
+	{"target.details", "target.user.attribute.labels[target_details]", fields.text},
+	{"target.name", "target.asset.hostname", fields.text}, // a user's name, too
+	{"target.type", "target.asset.category", fields.text},
+	{"target.key", "target.asset.attribute.labels[target_key]", fields.text},
+	{"old_target.details", "about.user.attribute.labels[old_target_details]", fields.text},
+	{"old_target.name", "about.asset.hostname", fields.text},
+	{"old_target.type", "about.asset.category", fields.text},
+	{"old_target.key", "about.asset.attribute.labels[old_target_key]", fields.text},
+	{"outcome.result", "security_result.action_details", fields.text},
 }
 
-func activityType(r fields) string {
-	if kind, ok := activityTypes[r.text("action.name")]; ok {
-		return kind
-	}
-	return "GENERIC_EVENT"
+func activityType(r fields, action string) string {
+	return cmp.Or(activityTypes[r.text(action)], "GENERIC_EVENT")
 }
 
-// actor is who acted, with the device and the application that they used.
-func actor(r fields) Noun {
-	details := r.embedded("actor.details")
-	return Noun{
-		IP: r.ip("access_device.ip.address"),
-		User: User{
-			UserID:          r.text("actor.key"),
-			UserDisplayName: r.text("actor.name"),
-			EmailAddresses:  some(details.text("email")),
-			FirstSeenTime:   details.timestamp("created"),
-			LastLoginTime:   details.timestamp("last_login"),
-			Attribute: Attribute{slices.Concat(
-				r.label("action_details", "action.details"),
-				r.label("actor_type", "actor.type"),
-				details.labels("status"),
-				details.label("actor_details_group_key", "group.key"),
-				details.label("actor_details_group_name", "group.name"),
-			)},
-		},
-		Asset: Asset{
-			ProductObjectID: r.text("akey"),
-			Attribute: Attribute{slices.Concat(
-				r.label("access_device_browser", "access_device.browser"),
-				r.label("access_device_browser_version", "access_device.browser_version"),
-			)},
-		},
-		Application: r.text("application.name"),
-		Resource: Resource{
-			ProductObjectID: r.text("application.key"),
-			ResourceSubtype: r.text("application.type"),
-		},
-		Platform:        activityPlatform(r.text("access_device.os")),
-		PlatformVersion: r.text("access_device.os_version"),
-		Location:        r.location("access_device.location"),
-	}
-}
-
-// object is what was acted on, as it is or was.
-func object(r fields, name string) Noun {
-	return Noun{
-		User: User{Attribute: Attribute{r.label(name+"_details", name+".details")}},
-		Asset: Asset{
-			Hostname:  r.text(name + ".name"),
-			Category:  r.text(name + ".type"),
-			Attribute: Attribute{r.label(name+"_key", name+".key")},
-		},
-	}
-}
-
-// activityPlatforms are tried in the guide's order, so "Darwin" is WINDOWS.
-var activityPlatforms = []platform{
-	{"win", "WINDOWS"}, {"lin", "LINUX"}, {"mac", "MAC"}, {"ios", "IOS"}, {"chrome", "CHROME_OS"}, {"android", "ANDROID"},
-}
-
-func activityPlatform(os string) string {
+// activityPlatform tries the systems in the guide's order, so "Darwin" is WINDOWS.
+// No system is none, which the model reads as UNKNOWN_PLATFORM.
+func activityPlatform(r fields, path string) string {
+	os := r.text(path)
 	if os == "" {
-		return "" // which the model reads as UNKNOWN_PLATFORM
+		return ""
 	}
-	if known := platformOf(os, activityPlatforms); known != "" {
-		return known
-	}
-	return "UNKNOWN_PLATFORM"
+	return cmp.Or(platformOf(os, []platform{
+		{"win", "WINDOWS"}, {"lin", "LINUX"}, {"mac", "MAC"}, {"ios", "IOS"}, {"chrome", "CHROME_OS"}, {"android", "ANDROID"},
+	}), "UNKNOWN_PLATFORM")
 }
 
 // activityTypes are the event types of the actions that the guide lists, in its

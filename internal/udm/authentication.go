@@ -1,54 +1,15 @@
 package udm
 
 import (
+	"cmp"
 	"net/netip"
 	"strings"
 )
 
-// authentication maps by the table of the guide "Collect Duo authentication
-// logs" and the change log of the parser, DUO_AUTH, up to 2026-03-17:
-//
-//	record                      event
-//	timestamp                   metadata.event_timestamp; isotimestamp is not read
-//	txid                        metadata.product_log_id and network.session_id
-//	event_type                  metadata.product_event_type; and metadata.event_type: authentication
-//	                            is USER_LOGIN, enrollment USER_CREATION, with no
-//	                            access_device.hostname USER_UNCATEGORIZED, else GENERIC_EVENT
-//	log_type                    metadata.log_type
-//	result                      security_result.action_details; and security_result.action: success
-//	                            is ALLOW, another one BLOCK
-//	reason                      security_result.summary
-//	factor                      extensions.auth.auth_details and extensions.auth.mechanism
-//	user.name                   target.user.userid
-//	user.key                    target.user.product_object_id
-//	user.groups                 target.user.group_identifiers
-//	access_device.ip            principal.ip if it is an IPv4 address, else additional.fields
-//	access_device.hostname      principal.hostname
-//	access_device.location      principal.location
-//	access_device.os            principal.platform: WINDOWS, MAC or LINUX
-//	access_device.os_version    principal.platform_version
-//	access_device.browser, .browser_version, .epkey, .flash_version, .is_encryption_enabled,
-//	.is_firewall_enabled        principal.resource.attribute.labels
-//	access_device.device_info_source, trusted_endpoint_status
-//	                            principal.asset.attribute.labels
-//	access_device.key           target.resource.product_object_id
-//	application.key             target.resource.id
-//	application.name            target.application
-//	application.destination_name
-//	                            target.application
-//	auth_device.ip              target.ip
-//	auth_device.location        target.location
-//	auth_device.name            target.user.phone_numbers if it is a phone number, else target.hostname
-//	host                        target.hostname and target.asset.hostname, unless it begins with "api."
-//	adaptive_trust_assessments.{more_secure_auth,remember_me}, of which
-//	.features_version, .model_version, .trust_level
-//	                            security_result.detection_fields
-//	.policy_enabled, .preview_mode_enabled, .reason, more_secure_auth.detected_attack_detectors
-//	                            additional.fields
-//
-// What is static: vendor_name "DUO_SECURITY", product_name
-// "MULTI-FACTOR_AUTHENTICATION", extensions.auth.type SSO. The rows for lines of
-// the Duo Authentication Proxy, which the parser reads, too, are left out.
+// authentication is the table of the guide "Collect Duo authentication logs" and
+// the change log of the parser, DUO_AUTH, up to 2026-03-17. The rows for lines of
+// the Duo Authentication Proxy, which the parser reads, too, are left out, and
+// isotimestamp is not read.
 //
 // Where guide and change log disagree or say too little, this is what is done:
 //
@@ -61,45 +22,68 @@ import (
 //   - auth_device.name counts before host in target.hostname: the guide has it,
 //     and host only the change log.
 //   - The guide names four mechanisms and not the factors that have them. See
-//     mechanisms.
-func authentication(r fields) Event {
-	return Event{
-		Metadata: Metadata{
-			EventTimestamp:   r.seconds("timestamp"),
-			EventType:        authenticationType(r),
-			VendorName:       "DUO_SECURITY",
-			ProductName:      "MULTI-FACTOR_AUTHENTICATION",
-			ProductEventType: r.text("event_type"),
-			ProductLogID:     r.text("txid"),
-			LogType:          r.text("log_type"),
-		},
-		Principal:      accessDevice(r),
-		Target:         authenticated(r),
-		Network:        Network{SessionID: r.text("txid")},
-		SecurityResult: some(authenticationResult(r)),
-		Extensions: Extensions{Auth{
-			Type:        "SSO",
-			Mechanism:   some(mechanisms[r.text("factor")]),
-			AuthDetails: r.text("factor"),
-		}},
-		Additional: authenticationRest(r),
-	}
+//     mechanism.
+var authentication = Mapping{
+	{"timestamp", "metadata.event_timestamp", fields.seconds},
+	{"event_type", "metadata.event_type", authenticationType},
+	{"DUO_SECURITY", "metadata.vendor_name", static},
+	{"MULTI-FACTOR_AUTHENTICATION", "metadata.product_name", static},
+	{"event_type", "metadata.product_event_type", fields.text},
+	{"txid", "metadata.product_log_id", fields.text},
+	{"log_type", "metadata.log_type", fields.text},
+	{"access_device.hostname", "principal.hostname", fields.text},
+	{"access_device.ip", "principal.ip", ipv4},
+	{"access_device.device_info_source", "principal.asset.attribute.labels[]", fields.text},
+	{"trusted_endpoint_status", "principal.asset.attribute.labels[]", fields.text},
+	{"access_device.browser", "principal.resource.attribute.labels[]", fields.text},
+	{"access_device.browser_version", "principal.resource.attribute.labels[]", fields.text},
+	{"access_device.epkey", "principal.resource.attribute.labels[]", fields.text},
+	{"access_device.flash_version", "principal.resource.attribute.labels[]", fields.text},
+	{"access_device.is_encryption_enabled", "principal.resource.attribute.labels[]", fields.text},
+	{"access_device.is_firewall_enabled", "principal.resource.attribute.labels[]", fields.text},
+	{"access_device.os", "principal.platform", authenticationPlatform},
+	{"access_device.os_version", "principal.platform_version", fields.text},
+	{"access_device.location.city", "principal.location.city", fields.text},
+	{"access_device.location.state", "principal.location.state", fields.text},
+	{"access_device.location.country", "principal.location.country_or_region", fields.text},
+	{"auth_device.name", "target.hostname", targetName},
+	{"auth_device.ip", "target.ip", fields.ip},
+	{"user.name", "target.user.userid", fields.text},
+	{"user.key", "target.user.product_object_id", fields.text},
+	{"auth_device.name", "target.user.phone_numbers", phoneNumber},
+	{"user.groups", "target.user.group_identifiers", nil},
+	{"host", "target.asset.hostname", targetHost},
+	{"application.name", "target.application", application},
+	{"application.key", "target.resource.id", fields.text},
+	{"access_device.key", "target.resource.product_object_id", fields.text},
+	{"auth_device.location.city", "target.location.city", fields.text},
+	{"auth_device.location.state", "target.location.state", fields.text},
+	{"auth_device.location.country", "target.location.country_or_region", fields.text},
+	{"txid", "network.session_id", fields.text},
+	{"result", "security_result.action", authenticationAction},
+	{"result", "security_result.action_details", fields.text},
+	{"reason", "security_result.summary", fields.text},
+	{"adaptive_trust_assessments.more_secure_auth.features_version", "security_result.detection_fields[]", fields.text},
+	{"adaptive_trust_assessments.more_secure_auth.model_version", "security_result.detection_fields[]", fields.text},
+	{"adaptive_trust_assessments.more_secure_auth.trust_level", "security_result.detection_fields[]", fields.text},
+	{"adaptive_trust_assessments.remember_me.features_version", "security_result.detection_fields[]", fields.text},
+	{"adaptive_trust_assessments.remember_me.model_version", "security_result.detection_fields[]", fields.text},
+	{"adaptive_trust_assessments.remember_me.trust_level", "security_result.detection_fields[]", fields.text},
+	{"SSO", "extensions.auth.type", static},
+	{"factor", "extensions.auth.mechanism", mechanism},
+	{"factor", "extensions.auth.auth_details", fields.text},
+	{"access_device.ip", "additional[]", noIPv4},
+	{"adaptive_trust_assessments.more_secure_auth.detected_attack_detectors", "additional[]", fields.text},
+	{"adaptive_trust_assessments.more_secure_auth.policy_enabled", "additional[]", fields.text},
+	{"adaptive_trust_assessments.more_secure_auth.preview_mode_enabled", "additional[]", fields.text},
+	{"adaptive_trust_assessments.more_secure_auth.reason", "additional[]", fields.text},
+	{"adaptive_trust_assessments.remember_me.policy_enabled", "additional[]", fields.text},
+	{"adaptive_trust_assessments.remember_me.preview_mode_enabled", "additional[]", fields.text},
+	{"adaptive_trust_assessments.remember_me.reason", "additional[]", fields.text},
 }
 
-// mechanisms are those of the factors for which there is no doubt: the change
-// log names duo_mobile_passcode_hotp, and of the others the name says what the
-// model calls OTP or HARDWARE_KEY. duo_push, phone_call, bypass_code,
-// hardware_token, which shows passcodes, and more have none.
-var mechanisms = map[string]string{
-	"duo_mobile_passcode":      "OTP",
-	"duo_mobile_passcode_hotp": "OTP",
-	"sms_passcode":             "OTP",
-	"u2f_token":                "HARDWARE_KEY",
-	"webauthn_security_key":    "HARDWARE_KEY",
-}
-
-func authenticationType(r fields) string {
-	switch r.text("event_type") {
+func authenticationType(r fields, path string) string {
+	switch r.text(path) {
 	case "authentication":
 		return "USER_LOGIN"
 	case "enrollment":
@@ -111,119 +95,77 @@ func authenticationType(r fields) string {
 	return "GENERIC_EVENT"
 }
 
-// authenticationPlatforms are all that the guide names.
-var authenticationPlatforms = []platform{{"windows", "WINDOWS"}, {"mac", "MAC"}, {"linux", "LINUX"}}
-
-// accessDevice is what the user logs in with.
-func accessDevice(r fields) Noun {
-	p := Noun{
-		Hostname: r.text("access_device.hostname"),
-		Asset: Asset{Attribute: Attribute{r.labels(
-			"access_device.device_info_source",
-			"trusted_endpoint_status",
-		)}},
-		Resource: Resource{Attribute: Attribute{r.labels(
-			"access_device.browser",
-			"access_device.browser_version",
-			"access_device.epkey",
-			"access_device.flash_version",
-			"access_device.is_encryption_enabled",
-			"access_device.is_firewall_enabled",
-		)}},
-		Platform:        platformOf(r.text("access_device.os"), authenticationPlatforms),
-		PlatformVersion: r.text("access_device.os_version"),
-		Location:        r.location("access_device.location"),
-	}
-	if ip := r.text("access_device.ip"); isIPv4(ip) {
-		p.IP = []string{ip}
-	}
-	return p
+// authenticationPlatform knows the systems that the guide names.
+func authenticationPlatform(r fields, path string) string {
+	return platformOf(r.text(path), []platform{{"windows", "WINDOWS"}, {"mac", "MAC"}, {"linux", "LINUX"}})
 }
 
-// authenticated is the user, what they log in to and the device that they
-// confirm it with: the guide has all in one noun.
-func authenticated(r fields) Noun {
-	host := r.text("host")
-	if strings.HasPrefix(host, "api.") {
-		host = ""
+func ipv4(r fields, path string) string {
+	ip := r.text(path)
+	if address, err := netip.ParseAddr(ip); err != nil || !address.Is4() {
+		return ""
 	}
-	t := Noun{
-		Hostname: host,
-		IP:       r.ip("auth_device.ip"),
-		User: User{
-			UserID:           r.text("user.name"),
-			ProductObjectID:  r.text("user.key"),
-			GroupIdentifiers: r.texts("user.groups"),
-		},
-		Asset:       Asset{Hostname: host},
-		Application: r.text("application.name"),
-		Resource:    Resource{ID: r.text("application.key"), ProductObjectID: r.text("access_device.key")},
-		Location:    r.location("auth_device.location"),
-	}
-	if destination := r.text("application.destination_name"); destination != "" {
-		t.Application = destination
-	}
-	switch name := r.text("auth_device.name"); {
-	case isPhoneNumber(name):
-		t.User.PhoneNumbers = []string{name}
-	case name != "":
-		t.Hostname = name
-	}
-	return t
+	return ip
 }
 
-func authenticationResult(r fields) SecurityResult {
-	s := SecurityResult{
-		ActionDetails: r.text("result"),
-		Summary:       r.text("reason"),
-		DetectionFields: r.labels(
-			"adaptive_trust_assessments.more_secure_auth.features_version",
-			"adaptive_trust_assessments.more_secure_auth.model_version",
-			"adaptive_trust_assessments.more_secure_auth.trust_level",
-			"adaptive_trust_assessments.remember_me.features_version",
-			"adaptive_trust_assessments.remember_me.model_version",
-			"adaptive_trust_assessments.remember_me.trust_level",
-		),
+func noIPv4(r fields, path string) string {
+	if ipv4(r, path) != "" {
+		return ""
 	}
-	switch s.ActionDetails {
-	case "":
-	case "success", "SUCCESS":
-		s.Action = []string{"ALLOW"}
-	default:
-		s.Action = []string{"BLOCK"}
-	}
-	return s
+	return r.text(path)
 }
 
-func authenticationRest(r fields) map[string]string {
-	rest := map[string]string{}
-	for _, l := range r.labels(
-		"access_device.ip",
-		"adaptive_trust_assessments.more_secure_auth.detected_attack_detectors",
-		"adaptive_trust_assessments.more_secure_auth.policy_enabled",
-		"adaptive_trust_assessments.more_secure_auth.preview_mode_enabled",
-		"adaptive_trust_assessments.more_secure_auth.reason",
-		"adaptive_trust_assessments.remember_me.policy_enabled",
-		"adaptive_trust_assessments.remember_me.preview_mode_enabled",
-		"adaptive_trust_assessments.remember_me.reason",
-	) {
-		rest[l.Key] = l.Value
+// targetName is the device's name, unless that is a phone number.
+func targetName(r fields, path string) string {
+	if name := r.text(path); name != "" && phoneNumber(r, path) == "" {
+		return name
 	}
-	if isIPv4(rest["access_device.ip"]) {
-		delete(rest, "access_device.ip")
-	}
-	return rest
+	return targetHost(r, "host")
 }
 
-func isIPv4(s string) bool {
-	address, err := netip.ParseAddr(s)
-	return err == nil && address.Is4()
+func targetHost(r fields, path string) string {
+	if host := r.text(path); !strings.HasPrefix(host, "api.") {
+		return host
+	}
+	return ""
 }
 
-// isPhoneNumber takes 7 to 15 digits, the most that a number can have, with a
-// plus before and spaces, hyphens and parentheses between them.
-func isPhoneNumber(name string) bool {
+// phoneNumber takes 7 to 15 digits, the most that a number can have, with a plus
+// before and spaces, hyphens and parentheses between them.
+func phoneNumber(r fields, path string) string {
+	name := r.text(path)
 	digits := strings.NewReplacer(" ", "", "-", "", "(", "", ")", "").Replace(name)
 	digits = strings.TrimPrefix(digits, "+")
-	return len(digits) >= 7 && len(digits) <= 15 && strings.Trim(digits, "0123456789") == ""
+	if len(digits) < 7 || len(digits) > 15 || strings.Trim(digits, "0123456789") != "" {
+		return ""
+	}
+	return name
+}
+
+func application(r fields, name string) string {
+	return cmp.Or(r.text("application.destination_name"), r.text(name))
+}
+
+func authenticationAction(r fields, path string) string {
+	switch r.text(path) {
+	case "":
+		return ""
+	case "success", "SUCCESS":
+		return "ALLOW"
+	}
+	return "BLOCK"
+}
+
+// mechanism is that of a factor for which there is no doubt: the change log names
+// duo_mobile_passcode_hotp, and of the others the name says what the model calls
+// OTP or HARDWARE_KEY. duo_push, phone_call, bypass_code, hardware_token, which
+// shows passcodes, and more have none.
+func mechanism(r fields, factor string) string {
+	switch r.text(factor) {
+	case "duo_mobile_passcode", "duo_mobile_passcode_hotp", "sms_passcode":
+		return "OTP"
+	case "u2f_token", "webauthn_security_key":
+		return "HARDWARE_KEY"
+	}
+	return ""
 }

@@ -12,21 +12,37 @@ package udm
 
 import (
 	"bytes"
-	"encoding/json"
+	jsonv1 "encoding/json"
 	"errors"
 	"io"
 	"net/netip"
-	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // ErrNoObject means that a line is no JSON object. It never holds the line.
 var ErrNoObject = errors.New("is no JSON object")
 
-// Mapping makes a log's events.
-type Mapping func(fields) Event
+// Mapping is the table of a log, a row for each field of its event. The event has
+// them in this order.
+type Mapping []row
+
+// row says from what a field of the event is made.
+type row struct {
+	// from is the record's field, a path: names with dots between them. What is
+	// behind a slash is in the JSON that a text holds.
+	from string
+	// to is the event's field. In brackets is the key of a label or an additional
+	// field; [] for from.
+	to string
+	// value makes it, "" for none. Without it the event gets each text of a list.
+	value func(r fields, from string) string
+}
 
 // Mappings are those of the logs that SecOps has a parser for, by the log's name.
 var Mappings = map[string]Mapping{
@@ -37,121 +53,108 @@ var Mappings = map[string]Mapping{
 
 // Convert returns the event of one record, a JSON object. Keys are matched
 // exactly; of a key that comes twice the last one counts.
-func (m Mapping) Convert(record []byte) (Event, error) {
+func (m Mapping) Convert(record []byte) (jsontext.Value, error) {
 	r := parse(record)
 	if r == nil {
-		return Event{}, ErrNoObject
+		return nil, ErrNoObject
 	}
-	return m(r), nil
+	var event object
+	for _, row := range m {
+		to := strings.Replace(row.to, "[]", "["+row.from+"]", 1)
+		if row.value != nil {
+			event.add(to, row.value(r, row.from))
+			continue
+		}
+		list, _ := r.at(row.from).([]any)
+		for _, element := range list {
+			event.add(to, text(element))
+		}
+	}
+	return json.Marshal(event)
 }
 
-// Event is a UDM event, as far as the mappings fill it.
-type Event struct {
-	Metadata       Metadata          `json:"metadata"`
-	Principal      Noun              `json:"principal,omitzero"` // who acted
-	Target         Noun              `json:"target,omitzero"`    // on whom or what
-	About          []Noun            `json:"about,omitempty"`    // whom or what else it concerns
-	Network        Network           `json:"network,omitzero"`
-	SecurityResult []SecurityResult  `json:"security_result,omitempty"`
-	Extensions     Extensions        `json:"extensions,omitzero"`
-	Additional     map[string]string `json:"additional,omitempty"` // the guides' additional.fields
+// object is a JSON object whose members stay in the order in which they came.
+type object []member
+
+type member struct {
+	name  string
+	value any // a text, a label, an *object or a list of one of these
 }
 
-// Metadata says what kind of event it is, when it was and where it is from.
-type Metadata struct {
-	EventTimestamp   string `json:"event_timestamp,omitempty"` // RFC 3339, UTC
-	EventType        string `json:"event_type"`
-	VendorName       string `json:"vendor_name,omitempty"`
-	ProductName      string `json:"product_name,omitempty"`
-	ProductEventType string `json:"product_event_type,omitempty"`
-	ProductLogID     string `json:"product_log_id,omitempty"`
-	LogType          string `json:"log_type,omitempty"`
+// repeated are the fields of the model that are lists. A list of objects other
+// than labels has a single one.
+var repeated = []string{
+	"about", "security_result", "labels", "detection_fields",
+	"action", "email_addresses", "group_identifiers", "ip", "mechanism", "phone_numbers",
 }
 
-// Noun is a participant of an event. The model has no empty ones.
-type Noun struct {
-	Hostname        string   `json:"hostname,omitempty"`
-	IP              []string `json:"ip,omitempty"`
-	User            User     `json:"user,omitzero"`
-	Asset           Asset    `json:"asset,omitzero"`
-	Application     string   `json:"application,omitempty"`
-	Resource        Resource `json:"resource,omitzero"`
-	Platform        string   `json:"platform,omitempty"`
-	PlatformVersion string   `json:"platform_version,omitempty"`
-	Location        Location `json:"location,omitzero"`
-}
-
-// User is a person, or a program that acts as one.
-type User struct {
-	UserID           string    `json:"userid,omitempty"`
-	UserDisplayName  string    `json:"user_display_name,omitempty"`
-	ProductObjectID  string    `json:"product_object_id,omitempty"`
-	EmailAddresses   []string  `json:"email_addresses,omitempty"`
-	PhoneNumbers     []string  `json:"phone_numbers,omitempty"`
-	GroupIdentifiers []string  `json:"group_identifiers,omitempty"`
-	FirstSeenTime    string    `json:"first_seen_time,omitempty"` // RFC 3339, UTC
-	LastLoginTime    string    `json:"last_login_time,omitempty"` // RFC 3339, UTC
-	Attribute        Attribute `json:"attribute,omitzero"`
-}
-
-// Asset is a device, or what a guide takes for one.
-type Asset struct {
-	ProductObjectID string    `json:"product_object_id,omitempty"`
-	Hostname        string    `json:"hostname,omitempty"`
-	Category        string    `json:"category,omitempty"`
-	Attribute       Attribute `json:"attribute,omitzero"`
-}
-
-// Resource is what is accessed, or accessed with.
-type Resource struct {
-	ID              string    `json:"id,omitempty"`
-	ProductObjectID string    `json:"product_object_id,omitempty"`
-	ResourceSubtype string    `json:"resource_subtype,omitempty"`
-	Attribute       Attribute `json:"attribute,omitzero"`
-}
-
-// Attribute holds what the model has no field for.
-type Attribute struct {
-	Labels []Label `json:"labels,omitempty"`
-}
-
-// Label is a key and its value.
-type Label struct {
+// label is how the model writes what it has no field for.
+type label struct {
 	Key   string `json:"key"`
 	Value string `json:"value"`
 }
 
-// Location is where a participant was.
-type Location struct {
-	City            string `json:"city,omitempty"`
-	State           string `json:"state,omitempty"`
-	CountryOrRegion string `json:"country_or_region,omitempty"`
+// add adds a field, and the objects that it is in. The model has no empty ones.
+func (o *object) add(to, value string) {
+	if value == "" {
+		return
+	}
+	path, key, keyed := strings.Cut(strings.TrimSuffix(to, "]"), "[")
+	names := strings.Split(path, ".")
+	last := len(names) - 1
+	for _, name := range names[:last] {
+		o = o.within(name)
+	}
+	switch name := names[last]; {
+	case keyed && slices.Contains(repeated, name):
+		o.set(name, label{key, value})
+	case keyed:
+		o.within(name).set(key, value)
+	default:
+		o.set(name, value)
+	}
 }
 
-// Network names the session that the event belongs to.
-type Network struct {
-	SessionID string `json:"session_id,omitempty"`
+// within returns the object that a member is, or the one in its list.
+func (o *object) within(name string) *object {
+	switch value := (*o.member(name)).(type) {
+	case *object:
+		return value
+	case []any:
+		return value[0].(*object)
+	}
+	inner := new(object)
+	o.set(name, inner)
+	return inner
 }
 
-// SecurityResult is the verdict.
-type SecurityResult struct {
-	Action          []string `json:"action,omitempty"`
-	ActionDetails   string   `json:"action_details,omitempty"`
-	Severity        string   `json:"severity,omitempty"`
-	Summary         string   `json:"summary,omitempty"`
-	DetectionFields []Label  `json:"detection_fields,omitempty"`
+// set gives a member a value, or one more.
+func (o *object) set(name string, value any) {
+	member := o.member(name)
+	if slices.Contains(repeated, name) {
+		list, _ := (*member).([]any)
+		value = append(list, value)
+	}
+	*member = value
 }
 
-// Extensions hold what the model has for authentications alone.
-type Extensions struct {
-	Auth Auth `json:"auth,omitzero"`
+// member returns the value of a member, which is nil at first.
+func (o *object) member(name string) *any {
+	i := slices.IndexFunc(*o, func(m member) bool { return m.name == name })
+	if i < 0 {
+		i = len(*o)
+		*o = append(*o, member{name: name})
+	}
+	return &(*o)[i].value
 }
 
-// Auth is how somebody proved who they are.
-type Auth struct {
-	Type        string   `json:"type,omitempty"`
-	Mechanism   []string `json:"mechanism,omitempty"`
-	AuthDetails string   `json:"auth_details,omitempty"`
+// MarshalJSONTo implements [json.MarshalerTo].
+func (o object) MarshalJSONTo(e *jsontext.Encoder) error {
+	err := e.WriteToken(jsontext.BeginObject)
+	for _, m := range o {
+		err = errors.Join(err, e.WriteToken(jsontext.String(m.name)), json.MarshalEncode(e, m.value))
+	}
+	return errors.Join(err, e.WriteToken(jsontext.EndObject))
 }
 
 // fields are those of a JSON object. The methods take a path, names with dots
@@ -161,7 +164,7 @@ type fields map[string]any
 // parse returns nil where data is not one JSON object. Numbers keep their
 // spelling, however large they are.
 func parse(data []byte) fields {
-	d := json.NewDecoder(bytes.NewReader(data))
+	d := jsonv1.NewDecoder(bytes.NewReader(data))
 	d.UseNumber()
 	var r fields
 	if d.Decode(&r) != nil {
@@ -174,6 +177,9 @@ func parse(data []byte) fields {
 }
 
 func (r fields) at(path string) any {
+	if outer, inner, ok := strings.Cut(path, "/"); ok {
+		return parse([]byte(r.text(outer))).at(inner)
+	}
 	var value any = map[string]any(r)
 	for name := range strings.SplitSeq(path, ".") {
 		object, _ := value.(map[string]any)
@@ -182,6 +188,9 @@ func (r fields) at(path string) any {
 	return value
 }
 
+// static returns what every event has.
+func static(_ fields, value string) string { return value }
+
 // text returns "" where the field counts as missing.
 func (r fields) text(path string) string { return text(r.at(path)) }
 
@@ -189,26 +198,13 @@ func text(value any) string {
 	switch v := value.(type) {
 	case string:
 		return v
-	case json.Number:
+	case jsonv1.Number:
 		return v.String()
 	case bool:
 		return strconv.FormatBool(v)
 	}
 	return ""
 }
-
-// texts returns those elements of a list that are texts and not empty.
-func (r fields) texts(path string) []string {
-	list, _ := r.at(path).([]any)
-	var found []string
-	for _, element := range list {
-		found = append(found, some(text(element))...)
-	}
-	return found
-}
-
-// embedded returns the JSON object that a text holds, nil if it holds none.
-func (r fields) embedded(path string) fields { return parse([]byte(r.text(path))) }
 
 // timestamp returns an RFC 3339 text in UTC.
 func (r fields) timestamp(path string) string {
@@ -238,42 +234,16 @@ func utc(t time.Time) string {
 }
 
 // ip returns an address, of whichever version.
-func (r fields) ip(path string) []string {
+func (r fields) ip(path string) string {
 	if address := r.text(path); isIP(address) {
-		return []string{address}
+		return address
 	}
-	return nil
+	return ""
 }
 
 func isIP(s string) bool {
 	_, err := netip.ParseAddr(s)
 	return err == nil
-}
-
-// location returns that of an object with city, state and country.
-func (r fields) location(path string) Location {
-	return Location{
-		City:            r.text(path + ".city"),
-		State:           r.text(path + ".state"),
-		CountryOrRegion: r.text(path + ".country"),
-	}
-}
-
-// label returns no label where there is no text.
-func (r fields) label(key, path string) []Label {
-	if value := r.text(path); value != "" {
-		return []Label{{key, value}}
-	}
-	return nil
-}
-
-// labels returns a label for each path that has a text. Its key is the path.
-func (r fields) labels(paths ...string) []Label {
-	var labels []Label
-	for _, path := range paths {
-		labels = append(labels, r.label(path, path)...)
-	}
-	return labels
 }
 
 // platform is a system in the model, and a part of Duo's names for it, in lower
@@ -288,12 +258,4 @@ func platformOf(os string, platforms []platform) string {
 		}
 	}
 	return ""
-}
-
-// some returns a list with the value, none where it is the zero value.
-func some[T any](value T) []T {
-	if reflect.ValueOf(value).IsZero() {
-		return nil
-	}
-	return []T{value}
 }

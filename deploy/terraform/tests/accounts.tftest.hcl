@@ -15,6 +15,10 @@ run "own" {
     condition     = !contains(keys(local.environment), "DUO_ACCOUNTS") && length(google_cloud_scheduler_job.more) == 0
     error_message = "The default has changed."
   }
+  assert {
+    condition     = length(google_monitoring_alert_policy.vanished) == 0
+    error_message = "Without child accounts none can vanish."
+  }
 }
 
 run "children" {
@@ -40,6 +44,10 @@ run "children" {
   assert {
     condition     = strcontains(google_monitoring_alert_policy.no_complete_run.conditions[0].condition_prometheus_query_language[0].query, "of every account")
     error_message = "Nothing fires when no account is collected at all."
+  }
+  assert {
+    condition     = strcontains(google_monitoring_alert_policy.vanished[0].conditions[0].condition_matched_log[0].filter, "^account no longer listed")
+    error_message = "Nobody hears of a child account that vanished."
   }
 }
 

@@ -141,8 +141,17 @@ run "outputs" {
     error_message = "The curl line has another audience, address or account."
   }
   assert {
-    condition     = output.page == "go run ./cmd/server page -url=https://duo-telephony-collector-123456789012.us-central1.run.app -account=duo-telephony-invoker@demo-project.iam.gserviceaccount.com"
+    condition     = output.page == "go run ./cmd/server page -addr=127.0.0.1:8081 -url=https://duo-telephony-collector-123456789012.us-central1.run.app -account=duo-telephony-invoker@demo-project.iam.gserviceaccount.com"
     error_message = "The page's line has another audience or account."
+  }
+  assert {
+    condition = alltrue([for content, stream in {
+      (google_monitoring_alert_policy.no_complete_run.documentation[0].content) = "metric_or_resource.label.stream"
+      (google_monitoring_alert_policy.lag.documentation[0].content)             = "log.extracted_label.stream"
+      (google_monitoring_alert_policy.act.documentation[0].content)             = "log.extracted_label.stream"
+      (google_monitoring_alert_policy.gap.documentation[0].content)             = "log.extracted_label.stream"
+    } : strcontains(content, "\n${output.page}\n\nand open http://127.0.0.1:8081/?stream=$${${stream}}\n")])
+    error_message = "An alert on a stream does not lead to it on the status page."
   }
   assert {
     condition     = output.build == "gcloud builds submit --project=demo-project --config=cloudbuild.yaml --gcs-source-staging-dir=gs://demo-project-duo-telephony-build/source --substitutions=_NAME=duo-telephony,_REGION=us-central1"

@@ -3,32 +3,10 @@ package duosim
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"time"
 )
-
-// activityRecord is a record of activity.
-type activityRecord struct {
-	AccessDevice any            `json:"access_device"`
-	Action       map[string]any `json:"action"`
-	ID           string         `json:"activity_id"`
-	Actor        party          `json:"actor"`
-	AKey         string         `json:"akey"`
-	Application  any            `json:"application"`
-	OldTarget    *party         `json:"old_target"`
-	Outcome      any            `json:"outcome"`
-	Target       *party         `json:"target"`
-	TS           string         `json:"ts"`
-}
-
-// party is who did something, or what it was done to. Its details are JSON in a
-// string.
-type party struct {
-	Details any    `json:"details"`
-	Key     string `json:"key"`
-	Name    string `json:"name"`
-	Type    string `json:"type"`
-}
 
 // action is what is done: by what type of actor, to what type of target. A change
 // shows the target as it was before, too.
@@ -49,61 +27,71 @@ var actions = []action{
 func activity(r Record) []json.RawMessage {
 	random := rand.New(r.source())
 	a, who := pick(random, actions...), pick(random, staff...)
-	d := activityRecord{
-		Action: map[string]any{"details": nil, "name": a.name},
-		ID:     r.ID,
-		Actor:  newActor(random, a, r.TS),
-		AKey:   akey,
-		Target: newTarget(random, a, who),
-		TS:     stamp(r.TS),
+	d := object{
+		"access_device": nil,
+		"action":        object{"details": nil, "name": a.name},
+		"activity_id":   r.ID,
+		"actor":         newActor(random, a, r.TS),
+		"akey":          akey,
+		"application":   nil,
+		"old_target":    nil,
+		"outcome":       nil,
+		"target":        newTarget(random, a, who),
+		"ts":            stamp(r.TS),
 	}
 	if a.actor == "admin" || a.actor == "user" {
-		d.AccessDevice = activityDevice(random, who)
-		d.Outcome = pick[any](random, nil, map[string]string{"result": "SUCCESS"}, map[string]string{"result": "FAILURE"})
+		d["access_device"] = activityDevice(random, who)
+		d["outcome"] = pick[any](random, nil, object{"result": "SUCCESS"}, object{"result": "FAILURE"})
 	}
 	if a.target == "integration" {
 		on := pick(random, applications...)
-		d.Application = map[string]string{"key": on.Key, "name": on.Name, "type": pick(random, "rdp", "websdk", "sso-generic")}
+		d["application"] = object{"key": on.Key, "name": on.Name, "type": pick(random, "rdp", "websdk", "sso-generic")}
 	}
 	if a.change {
-		old := *d.Target
-		old.Details = nil
-		d.OldTarget = &old
-		d.Action["details"] = `{"changed": ["name", "status"], "reason": "quarterly review"}`
+		old := maps.Clone(d["target"].(object))
+		old["details"] = nil
+		d["old_target"] = old
+		d["action"] = object{"details": `{"changed": ["name", "status"], "reason": "quarterly review"}`, "name": a.name}
 	}
 	return []json.RawMessage{marshal(d)}
 }
 
+// party is who did something, or what it was done to. Its details are JSON in a
+// string.
+func party(details any, key, name, kind string) object {
+	return object{"details": details, "key": key, "name": name, "type": kind}
+}
+
 // newActor returns a person, or a part of Duo without a person's details.
-func newActor(random *rand.Rand, a action, at time.Time) party {
+func newActor(random *rand.Rand, a action, at time.Time) object {
 	who := pick(random, staff...)
 	if a.actor != "admin" && a.actor != "user" {
-		return party{nil, key("DI", random), a.actor, a.actor}
+		return party(nil, key("DI", random), a.actor, a.actor)
 	}
 	since := func(d time.Duration) string { return stamp(at.Add(-time.Duration(random.Int64N(int64(d))))) }
 	details := fmt.Sprintf(`{"created": %q, "email": %q, "last_login": %q, "status": "active", "group": {"key": %q, "name": %q}}`,
 		since(3*Retention), who.email, since(24*time.Hour), key("DG", random), pick(random, groups...))
-	return party{details, who.Key, who.Name, a.actor}
+	return party(details, who.Key, who.Name, a.actor)
 }
 
-func newTarget(random *rand.Rand, a action, who person) *party {
+func newTarget(random *rand.Rand, a action, who person) any {
 	switch a.target {
 	case "":
 		return nil
 	case "user":
-		return &party{fmt.Sprintf(`{"bypass_codes": [], "email": %q, "username": %q}`, who.email, who.Name), who.Key, who.Name, a.target}
+		return party(fmt.Sprintf(`{"bypass_codes": [], "email": %q, "username": %q}`, who.email, who.Name), who.Key, who.Name, a.target)
 	case "phone":
-		return &party{fmt.Sprintf(`{"number": %q, "platform": "Google Android", "username": %q}`, who.phone, who.Name), key("DP", random), who.phone, a.target}
+		return party(fmt.Sprintf(`{"number": %q, "platform": "Google Android", "username": %q}`, who.phone, who.Name), key("DP", random), who.phone, a.target)
 	}
 	name := fmt.Sprintf("%s %d", a.target, random.IntN(90))
-	return &party{pick[any](random, nil, fmt.Sprintf(`{"name": %q}`, name)), key("DX", random), name, a.target}
+	return party(pick[any](random, nil, fmt.Sprintf(`{"name": %q}`, name)), key("DX", random), name, a.target)
 }
 
 // activityDevice is where a person sits. Unlike authentication's, its ip is an object.
 func activityDevice(random *rand.Rand, who person) any {
-	return map[string]any{
+	return object{
 		"browser": pick(random, "Chrome", "Edge", "Firefox"), "browser_version": fmt.Sprintf("%d.0", 120+random.IntN(25)),
-		"epkey": pick[any](random, nil, key("EP", random)), "ip": map[string]string{"address": address(random)},
+		"epkey": pick[any](random, nil, key("EP", random)), "ip": object{"address": address(random)},
 		"location": who.home, "os": pick(random, "Windows", "Linux", "Mac OS X"), "os_version": pick[any](random, nil, "11"),
 	}
 }

@@ -2,7 +2,6 @@ package duosim
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"io"
 	"math"
@@ -190,16 +189,12 @@ func millis(s string) (int64, bool) {
 }
 
 func refuse(w http.ResponseWriter, r *refusal) {
-	body, err := json.Marshal(struct {
+	reply(w, r.code/100, string(marshal(struct {
 		Stat    string `json:"stat"`
 		Code    int    `json:"code"`
 		Message string `json:"message"`
 		Detail  string `json:"message_detail,omitempty"`
-	}{"FAIL", r.code, r.message, r.detail})
-	if err != nil {
-		panic(err) // unreachable: strings and an int
-	}
-	reply(w, r.code/100, string(body))
+	}{"FAIL", r.code, r.message, r.detail})))
 }
 
 func reply(w http.ResponseWriter, status int, body string) {

@@ -1,8 +1,8 @@
 package duosim
 
 import (
-	"encoding/json"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"strings"
 )
@@ -13,8 +13,16 @@ import (
 // akey is the account's.
 const akey = "DAS1D2F3G4H5J6K7L8Z9"
 
-// null is a member that is there and says nothing, where nil leaves it out.
-var null = json.RawMessage("null")
+// object is a JSON object. Its members go out sorted by name, as Duo's do.
+type object map[string]any
+
+// absent is the value of a member that [object.present] leaves out.
+type absent struct{}
+
+func (o object) present() object {
+	maps.DeleteFunc(o, func(_ string, value any) bool { return value == absent{} })
+	return o
+}
 
 // named is anything that Duo knows by a key.
 type named struct {

@@ -2,7 +2,6 @@ package duosim
 
 import (
 	"encoding/base64"
-	"encoding/json"
 	"fmt"
 	"strconv"
 	"strings"
@@ -73,11 +72,7 @@ func (l *Log) writeOffset(o *offset) string {
 	case OpaqueOffset:
 		value = base64.RawURLEncoding.EncodeToString([]byte(text))
 	}
-	out, err := json.Marshal(value)
-	if err != nil {
-		panic(err) // unreachable: strings
-	}
-	return string(out)
+	return string(marshal(value))
 }
 
 func (o offset) mark() string {
