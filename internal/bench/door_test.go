@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"time"
 
 	"duo-telephony-collector/internal/collect"
 	"duo-telephony-collector/internal/duo"
@@ -27,10 +28,14 @@ func newDoor(limit, runs int) *door {
 	return &door{limit: limit, runs: runs, full: make(chan struct{}), came: map[string]bool{}, held: map[string]bool{}}
 }
 
-// before returns the server with the door before it. streamOf names the stream that
-// a request is for; where it names none, the request passes.
-func (d *door) before(server http.Handler, streamOf func(*http.Request) string) http.Handler {
+// before returns the server with the door before it, which answers after that long
+// unless the process is to be killed. streamOf names the stream that a request is for;
+// where it names none, the request passes.
+func (d *door) before(server http.Handler, streamOf func(*http.Request) string, wait time.Duration) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if d.limit == 0 {
+			time.Sleep(wait)
+		}
 		answer := httptest.NewRecorder()
 		server.ServeHTTP(answer, r)
 		if stream := streamOf(r); stream != "" && d.holds(stream) {

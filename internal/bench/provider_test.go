@@ -62,6 +62,20 @@ type customer struct {
 // limits reports whether it answers nothing in that tick.
 func (c customer) limits(tick int) bool { return c.limited && (tick+c.number/20)%2 == 1 }
 
+// ends is how a run in that tick ends that has nothing new, and after how many
+// requests; 0 for any number, which a broken server takes.
+func (c customer) ends(tick int) (outcome string, requests int) {
+	switch {
+	case c.refuses:
+		return collect.Failed, 0
+	case c.limits(tick):
+		return collect.Partial, 1
+	case c.limited:
+		return collect.Complete, 2 // the window that the last tick could not read comes first
+	}
+	return collect.Complete, 1
+}
+
 // providerLogs are the logs that each account has.
 var providerLogs = duo.Logs[:3]
 
@@ -157,30 +171,32 @@ func (p *provider) streams() iter.Seq2[collect.Stream, customer] {
 
 // tick is what became of four messages to two processes.
 type tick struct {
-	runs []collect.Summary // those of the messages that were answered
-	took time.Duration
-	peak float64 // memory of a process, in MiB; 0 where they were killed
+	outcomes map[string]int // how many runs ended so, as all answers together say
+	took     time.Duration
+	peak     float64 // memory of a process, in MiB; 0 where they were killed
 }
 
-// tick has each process killed once so many streams have come through its door, or
-// none for 0.
+// tick sends two processes two messages each. With a limit, each process is killed
+// once so many streams have come through its door. Without, what it asks waits as
+// long as real requests do.
 func (p *provider) tick(limit int) tick {
 	p.t.Helper()
 	p.begin()
-	var (
-		done  tick
-		mu    sync.Mutex
-		pairs sync.WaitGroup
-	)
+	done := tick{outcomes: map[string]int{}}
+	var pairs sync.WaitGroup
+	var mu sync.Mutex
 	doors := []*door{newDoor(limit, 2*concurrency), newDoor(limit, 2*concurrency)}
 	services := []service{p.start(doors[0]), p.start(doors[1])}
 	done.took = timed(func() {
 		for i, s := range services {
 			pairs.Go(func() {
-				runs := p.pushTwice(s, doors[i])
-				mu.Lock()
-				defer mu.Unlock()
-				done.runs = append(done.runs, runs...)
+				for outcomes := range p.pushTwice(s, doors[i]) {
+					mu.Lock()
+					for outcome, n := range outcomes {
+						done.outcomes[outcome] += n
+					}
+					mu.Unlock()
+				}
 			})
 		}
 		pairs.Wait()
@@ -243,41 +259,42 @@ func (p *provider) age() {
 	}
 }
 
-// start starts a service behind a door.
+// start starts a service behind a door. Firestore's emulator is slow enough by itself.
 func (p *provider) start(d *door) service {
 	p.t.Helper()
 	env := maps.Clone(p.env)
-	env["DUO_API_URL"] = p.serve(d.before(p.sim, askedOf))
-	env["STORAGE_EMULATOR_HOST"] = strings.TrimPrefix(p.serve(d.before(p.bucket.HTTPHandler(), uploadOf)), "http://")
+	env["DUO_API_URL"] = p.serve(d.before(p.sim, askedOf, 100*time.Millisecond))
+	env["STORAGE_EMULATOR_HOST"] = strings.TrimPrefix(p.serve(d.before(p.bucket.HTTPHandler(), uploadOf, 50*time.Millisecond)), "http://")
 	return launch(p.t, p.exe, env)
 }
 
-// pushTwice sends two messages at once, and kills the process if its door shuts.
-func (p *provider) pushTwice(s service, d *door) (runs []collect.Summary) {
-	answers := make(chan []collect.Summary, 2)
-	for range cap(answers) {
-		go func() { answers <- p.push(s) }()
-	}
-	killed := false
-	for range cap(answers) {
-		select {
-		case <-d.full:
+// pushTwice sends two messages at once, and kills the process if its door shuts. It
+// yields what the answers say.
+func (p *provider) pushTwice(s service, d *door) iter.Seq[map[string]int] {
+	return func(yield func(map[string]int) bool) {
+		answers := make(chan map[string]int, 2)
+		for range cap(answers) {
+			go func() { answers <- p.push(s) }()
+		}
+		if d.limit > 0 {
+			select {
+			case <-d.full:
+			case outcomes := <-answers:
+				answers <- outcomes
+				p.t.Errorf("a process was to be killed, and came to its end: %v", outcomes)
+			}
 			s.cmd.Process.Kill()
 			s.cmd.Wait()
-			killed, d.full = true, nil
-			runs = append(runs, <-answers...)
-		case more := <-answers:
-			runs = append(runs, more...)
+		}
+		for range cap(answers) {
+			yield(<-answers)
 		}
 	}
-	if d.limit > 0 && !killed {
-		p.t.Error("a process came to its end before it was killed")
-	}
-	return runs
 }
 
-// push returns the runs of a message, none where the process was killed.
-func (p *provider) push(s service) []collect.Summary {
+// push returns how many of a message's runs ended how, nothing where the process was
+// killed.
+func (p *provider) push(s service) map[string]int {
 	req, err := http.NewRequestWithContext(p.t.Context(), http.MethodPost, s.url+"/", strings.NewReader(`{"message":{"messageId":"1"}}`))
 	if err != nil {
 		p.t.Error(err)
@@ -289,11 +306,44 @@ func (p *provider) push(s service) []collect.Summary {
 		return nil
 	}
 	defer resp.Body.Close()
-	var answer struct{ Runs []collect.Summary }
+	var answer struct {
+		Runs      []collect.Summary
+		ByOutcome map[string]int `json:"by_outcome"` // where Runs are the worst alone
+	}
 	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil {
 		p.t.Errorf("a message was answered with %d: %v", resp.StatusCode, err)
 	}
-	return answer.Runs
+	if answer.ByOutcome != nil {
+		return answer.ByOutcome
+	}
+	outcomes := map[string]int{}
+	for _, r := range answer.Runs {
+		outcomes[r.Outcome]++
+	}
+	return outcomes
+}
+
+// requests are how often Duo was asked, by stream.
+func (p *provider) requests() map[string]int {
+	all := map[string]int{}
+	for s, c := range p.streams() {
+		all[s.String()] = len(c.Log(s.Log).Requests())
+	}
+	return all
+}
+
+// standings are what the store knows of each stream.
+func (p *provider) standings() map[string]store.Standing {
+	p.t.Helper()
+	list, _, err := p.store.Standings(p.t.Context())
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	all := map[string]store.Standing{}
+	for _, s := range list {
+		all[s.Stream] = s
+	}
+	return all
 }
 
 // lines are records' lines, by stream.
