@@ -47,7 +47,8 @@ type provider struct {
 	rng    *mathrand.Rand
 
 	accounts []customer
-	begun    []time.Time // when ticks began, by Firestore's clock
+	begun    []time.Time     // when ticks began, by Firestore's clock
+	ran      map[string]bool // streams that were run in the last tick
 }
 
 // customer is an account below the provider's. One that refuses does so for ever, one
