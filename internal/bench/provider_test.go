@@ -347,6 +347,17 @@ func (p *provider) standings() map[string]store.Standing {
 	return all
 }
 
+// lastRuns are a stream's runs in the last tick, four at most.
+func (p *provider) lastRuns(stream string) []store.Run {
+	p.t.Helper()
+	runs, err := p.store.Runs(p.t.Context(), stream, 4)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	since := p.begun[len(p.begun)-1]
+	return slices.DeleteFunc(runs, func(r store.Run) bool { return r.StartedAt.Before(since) })
+}
+
 // lines are records' lines, by stream.
 type lines map[string][]string
 
