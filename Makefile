@@ -1,4 +1,4 @@
-.PHONY: help run test crash histories bench lint check
+.PHONY: help run test crash histories scale bench lint check
 
 help:
 	@echo 'make run    run the whole system on this machine, with a simulated Duo'
@@ -6,6 +6,7 @@ help:
 	@echo 'make lint   run gofmt, go vet and staticcheck'
 	@echo 'make crash  kill, freeze and crowd real processes, for some minutes'
 	@echo 'make histories FOR=1h  try random histories with whatever Duo may answer'
+	@echo 'make scale  kill the collector of 1,000 accounts twenty times, for many minutes'
 	@echo 'make bench  take the tables of internal/bench/README.md, five minutes'
 	@echo 'make check  run everything that CI runs'
 
@@ -21,6 +22,9 @@ crash:
 FOR = 10m
 histories:
 	cd internal/collect && go test -count=1 -run '^TestHistories$$' -timeout 0 -for $(FOR)
+
+scale:
+	SCALE_ACCOUNTS=1000 SCALE_KILLS=20 go test -count=1 -run '^TestScale$$' -v -timeout 120m ./internal/bench
 
 # The whole service first, each benchmark once; then its parts, for benchstat too.
 bench:

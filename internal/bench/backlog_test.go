@@ -1,7 +1,6 @@
 package bench_test
 
 import (
-	"cmp"
 	"context"
 	"io"
 	"log/slog"
@@ -10,7 +9,6 @@ import (
 	"net/http/httptrace"
 	"os"
 	"path/filepath"
-	"strconv"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -78,7 +76,7 @@ func TestBacklog(t *testing.T) {
 	}{
 		"2-a-minute": {2, 100, 0.95, 1},
 		// Learning the limit takes a minute, which weighs less in a longer backlog.
-		"50-a-minute": {50, pagesFromEnv(t, 500), 0.9, 1},
+		"50-a-minute": {50, fromEnv(t, "BACKLOG_PAGES", 500), 0.9, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := &limited{account: backlog(fullPages(tt.pages)), perMinute: tt.perMinute}
@@ -94,17 +92,6 @@ func TestBacklog(t *testing.T) {
 			t.Attr("runs", fmtFloat(float64(runs)))
 		})
 	}
-}
-
-// pagesFromEnv is how many pages make bench asks for.
-func pagesFromEnv(t *testing.T, usual int) int {
-	t.Helper()
-	text := cmp.Or(os.Getenv("BACKLOG_PAGES"), strconv.Itoa(usual))
-	n, err := strconv.Atoi(text)
-	if err != nil || n <= 1 {
-		t.Fatalf("BACKLOG_PAGES=%q is no number of pages", text)
-	}
-	return n
 }
 
 // deliver triggers runs until one is complete, and returns how many.

@@ -8,6 +8,7 @@
 package bench_test
 
 import (
+	"cmp"
 	"os"
 	"slices"
 	"strconv"
@@ -24,6 +25,17 @@ func TestMain(m *testing.M) {
 		serve(role)
 	}
 	os.Exit(m.Run())
+}
+
+// fromEnv is the size that make asks for, which is above 1.
+func fromEnv(t *testing.T, name string, usual int) int {
+	t.Helper()
+	text := cmp.Or(os.Getenv(name), strconv.Itoa(usual))
+	n, err := strconv.Atoi(text)
+	if err != nil || n <= 1 {
+		t.Fatalf("%s=%q is no number above 1", name, text)
+	}
+	return n
 }
 
 // timed returns how long f takes.
