@@ -59,6 +59,9 @@ func TestFiles(t *testing.T) {
 
 // TestService copies what the image carries.
 func TestService(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: it has go list look at every package that is linked")
+	}
 	dir := t.TempDir()
 	if err := run(dir, []string{"../../cmd/server"}); err != nil {
 		t.Fatal(err)

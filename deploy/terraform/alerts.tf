@@ -10,10 +10,10 @@ locals {
   # A stream without a complete run has no series, like one that never ran, and
   # would be left out: it counts as 0.
   # Child accounts are known to Duo alone: those without a series are one line of
-  # 0 if there is no complete run at all.
+  # 0 if there is no complete run at all. Its label is part of a link: no blanks.
   complete = "sum by (stream) (increase(${local.user_metric}_runs{monitored_resource=\"cloud_run_revision\",outcome=\"complete\",stream=~\"${local.streams}\"}[${2 * local.interval}m]))"
   silent = var.accounts == "own" ? [for log in local.logs : "label_replace(vector(0), \"stream\", \"${log}\", \"\", \"\")"] : [
-    "(label_replace(vector(0), \"stream\", \"of every account\", \"\", \"\") unless on () (sum(${local.complete}) > 0.5))"
+    "(label_replace(vector(0), \"stream\", \"every-account\", \"\", \"\") unless on () (sum(${local.complete}) > 0.5))"
   ]
   complete_runs = join(" or ", concat([local.complete], local.silent))
   channels      = [for c in google_monitoring_notification_channel.email : c.id]

@@ -299,10 +299,24 @@ func (w *world) state() store.State {
 // delivered.
 func (w *world) check() map[string]bool {
 	w.t.Helper()
+	return w.checkThat(func(r duosim.Record) bool { return r.VisibleAt.IsZero() })
+}
+
+// checkLate checks that the late records are there too, except those that came
+// later than the overlap reaches. It takes a whole run after they appeared.
+func (w *world) checkLate() {
+	w.t.Helper()
+	w.checkThat(func(r duosim.Record) bool { return r.VisibleAt.Sub(r.TS) <= w.config.Delay+w.config.Overlap })
+}
+
+// checkThat checks that the records that count are there.
+func (w *world) checkThat(counts func(duosim.Record) bool) map[string]bool {
+	w.t.Helper()
 	delivered := map[string]bool{}
 	lines := w.lines()
 	want := map[string]bool{}
-	for _, r := range w.sim.Visible(w.start.Add(-w.config.Lookback-24*time.Hour), w.clock()) {
+	visible := w.sim.Visible(w.start.Add(-w.config.Lookback-24*time.Hour), w.clock())
+	for _, r := range visible {
 		there := 0
 		for _, raw := range versions(r) {
 			line := w.line(raw)
@@ -325,28 +339,19 @@ func (w *world) check() map[string]bool {
 		}
 		delivered[line] = true
 	}
-	w.missing(delivered, func(r duosim.Record) bool { return r.VisibleAt.IsZero() })
+	w.missing(visible, delivered, counts)
 	return delivered
 }
 
-// checkLate checks that the late records are there too, except those that came
-// later than the overlap reaches. It takes a whole run after they appeared.
-func (w *world) checkLate() {
-	w.t.Helper()
-	w.missing(w.check(), func(r duosim.Record) bool {
-		return r.VisibleAt.Sub(r.TS) <= w.config.Delay+w.config.Overlap
-	})
-}
-
 // missing fails if a record before the watermark that counts is not delivered.
-func (w *world) missing(delivered map[string]bool, counts func(duosim.Record) bool) {
+func (w *world) missing(visible []duosim.Record, delivered map[string]bool, counts func(duosim.Record) bool) {
 	w.t.Helper()
-	mark := w.state().Cursor.Watermark
-	if mark.IsZero() {
-		return
-	}
-	for _, r := range w.sim.Visible(w.first(), mark) {
-		if counts(r) && !slices.ContainsFunc(versions(r), func(raw json.RawMessage) bool { return delivered[w.line(raw)] }) {
+	first, mark := w.first(), w.state().Cursor.Watermark
+	for _, r := range visible {
+		if r.TS.Before(first) || !r.TS.Before(mark) || !counts(r) {
+			continue
+		}
+		if !slices.ContainsFunc(versions(r), func(raw json.RawMessage) bool { return delivered[w.line(raw)] }) {
 			w.t.Fatalf("lost: %s of %s, before the watermark %s", r.Raw, r.TS.UTC(), mark)
 		}
 	}

@@ -82,6 +82,9 @@ func TestLearnedPace(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
+			if testing.Short() && tt.pages > 10 {
+				t.Skip("-short: it takes a second for its pages")
+			}
 			bubble(t, func(t *testing.T) {
 				sim := newSim(tt.cfg, 0)
 				records := make([]duosim.Record, tt.pages*telephony.Limit-1)

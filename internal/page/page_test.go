@@ -130,10 +130,21 @@ func TestLinks(t *testing.T) {
 			t.Errorf("the page does not hold %s", want)
 		}
 	}
-	s := cases["4-mixed"].state()
-	s.Chosen = "directory"
-	if _, body := write(t, s); !strings.Contains(body, "No stream is called <code>directory</code>") || strings.Contains(body, "Lag of") {
-		t.Error("the page shows a stream that there is none of")
+}
+
+// TestUnknown opens the page at a stream that there is none of, as an alert does
+// that concerns every account.
+func TestUnknown(t *testing.T) {
+	for name, want := range map[string]string{
+		"4-mixed": "No stream is called <code>every-account</code>. Below are the streams, the worst first.",
+		"50-runs": "No stream is called <code>every-account</code>. Below is the only one.",
+	} {
+		s := cases[name].state()
+		s.Chosen = "every-account"
+		_, body := write(t, s)
+		if alone := len(s.Logs) == 1; !strings.Contains(body, want) || strings.Contains(body, "Lag of") != alone {
+			t.Errorf("%s: the page does not say %q, or shows a stream of several:\n%s", name, want, body)
+		}
 	}
 }
 

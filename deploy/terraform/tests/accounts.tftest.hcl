@@ -42,8 +42,8 @@ run "children" {
     error_message = "The metrics do not count the runs of child accounts."
   }
   assert {
-    condition     = strcontains(google_monitoring_alert_policy.no_complete_run.conditions[0].condition_prometheus_query_language[0].query, "of every account")
-    error_message = "Nothing fires when no account is collected at all."
+    condition     = strcontains(google_monitoring_alert_policy.no_complete_run.conditions[0].condition_prometheus_query_language[0].query, "label_replace(vector(0), \"stream\", \"every-account\", \"\", \"\")")
+    error_message = "Nothing fires when no account is collected at all, or its link to the status page breaks."
   }
   assert {
     condition     = strcontains(google_monitoring_alert_policy.vanished[0].conditions[0].condition_matched_log[0].filter, "^account no longer listed")

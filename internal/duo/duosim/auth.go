@@ -72,15 +72,5 @@ func sortedParams(raw string) string {
 	return strings.Join(pairs, "&")
 }
 
-func escape(s string) string {
-	const plain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.~-"
-	var b strings.Builder
-	for _, c := range []byte(s) {
-		if strings.IndexByte(plain, c) >= 0 {
-			b.WriteByte(c)
-		} else {
-			fmt.Fprintf(&b, "%%%02X", c)
-		}
-	}
-	return b.String()
-}
+// escape writes a space as %20, as Duo signs it.
+func escape(s string) string { return strings.ReplaceAll(url.QueryEscape(s), "+", "%20") }

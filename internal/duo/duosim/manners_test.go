@@ -120,7 +120,7 @@ func TestEdits(t *testing.T) {
 func TestNothingIsDenied(t *testing.T) {
 	seed, times := rand.Uint64(), 60
 	if testing.Short() {
-		times = 10
+		times = 3
 	}
 	forEachLog(t, func(t *testing.T, log string) {
 		certain := 0
