@@ -208,6 +208,9 @@ func TestConfigGood(t *testing.T) {
 }
 
 func TestConfigProject(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: it waits a second for the metadata server")
+	}
 	t.Setenv("GCE_METADATA_HOST", "127.0.0.1:1") // nobody there
 	c, err := with(map[string]string{"FIRESTORE_PROJECT": "", "GOOGLE_CLOUD_PROJECT": "google's"})
 	if err != nil || c.project != "google's" {

@@ -20,6 +20,9 @@ var afternoon = time.Date(2026, 3, 10, 15, 0, 0, 0, time.UTC)
 // way, with no hint or wrong hints where the last page is.
 func TestPaging(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("-short: it reads 50,000 records")
+	}
 	none := func(_ asked, p *answer) { p.next = "null" }
 	for name, test := range map[string]struct {
 		limit int

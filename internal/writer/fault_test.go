@@ -56,6 +56,9 @@ func TestGCSUpload(t *testing.T) {
 // A lost upload is sent again. If it had arrived, it is neither written twice nor
 // mistaken for another attempt's.
 func TestGCSRetries(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: the client waits a second")
+	}
 	for _, test := range []struct {
 		name  string
 		fault fault
@@ -88,6 +91,9 @@ func TestGCSRetries(t *testing.T) {
 
 // A failed Put returns a clear error and leaves nothing behind.
 func TestGCSFails(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: it waits a second for an answer")
+	}
 	const grant = "grant the service account roles/storage.objectCreator and roles/storage.objectViewer on bucket bucket"
 	for _, test := range []struct {
 		name  string

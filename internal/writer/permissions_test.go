@@ -31,6 +31,9 @@ func TestPermissions(t *testing.T) {
 }
 
 func TestPermissionsFails(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: it waits a second for an answer")
+	}
 	for name, test := range map[string]struct {
 		fault fault
 		hint  string // "" if no person must act

@@ -142,6 +142,9 @@ func TestRefusedPutAdopts(t *testing.T) {
 
 // If the answer to an upload is lost, the library's retry may be refused.
 func TestRefusedRepeat(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: the client waits a second")
+	}
 	fake, seen := startFaulty(t, pass, loseAnswer(drop), reported(403, retained, "retentionPolicyNotMet"))
 	o := pageOne("{\"a\":1}\n", "next")
 	there, err := writer.NewGCS(fake.client, bucketName, "p").Put(t.Context(), o)
