@@ -7,8 +7,6 @@ import (
 	"testing"
 	"time"
 
-	gocmp "github.com/google/go-cmp/cmp"
-
 	"duo-telephony-collector/internal/store"
 )
 
@@ -47,9 +45,7 @@ func testStandings(t *testing.T, b Backend) {
 		{Stream: "damaged"}, of("failed", store.Outcome{Outcome: "failed", Act: true}), of("held", store.Outcome{}),
 		of(child, store.Outcome{Outcome: "complete"}),
 	}
-	if diff := gocmp.Diff(want, all); diff != "" {
-		t.Errorf("standings (-want +got):\n%s", diff)
-	}
+	wantSame(t, "standings", want, all)
 	if now.Before(acquired["damaged"]) || now.Sub(first) > time.Minute {
 		t.Errorf("the clock says %v, after %v", now, acquired["damaged"])
 	}
@@ -67,12 +63,10 @@ func testSince(t *testing.T, b Backend) {
 		return c
 	}
 	lease, _ := acquire(t, s, since("first", before))
-	_, _, err = s.Acquire(t.Context(), stream, since("second", before))
-	wantError(t, "acquiring what is held", err, store.ErrHeld)
+	wantRefused(t, "acquiring what is held", s, since("second", before), store.ErrHeld)
 	mustDo(t, s.Finish(t.Context(), lease, pages(1), run("first")))
 	same := unchanged(t, b)
-	_, _, err = s.Acquire(t.Context(), stream, since("second", before))
-	wantError(t, "acquiring what another run has had", err, store.ErrPassed)
+	wantRefused(t, "acquiring what another run has had", s, since("second", before), store.ErrPassed)
 	same("a stream that is passed by")
 	_, now, err := s.Standings(t.Context())
 	mustDo(t, err)
