@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"golang.org/x/sync/semaphore"
 )
 
 // abandonTimeout bounds giving back a lease after a failed Acquire. A shut-down
@@ -47,7 +49,7 @@ func (a *acquisition) run(ctx context.Context) error {
 	queue, entered := a.store.queue(a.stream), false
 	defer func() {
 		if entered {
-			<-queue
+			queue.Release(1)
 		}
 	}()
 	for {
@@ -89,24 +91,20 @@ func (a *acquisition) run(ctx context.Context) error {
 // enter lets this process's claims into a transaction one at a time, because
 // Firestore keeps concurrent ones waiting for seconds and then refuses them. It
 // reports whether it had to wait.
-func enter(ctx context.Context, queue chan struct{}) (waited bool, err error) {
-	select {
-	case queue <- struct{}{}:
+func enter(ctx context.Context, queue *semaphore.Weighted) (waited bool, err error) {
+	if queue.TryAcquire(1) {
 		return false, nil
-	default:
 	}
-	select {
-	case queue <- struct{}{}:
-		return true, nil
-	case <-ctx.Done():
-		return false, fmt.Errorf("acquiring the lease: %w: others were before us", ctx.Err())
+	if err := queue.Acquire(ctx, 1); err != nil {
+		return false, fmt.Errorf("acquiring the lease: %w: others were before us", err)
 	}
+	return true, nil
 }
 
 // queue returns the stream's queue, with room for the one claim in a transaction.
-func (s *Store) queue(stream string) chan struct{} {
-	q, _ := s.queues.LoadOrStore(stream, make(chan struct{}, 1))
-	return q.(chan struct{})
+func (s *Store) queue(stream string) *semaphore.Weighted {
+	q, _ := s.queues.LoadOrStore(stream, semaphore.NewWeighted(1))
+	return q.(*semaphore.Weighted)
 }
 
 // refuse returns ErrHeld if another run holds the lease, and ErrPassed if one has
@@ -129,8 +127,7 @@ func (a *acquisition) refuse(doc document, at stamp) error {
 func (a *acquisition) transact(ctx context.Context, absent document, read stamp) (failed, decided error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	got, err := a.store.backend.transact(ctx, a.stream, read, absent, func(doc document, at stamp) (change, error) {
-		var c change
+	got, err := a.store.backend.transact(ctx, a.stream, read, absent, func(doc document, at stamp) (c change, err error) {
 		c, decided = a.decide(ctx, doc, at)
 		return c, decided
 	})
@@ -150,17 +147,19 @@ func (a *acquisition) transact(ctx context.Context, absent document, read stamp)
 // may call it again, so it first resets what it sets.
 func (a *acquisition) decide(ctx context.Context, doc document, at stamp) (change, error) {
 	a.lease, a.cursor = Lease{}, Cursor{}
-	was := doc.lease(a.stream)
 	if err := a.refuse(doc, at); err != nil {
 		return change{}, err
 	}
-	next, err := a.claim.Next(ctx, State{Stream: a.stream, Lease: was, Cursor: doc.Cursor, Now: at.now})
+	next, err := a.claim.Next(ctx, doc.state(a.stream, at))
 	if err != nil {
 		return change{}, err
 	}
 	a.cursor = next
-	a.lease = Lease{Stream: a.stream, Holder: a.claim.Holder, Token: was.Token + 1, AcquiredAt: at.now, TTL: a.claim.TTL, seq: doc.Seq + 1}
-	return change{seq: a.lease.seq, lease: a.lease, cursor: &next, stored: was.seen}, nil
+	a.lease = Lease{
+		Stream: a.stream, Holder: a.claim.Holder, Token: doc.Lease.Token + 1,
+		AcquiredAt: at.now, TTL: a.claim.TTL, seq: doc.Seq + 1,
+	}
+	return change{seq: a.lease.seq, lease: a.lease, cursor: &next, stored: doc.stored}, nil
 }
 
 // abandon gives back a lease that may have been taken although no answer came.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/maphash"
+	"slices"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -283,10 +284,8 @@ func (b *boltBackend) runs(ctx context.Context, stream string, limit int) ([]Run
 // a file loses none.
 func (b *boltBackend) hasRun(ctx context.Context, stream, id string) (bool, error) {
 	runs, err := b.runs(ctx, stream, HistoryLimit)
-	for _, r := range runs {
-		if r.ID == id {
-			return true, nil
-		}
+	if slices.ContainsFunc(runs, func(r Run) bool { return r.ID == id }) {
+		return true, nil
 	}
 	return false, err
 }

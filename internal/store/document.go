@@ -46,6 +46,10 @@ func (d document) lease(stream string) Lease {
 	}
 }
 
+func (d document) state(stream string, at stamp) State {
+	return State{Stream: stream, Lease: d.lease(stream), Cursor: d.Cursor, Now: at.now}
+}
+
 func fieldsOf(l Lease) leaseFields {
 	return leaseFields{Holder: l.Holder, Token: l.Token, AcquiredAt: l.AcquiredAt, TTLMillis: l.TTL.Milliseconds()}
 }

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"cloud.google.com/go/firestore"
-	"google.golang.org/api/iterator"
 	"google.golang.org/grpc/codes"
 )
 
@@ -116,7 +115,8 @@ func (f *firestoreBackend) write(ctx context.Context, stream string, version int
 	}
 	if c.run != nil {
 		return f.commit(ctx, func(_ context.Context, tx *firestore.Transaction) error {
-			return errors.Join(tx.Update(ref, updates(c), unchanged(version)), tx.Set(history(ref).Doc(c.run.ID), record(*c.run)))
+			run := runRecord{*c.run, c.run.StartedAt.Add(historyTTL)}
+			return errors.Join(tx.Update(ref, updates(c), unchanged(version)), tx.Set(history(ref).Doc(run.ID), run))
 		})
 	}
 	res, err := ref.Update(ctx, updates(c), unchanged(version))
@@ -191,10 +191,7 @@ func created(c change) document {
 }
 
 func updates(c change) []firestore.Update {
-	u := []firestore.Update{
-		{Path: "seq", Value: c.seq},
-		{Path: "lease", Value: fieldsOf(c.lease)},
-	}
+	u := []firestore.Update{{Path: "seq", Value: c.seq}, {Path: "lease", Value: fieldsOf(c.lease)}}
 	if c.cursor != nil {
 		u = append(u, firestore.Update{Path: "schema", Value: Schema}, firestore.Update{Path: "cursor", Value: *c.cursor})
 	}
@@ -213,20 +210,16 @@ func updates(c change) []firestore.Update {
 
 func seenPath(number int64) firestore.FieldPath { return firestore.FieldPath{"seen", key(number)} }
 
-// historyName is the sub-collection of runs. A TTL policy applies to all
-// collections of that name in the database, so the name must be unique.
-const historyName = "duo-collector-runs"
-
 // runRecord is a run in the history.
 type runRecord struct {
 	Run
 	ExpireAt time.Time `firestore:"expire_at"`
 }
 
-func record(r Run) runRecord { return runRecord{Run: r, ExpireAt: r.StartedAt.Add(historyTTL)} }
-
+// history is the stream's sub-collection of runs. A TTL policy applies to all
+// collections of that name in the database, so the name must be unique.
 func history(stream *firestore.DocumentRef) *firestore.CollectionRef {
-	return stream.Collection(historyName)
+	return stream.Collection("duo-collector-runs")
 }
 
 func (f *firestoreBackend) runs(ctx context.Context, stream string, limit int) ([]Run, error) {
@@ -234,23 +227,19 @@ func (f *firestoreBackend) runs(ctx context.Context, stream string, limit int) (
 	if err != nil {
 		return nil, err
 	}
-	it := history(ref).OrderBy("started_at", firestore.Desc).Limit(limit).Documents(ctx)
-	defer it.Stop()
+	snaps, err := history(ref).OrderBy("started_at", firestore.Desc).Limit(limit).Documents(ctx).GetAll()
+	if err != nil {
+		return nil, refused("reading the history", err)
+	}
 	var out []Run
-	for {
-		snap, err := it.Next()
-		if errors.Is(err, iterator.Done) {
-			return out, nil
-		}
-		if err != nil {
-			return nil, refused("reading the history", err)
-		}
+	for _, snap := range snaps {
 		var r runRecord
 		if err := snap.DataTo(&r); err != nil {
 			return nil, unreadable("document "+snap.Ref.Path, err)
 		}
 		out = append(out, r.Run)
 	}
+	return out, nil
 }
 
 func (f *firestoreBackend) hasRun(ctx context.Context, stream, id string) (bool, error) {

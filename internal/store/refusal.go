@@ -82,6 +82,18 @@ const (
 	domain  = "googleapis.com" // of the reasons above
 )
 
+// SetupError is an [ErrSetup] with a reason and a hint.
+type SetupError struct {
+	Reason error
+	Hint   string // what a person should do
+}
+
+// Error returns reason and hint in one line.
+func (e *SetupError) Error() string { return fmt.Sprintf("%v: %v: %s", ErrSetup, e.Reason, e.Hint) }
+
+// Unwrap returns [ErrSetup] and the reason.
+func (e *SetupError) Unwrap() []error { return []error{ErrSetup, e.Reason} }
+
 // TemporaryError is a refusal that may be over by the next run.
 type TemporaryError struct {
 	Reason error

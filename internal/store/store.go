@@ -103,7 +103,7 @@ type Claim struct {
 // Store implements the contract on a backend: Firestore or a bbolt file.
 type Store struct {
 	backend backend
-	queues  sync.Map // stream → chan struct{}, see enter
+	queues  sync.Map // stream → *semaphore.Weighted, see enter
 }
 
 // backend keeps one document per stream, which can be read and conditionally
@@ -173,7 +173,23 @@ func (s *Store) Load(ctx context.Context, stream string) (State, error) {
 	if err != nil {
 		return State{}, err
 	}
-	return State{Stream: stream, Lease: doc.lease(stream), Cursor: doc.Cursor, Now: at.now}, nil
+	return doc.state(stream, at), nil
+}
+
+// Probe is like Load, but also returns an error if the account may not write the
+// document. It changes nothing.
+func (s *Store) Probe(ctx context.Context, stream string) (State, error) {
+	ctx, cancel := context.WithTimeout(ctx, opTimeout)
+	defer cancel()
+	var p patience
+	doc, at, err := s.read(ctx, stream, &p)
+	if err != nil {
+		return State{}, err
+	}
+	if err := p.try(ctx, func(ctx context.Context) error { return s.backend.probe(ctx, stream, doc, at) }); err != nil {
+		return State{}, err
+	}
+	return doc.state(stream, at), nil
 }
 
 // Runs returns up to limit finished runs of a stream, newest first.
