@@ -92,8 +92,7 @@ func testTaken(t *testing.T, b Bucket) {
 	wantAdopted(t, b, first, second)
 }
 
-// If the same records have another next offset this time, the first attempt's
-// object is adopted.
+// If the same records now have another next offset, the first object is adopted.
 func testTakenSameBytes(t *testing.T, b Bucket) {
 	first := object(page(1), "{\"a\":1}\n")
 	second := first
@@ -101,8 +100,7 @@ func testTakenSameBytes(t *testing.T, b Bucket) {
 	wantAdopted(t, b, first, second)
 }
 
-// wantAdopted puts both. The second Put must return the first object, and the
-// bucket keep it.
+// wantAdopted puts both: the second Put returns the first object, which is kept.
 func wantAdopted(t *testing.T, b Bucket, first, second writer.Object) {
 	t.Helper()
 	w := b.Open("p")
