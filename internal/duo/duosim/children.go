@@ -47,16 +47,11 @@ func (s *Sim) List(children ...*Sim) {
 
 // accounts is the answer of the accounts list.
 func (s *Sim) accounts() string {
-	type account struct {
-		ID   string `json:"account_id"`
-		Host string `json:"api_hostname"`
-		Name string `json:"name"`
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	list := []account{}
+	list := []object{}
 	for _, child := range s.listed {
-		list = append(list, account{child.as.ID, child.as.Host, child.as.Name})
+		list = append(list, object{"account_id": child.as.ID, "api_hostname": child.as.Host, "name": child.as.Name})
 	}
 	return `{"stat":"OK","response":` + string(marshal(list)) + `}`
 }
