@@ -9,14 +9,12 @@ import (
 	"golang.org/x/sync/semaphore"
 )
 
-// abandonTimeout bounds giving back a lease after a failed Acquire. A shut-down
-// has to wait for it.
+// abandonTimeout bounds giving back a failed Acquire's lease. A shut-down waits for it.
 const abandonTimeout = 2 * time.Second
 
 // Acquire takes the lease and stores the cursor that Claim.Next returns, in one
-// transaction. If another run holds the lease and the claim does not force it,
-// Acquire returns ErrHeld without a transaction; ErrPassed if one has had it since
-// Claim.Since.
+// transaction. Without one it returns ErrHeld if another run holds the lease and the
+// claim does not force it, and ErrPassed if one has had it since Claim.Since.
 func (s *Store) Acquire(ctx context.Context, stream string, c Claim) (*Lease, Cursor, error) {
 	a := acquisition{store: s, stream: stream, claim: c}
 	bounded, cancel := context.WithTimeout(ctx, opTimeout)

@@ -76,9 +76,8 @@ func decodeSnapshot(snap *firestore.DocumentSnapshot) (document, error) {
 	return doc, doc.unpack(where)
 }
 
-// transact uses a transaction for its lock. The write has the document's version
-// as its condition too, so the lease does not depend on the database's
-// concurrency mode.
+// transact uses a transaction for its lock. The write has the document's version as
+// its condition too, so that the database's concurrency mode does not matter.
 func (f *firestoreBackend) transact(ctx context.Context, stream string, read stamp, absent document, decide func(document, stamp) (change, error)) (stamp, error) {
 	ref, err := f.doc(ctx, stream)
 	if err != nil {
@@ -126,8 +125,7 @@ func (f *firestoreBackend) write(ctx context.Context, stream string, version int
 	return stampOf(res), nil
 }
 
-// commit runs a transaction once. Retrying is up to the store, which first reads
-// the document.
+// commit runs a transaction once. The store retries it, once it has read the document.
 func (f *firestoreBackend) commit(ctx context.Context, do func(context.Context, *firestore.Transaction) error) (stamp, error) {
 	client, err := f.client(ctx)
 	if err != nil {

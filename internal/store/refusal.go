@@ -44,8 +44,7 @@ var byReason = map[string]string{
 	"CLOUD_KMS_KEY_DISABLED":          hintKey,
 }
 
-// byText has hints for messages that come without a specific reason. The first
-// match counts.
+// byText has hints for messages without a specific reason. The first match counts.
 var byText = []struct{ says, hint string }{
 	{"datastore mode", hintNative},
 	{"cloud datastore projects", hintNative},
@@ -206,8 +205,7 @@ func refusedWrite(err error) error {
 	return said
 }
 
-// closed reports whether the message says that a transaction is over: applied,
-// expired or rolled back.
+// closed reports whether a message says that a transaction is over, for any reason.
 func closed(text string) bool {
 	text = strings.ToLower(text)
 	return strings.Contains(text, "transaction") &&

@@ -128,8 +128,7 @@ type backend interface {
 	standings(ctx context.Context) ([]Standing, time.Time, error)
 }
 
-// stamp is the document's version and the server's clock when an operation was
-// answered.
+// stamp is the document's version and the server's clock at an answer.
 type stamp struct {
 	version int64
 	now     time.Time
@@ -144,8 +143,7 @@ type change struct {
 	stored Seen    // the parts that the document has now
 }
 
-// parts returns the parts of Seen to add to the document, and the numbers of
-// those to delete from it.
+// parts returns what to add to the stored Seen, and the numbers to delete from it.
 func (c change) parts() (more []Part, gone []int64) {
 	if c.cursor == nil {
 		return nil, nil
@@ -176,8 +174,7 @@ func (s *Store) Load(ctx context.Context, stream string) (State, error) {
 	return doc.state(stream, at), nil
 }
 
-// Probe is like Load, but also returns an error if the account may not write the
-// document. It changes nothing.
+// Probe is like Load, but also fails if the document can't be written. It writes nothing.
 func (s *Store) Probe(ctx context.Context, stream string) (State, error) {
 	ctx, cancel := context.WithTimeout(ctx, opTimeout)
 	defer cancel()
@@ -209,14 +206,12 @@ func (s *Store) Commit(ctx context.Context, l *Lease, c Cursor) error {
 	return s.update(ctx, l, change{lease: *l, cursor: &c})
 }
 
-// Finish saves the cursor, releases the lease and adds the run to the history,
-// in one write.
+// Finish saves the cursor, releases the lease and records the run, in one write.
 func (s *Store) Finish(ctx context.Context, l *Lease, c Cursor, r Run) error {
 	return s.update(ctx, l, change{lease: l.released(), cursor: &c, run: &r})
 }
 
-// Release releases the lease and adds the run to the history, in one write, and
-// leaves the cursor as it is.
+// Release releases the lease and records the run, in one write. The cursor stays.
 func (s *Store) Release(ctx context.Context, l *Lease, r Run) error {
 	return s.update(ctx, l, change{lease: l.released(), run: &r})
 }

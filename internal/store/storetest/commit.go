@@ -11,8 +11,7 @@ import (
 	"duo-telephony-collector/internal/store"
 )
 
-// testRoundTrip stores filled and empty values with each operation, and reads
-// them through another handle.
+// testRoundTrip stores filled and empty values, and reads them by another handle.
 func testRoundTrip(t *testing.T, b Backend) {
 	s := b.Open()
 	lease, _ := acquire(t, s, claim("first"))

@@ -12,8 +12,7 @@ import (
 	"duo-telephony-collector/internal/store"
 )
 
-// testProbe: a probe returns the state and changes nothing, without a document
-// and with a held lease.
+// testProbe probes without a document and with a held lease, and changes nothing.
 func testProbe(t *testing.T, b Backend) {
 	s := b.Open()
 	none := unchanged(t, b)
@@ -139,9 +138,8 @@ func testDeletedLater(t *testing.T, b Backend) {
 	}
 }
 
-// testDeletedAndAnew: a run that never ended is not in the history, so its token
-// is used again after a deletion. That run must not mistake the new run's
-// document for its own.
+// testDeletedAndAnew: a run that never ended is not in the history, so its token is
+// used again. That run must not mistake the new run's document for its own.
 func testDeletedAndAnew(t *testing.T, b Backend) {
 	s := b.Open()
 	for _, then := range []string{"nothing", "commit", "finish", "release"} {

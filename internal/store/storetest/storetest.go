@@ -17,13 +17,11 @@ const (
 	ttl    = 10 * time.Minute
 )
 
-// Backend is a fresh place to keep state, with access to it behind the store's
-// back.
+// Backend is a fresh place to keep state, with access behind the store's back.
 type Backend struct {
 	// Open returns another handle on the same data.
 	Open func() *store.Store
-	// Raw returns the stream's document and its version as text, "" if there
-	// is none.
+	// Raw returns the stream's document and version as text, "" if there is none.
 	Raw func(stream string) string
 	// Edit changes the document's fields by hand.
 	Edit func(stream string, change func(fields map[string]any))
@@ -31,8 +29,7 @@ type Backend struct {
 	Delete func(stream string)
 	// Env makes the test binary call Work with a store on the same data.
 	Env []string
-	// Lock bounds how long a process that was killed inside a transaction
-	// blocks others.
+	// Lock bounds how long a process that was killed in a transaction blocks others.
 	Lock time.Duration
 }
 
