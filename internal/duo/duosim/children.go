@@ -51,7 +51,8 @@ func (s *Sim) accounts() string {
 	defer s.mu.Unlock()
 	list := []object{}
 	for _, child := range s.listed {
-		list = append(list, object{"account_id": child.as.ID, "api_hostname": child.as.Host, "name": child.as.Name})
+		as := child.as
+		list = append(list, object{"account_id": as.ID, "api_hostname": as.Host, "name": as.Name})
 	}
 	return `{"stat":"OK","response":` + string(marshal(list)) + `}`
 }

@@ -32,8 +32,8 @@ var kinds = []kind{
 	v2("activity", "items", TextOffset, activity),
 	{
 		name: "trust-monitor", path: "/admin/v1/trust_monitor/events", list: "events", limit: 50, most: 200,
-		param: "offset", usual: Manners{Cursor: AbsentAtEnd, Offset: TextOffset, Total: NoTotal}, counts: true,
-		id: sekey, write: trustMonitor,
+		counts: true, param: "offset", id: sekey, write: trustMonitor,
+		usual: Manners{Cursor: AbsentAtEnd, Offset: TextOffset, Total: NoTotal},
 	},
 }
 
@@ -41,8 +41,8 @@ var kinds = []kind{
 func v2(name, list string, offset Offset, write func(Record) []json.RawMessage) kind {
 	return kind{
 		name: name, path: "/admin/v2/logs/" + name, list: list, limit: 100, most: 1000,
-		param: "next_offset", usual: Manners{Cursor: EveryPage, Offset: offset, Total: ExactTotal},
-		id: uuid, write: write,
+		param: "next_offset", id: uuid, write: write,
+		usual: Manners{Cursor: EveryPage, Offset: offset, Total: ExactTotal},
 	}
 }
 
