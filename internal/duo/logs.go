@@ -21,7 +21,7 @@ type Log struct {
 	Ordered bool
 	// OffsetParam takes the next page's offset.
 	OffsetParam string
-	// Edition says which accounts have the log, as a sentence's end; "" if all paid.
+	// Edition says which accounts have the log, as a sentence's end; "" if all paid ones.
 	Edition string
 
 	// Time is the member with a record's time: a whole number of TimeUnit since
