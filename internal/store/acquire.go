@@ -125,10 +125,11 @@ func (a *acquisition) refuse(doc document, at stamp) error {
 func (a *acquisition) transact(ctx context.Context, absent document, read stamp) (failed, decided error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	got, err := a.store.backend.transact(ctx, a.stream, read, absent, func(doc document, at stamp) (c change, err error) {
-		c, decided = a.decide(ctx, doc, at)
-		return c, decided
-	})
+	got, err := a.store.backend.transact(ctx, a.stream, read, absent,
+		func(doc document, at stamp) (c change, err error) {
+			c, decided = a.decide(ctx, doc, at)
+			return c, decided
+		})
 	if decided != nil {
 		return nil, decided
 	}

@@ -115,7 +115,8 @@ func (f *firestoreBackend) write(ctx context.Context, stream string, version int
 	if c.run != nil {
 		return f.commit(ctx, func(_ context.Context, tx *firestore.Transaction) error {
 			run := runRecord{*c.run, c.run.StartedAt.Add(historyTTL)}
-			return errors.Join(tx.Update(ref, updates(c), unchanged(version)), tx.Set(history(ref).Doc(run.ID), run))
+			updated := tx.Update(ref, updates(c), unchanged(version))
+			return errors.Join(updated, tx.Set(history(ref).Doc(run.ID), run))
 		})
 	}
 	res, err := ref.Update(ctx, updates(c), unchanged(version))
@@ -125,7 +126,7 @@ func (f *firestoreBackend) write(ctx context.Context, stream string, version int
 	return stampOf(res), nil
 }
 
-// commit runs a transaction once. The store retries it, once it has read the document.
+// commit runs a transaction once. The store retries it after reading the document.
 func (f *firestoreBackend) commit(ctx context.Context, do func(context.Context, *firestore.Transaction) error) (stamp, error) {
 	client, err := f.client(ctx)
 	if err != nil {
