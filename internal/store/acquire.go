@@ -149,16 +149,14 @@ func (a *acquisition) decide(ctx context.Context, doc document, at stamp) (chang
 	if err := a.refuse(doc, at); err != nil {
 		return change{}, err
 	}
-	next, err := a.claim.Next(ctx, doc.state(a.stream, at))
+	was := doc.lease(a.stream)
+	next, err := a.claim.Next(ctx, State{Stream: a.stream, Lease: was, Cursor: doc.Cursor, Now: at.now})
 	if err != nil {
 		return change{}, err
 	}
 	a.cursor = next
-	a.lease = Lease{
-		Stream: a.stream, Holder: a.claim.Holder, Token: doc.Lease.Token + 1,
-		AcquiredAt: at.now, TTL: a.claim.TTL, seq: doc.Seq + 1,
-	}
-	return change{seq: a.lease.seq, lease: a.lease, cursor: &next, stored: doc.stored}, nil
+	a.lease = Lease{Stream: a.stream, Holder: a.claim.Holder, Token: was.Token + 1, AcquiredAt: at.now, TTL: a.claim.TTL, seq: doc.Seq + 1}
+	return change{seq: a.lease.seq, lease: a.lease, cursor: &next, stored: was.seen}, nil
 }
 
 // abandon gives back a lease that may have been taken although no answer came.
