@@ -12,8 +12,7 @@ import (
 	"unicode"
 )
 
-// Application is an Admin API application in an account that an accounts file
-// has.
+// Application is an Admin API application in an account of an accounts file.
 type Application struct {
 	Account // without an ID
 	IKey    string
@@ -21,8 +20,7 @@ type Application struct {
 	Secret func() (string, error)
 }
 
-// ReadAccounts reads an accounts file: one account a line, with the keys of an
-// Admin API application in it.
+// ReadAccounts reads an accounts file: an account a line, with an application's keys.
 //
 //	name,host,ikey,skey
 //	Contoso Dental,api-0a1b2c3d.duosecurity.com,DI…,the secret key
@@ -122,8 +120,7 @@ func readAccountsFile(file string) (lines []accountLine, faults []error, err err
 	}
 }
 
-// headerOf returns the columns that a line names, nil if it does not name each
-// of them once.
+// headerOf returns the columns that a line names, nil unless it names each once.
 func headerOf(values []string) []string {
 	columns := make([]string, len(values))
 	for i, v := range values {

@@ -37,8 +37,7 @@ type question struct {
 	params       url.Values
 	sent         string // the body, JSON, "" for none
 	log          Log    // that is read; no log's for the list of accounts
-	// read takes from an answer what was asked for. Its errors are those of
-	// [answer.page].
+	// read takes what was asked for from an answer, with [answer.page]'s errors.
 	read func(answer) error
 }
 
@@ -58,8 +57,7 @@ func (c *call) attempt(ctx context.Context) *Error {
 	}
 	resp, err := c.client.http.Do(req)
 	if err != nil {
-		// The other idle connections went the same way: the next attempt
-		// makes a new one.
+		// The other idle connections went the same way: the next attempt makes a new one.
 		c.client.http.CloseIdleConnections()
 		return networkError(0, err)
 	}
@@ -81,15 +79,9 @@ func (c *call) attempt(ctx context.Context) *Error {
 		return c.refusal(resp, answer)
 	}
 	if err != nil {
-		return malformed(resp.StatusCode, err)
+		return &Error{Status: resp.StatusCode, Temporary: true, Hint: hintMalformed, Err: err}
 	}
 	return nil
-}
-
-// malformed is the error of an answer that is neither what was asked for nor a
-// refusal.
-func malformed(status int, err error) *Error {
-	return &Error{Status: status, Temporary: true, Hint: hintMalformed, Err: err}
 }
 
 // request returns the request of one attempt. Its date is Duo's time, and the
@@ -143,8 +135,7 @@ func (c *call) again(ctx context.Context, failure *Error) (time.Duration, *Error
 	return 0, failure
 }
 
-// resync corrects the clock, once; it returns the refusal where that cannot
-// help.
+// resync corrects the clock, once. It returns the refusal if that can't help.
 func (c *call) resync(ctx context.Context, refusal *Error) *Error {
 	if c.resynced || !c.client.resync(ctx, c.date) {
 		return refusal
@@ -153,8 +144,7 @@ func (c *call) resync(ctx context.Context, refusal *Error) *Error {
 	return nil
 }
 
-// rekey takes up a rotated key, once; it returns the refusal where there is
-// none.
+// rekey takes up a rotated key, once. It returns the refusal if there is none.
 func (c *call) rekey(refusal *Error) *Error {
 	if c.rekeyed {
 		return refusal

@@ -42,8 +42,7 @@ type Config struct {
 	// File is the accounts file that has Host and the keys, for what an operator
 	// is told about them; empty where DUO_IKEY and its like have them.
 	File string
-	// Interval is the least time between the starts of two requests of a
-	// session.
+	// Interval is the least time between the starts of a session's requests.
 	Interval time.Duration
 	// Log gets one line for every retry. Nil discards them.
 	Log *slog.Logger
@@ -91,8 +90,7 @@ func New(cfg Config) *Client {
 	return &Client{cfg: cfg, places: placesOf(cfg), shared: new(shared), http: &http.Client{
 		Transport: transport,
 		Timeout:   requestTimeout,
-		// The API never redirects, and a signature must not reach another
-		// host.
+		// The API never redirects, and a signature must not reach another host.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
 }
@@ -108,8 +106,7 @@ func (c *Client) Session(log Log, pace time.Duration) *Session {
 	return s
 }
 
-// secret returns the secret key, from memory unless that is the one that Duo
-// has just refused.
+// secret returns the secret key, from memory unless Duo has just refused that one.
 func (c *Client) secret(refused string) (string, *Error) {
 	c.shared.mu.Lock()
 	defer c.shared.mu.Unlock()

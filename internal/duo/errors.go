@@ -22,8 +22,7 @@ const (
 	codeRateLimit = 42901
 )
 
-// What an operator does about an error. What stands in braces depends on
-// the account, see [placesOf].
+// What an operator does about an error. [placesOf] has what stands in braces.
 const (
 	hintSecret      = "{secret}"
 	hintKeys        = "check {keys}"
@@ -65,8 +64,7 @@ var placesOfChild = strings.NewReplacer("{secret}", "make the file that DUO_SKEY
 
 var errTimeout = fmt.Errorf("no complete answer within %s", requestTimeout)
 
-// Error is a request that failed for good. Its text fits a line and holds
-// nothing secret.
+// Error is a request that failed for good. Its text is a line without secrets.
 type Error struct {
 	// Status is the answer's HTTP status, or the one that Code belongs to
 	// where Duo refused with a 200 or limits the rate; 0 without an answer.
@@ -82,8 +80,7 @@ type Error struct {
 	RetryAfter time.Duration
 	// Hint is what an operator does.
 	Hint string
-	// Err is the cause on this side, nil where Duo said it all. It never is
-	// a context's error.
+	// Err is the cause on this side, never a context's; nil where Duo said it all.
 	Err error
 
 	ended bool
@@ -98,9 +95,8 @@ func (e *Error) Unwrap() error { return e.Err }
 // RateLimited reports whether Duo asked to wait.
 func (e *Error) RateLimited() bool { return e.Status == http.StatusTooManyRequests }
 
-// Ended reports whether Duo itself says that it does not have the log: it has
-// ended it, or never had it for this account. A proxy's 404, or another server's,
-// is none.
+// Ended reports whether Duo itself says that it has ended the log, or never had it
+// for this account. Another server's 404, such as a proxy's, does not say so.
 func (e *Error) Ended() bool { return e.ended }
 
 // OffsetRefused reports whether Duo refused the parameters of a request that
@@ -206,9 +202,8 @@ func (c *call) hint(e *Error) string {
 	return hintHost
 }
 
-// saysDeployment reports whether Duo refuses an account for where it is. The
-// code is not known: "Cross-deployment Admin API usage through Accounts API is
-// currently not available".
+// saysDeployment looks for what comes with a code that is not known:
+// "Cross-deployment Admin API usage through Accounts API is currently not available".
 func (e *Error) saysDeployment() bool {
 	return e.Status == http.StatusBadRequest && strings.Contains(strings.ToLower(e.Message+" "+e.Detail), "cross-deployment")
 }
@@ -224,8 +219,7 @@ func (c *call) hintOf403(child bool) string {
 	return hint
 }
 
-// networkError is the error of an answer that did not come, or, with its
-// status, came only in part.
+// networkError is for an answer that did not come, or, with a status, only in part.
 func networkError(status int, err error) *Error {
 	e := &Error{Status: status, Temporary: true, Hint: hintNetwork, Err: withoutURL(err)}
 	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
@@ -247,9 +241,8 @@ func withoutURL(err error) error {
 	return err
 }
 
-// retryAfter returns how long the header asks to wait, a minute where it does
-// not say. Duo is not known to send it; what answers in its place may, so more
-// than an hour is not believed.
+// retryAfter returns how long the header asks to wait, a minute where it does not,
+// and an hour at most: Duo is not known to send it, what answers in its place may.
 func retryAfter(h http.Header) time.Duration {
 	const unsaid, most = time.Minute, time.Hour
 	value := strings.TrimSpace(h.Get("Retry-After"))

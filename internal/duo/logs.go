@@ -11,20 +11,17 @@ type Log struct {
 	// Name is the log in settings, streams, folders and object names.
 	Name string
 
-	// Path is the endpoint's, List the member of "response" that has the
-	// records.
+	// Path is the endpoint's, List the member of "response" with the records.
 	Path, List string
 	// Limit is the most records that a page can be asked for, Few the least
 	// that Duo is known to page by where it ignores the limit.
 	Limit, Few int
-	// Ordered: the endpoint sorts by time when it is asked to. Where it does
-	// not, the order is unknown, and an offset may be a position that moves when
-	// records come in.
+	// Ordered: the endpoint sorts by time if it is asked to. Else the order is
+	// unknown, and an offset may be a position that moves when records come in.
 	Ordered bool
 	// OffsetParam takes the next page's offset.
 	OffsetParam string
-	// Edition is which accounts have the log, as the end of a sentence; empty
-	// where every paid one has.
+	// Edition says which accounts have the log, as a sentence's end; "" if all paid ones.
 	Edition string
 
 	// Time is the member with a record's time: a whole number of TimeUnit since
@@ -35,14 +32,12 @@ type Log struct {
 	// time are one record. Otherwise all of their bytes have to agree.
 	ID     string
 	Unique bool
-	// Mutable: Duo may show another version of a record later. The first one
-	// counts.
+	// Mutable: Duo may show a later version of a record. The first one counts.
 	Mutable bool
 
-	// Phone is the member with a phone number, a dot before each that lies in
-	// another one; empty where there is none. Where Device is set, Phone is the
-	// name of a device, which may have a number in it, and Device the member beside
-	// it with the device's key.
+	// Phone is the member with a phone number, a dot before each that lies in another
+	// one; empty where there is none. Where Device is set, Phone is a device's name,
+	// which may have a number in it, and Device the member beside it with its key.
 	Phone, Device string
 
 	// EventType is the "eventtype" that SecOps' parser reads and Duo does not
@@ -63,10 +58,9 @@ type Log struct {
 // Logs are the logs that can be collected. Each costs a row here, and a mapping
 // in package udm if SecOps has a parser.
 //
-// Sources: Duo's API documentation and clients, SecOps' parser pages;
-// docs/logs.md has them row by row. The v1 logs administrator and offline
-// enrollment are no rows: Duo announced their end for 2026-09-30, and activity
-// contains them.
+// Sources: Duo's API documentation and clients, SecOps' parser pages; docs/logs.md
+// has them row by row. The v1 logs administrator and offline enrollment are no
+// rows: Duo announced their end for 2026-09-30, and activity contains them.
 var Logs = []Log{
 	{
 		Name: "telephony", Path: "/admin/v2/logs/telephony", List: "items",

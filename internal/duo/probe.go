@@ -12,9 +12,8 @@ import (
 // nothing, as Duo allows one or two requests a minute; only where Duo refuses
 // the date it asks once more, dated by Duo's clock as every run does.
 //
-// date is Duo's clock as the last answer has it, in whole seconds; zero where
-// there was no answer, or one without a date. The error is an [*Error] or the
-// context's.
+// date is Duo's clock by the last answer, in whole seconds; zero where there was
+// none, or none with a date. The error is an [*Error] or the context's.
 func (c *Client) Probe(ctx context.Context, log Log) (date time.Time, err error) {
 	key, failure := c.secret("")
 	if failure != nil {

@@ -12,8 +12,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// What can be wrong with a body. The texts of package json are not passed on:
-// they can quote the body.
+// What can be wrong with a body. Package json's own texts could quote it.
 var (
 	errFail    = errors.New("stat is not OK")
 	errTooLong = fmt.Errorf("the body is longer than %d MiB", maxBody>>20)
@@ -141,8 +140,7 @@ func readMetadata(value jsontext.Value) (metadata, error) {
 	return metadata{next: next, total: count(m.Total)}, err
 }
 
-// or completes what one place says by what the other one does. Two totals that
-// differ are none.
+// or completes what one place says by the other. Two totals that differ are none.
 func (m metadata) or(other metadata) metadata {
 	m.next = cmp.Or(m.next, other.next)
 	switch {
@@ -186,8 +184,7 @@ func offset(value jsontext.Value) (string, error) {
 	return text(parts[0]) + "," + text(parts[1]), nil
 }
 
-// maxCount is the greatest count that is believed: up to there a float64 holds
-// every whole number.
+// maxCount is the greatest count that is believed: a float64 holds all up to it.
 const maxCount = 1 << 53
 
 // count returns a number, or the one that an object calls exact; -1 for anything

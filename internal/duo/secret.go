@@ -17,9 +17,8 @@ const (
 
 var assignment = regexp.MustCompile(`^(export\s+)?[A-Za-z_][A-Za-z0-9_]*\s*[=:]`)
 
-// SecretFault says what is unusual about a secret key, as a sentence without
-// its subject: "is in quotes". It returns "" for one that looks like Duo's, and
-// never any part of the key.
+// SecretFault says what is unusual about a secret key, without any part of it, as a
+// sentence without its subject: "is in quotes". It is "" for one that looks like Duo's.
 func SecretFault(key string) string {
 	switch {
 	case strings.HasPrefix(key, "\xff\xfe"), strings.HasPrefix(key, "\xfe\xff"), strings.Contains(key, "\x00"):
@@ -57,8 +56,7 @@ func IKeyFault(ikey string) string {
 	return ""
 }
 
-// Masked reports whether a key is what a form shows in a key's place: nothing
-// but asterisks or dots.
+// Masked reports whether a key is what a form shows in its place: asterisks or dots.
 func Masked(key string) bool { return key != "" && strings.Trim(key, "*•●·.") == "" }
 
 // hintOf401 is hintKeys, and what is unusual about the key that was refused.

@@ -6,6 +6,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -16,8 +17,7 @@ import (
 // Duo limits the requests a minute, to one or two where it is strict, and does
 // not say to how many.
 const (
-	// limitPeriod is that minute, and 1 % for what the way to Duo makes of the
-	// time between two requests.
+	// limitPeriod is that minute, and 1 % for how the way to Duo shifts requests.
 	limitPeriod = time.Minute + 600*time.Millisecond
 	// slowInterval is the pace of two requests a minute.
 	slowInterval = limitPeriod / 2
@@ -44,8 +44,7 @@ type Session struct {
 type Stats struct {
 	Requests int // attempts sent, retries among them
 	Retries  int
-	// Pace is the time between two requests that Duo's refusals have taught,
-	// or 0.
+	// Pace is the time between two requests that refusals have taught, or 0.
 	Pace time.Duration
 	// Next is when the pace allows the next request.
 	Next time.Time
@@ -58,10 +57,9 @@ func (s *Session) Stats() Stats {
 	return s.stats
 }
 
-// Query asks for the records that Duo has between Min and Max, in whole
-// milliseconds and with both of them, oldest first unless Newest is set, after
-// Offset where it is not empty. A log that is not Ordered comes in Duo's own
-// order, whatever Newest says.
+// Query asks for the records from Min to Max, whole milliseconds and both included,
+// oldest first unless Newest is set, after Offset where it is not empty. A log that
+// is not Ordered comes in Duo's own order, whatever Newest says.
 type Query struct {
 	Min, Max time.Time
 	Offset   string
@@ -69,17 +67,14 @@ type Query struct {
 	Limit    int  // most records, 0 for the log's Limit
 }
 
-// Page is one response. It says what Duo said: whether there is more is for its
-// reader to conclude.
+// Page is one response, as Duo gave it. Its reader concludes whether there is more.
 type Page struct {
 	// Records are in Duo's order, each as Duo sent it. Mostly they are objects.
 	// They can be fewer than the log's Limit, and Duo still have more.
 	Records []jsontext.Value
-	// Next is next_offset, "" where Duo gave none. Duo gives one with the last
-	// page, too.
+	// Next is next_offset, "" where Duo gave none. The last page has one, too.
 	Next string
-	// Total is total_objects, or -1 where Duo gave none or one that is not
-	// exact.
+	// Total is total_objects, -1 where Duo gave none that is exact.
 	Total int
 }
 
@@ -172,9 +167,8 @@ func (s *Session) note() {
 	s.answered = append(s.answered, s.stats.Next.Add(-s.interval))
 }
 
-// slowDown learns a pace from a 429: as many requests a minute as were answered
-// in the last one. Less than two are believed only where two were too many. It
-// returns the new interval.
+// slowDown learns and returns an interval from a 429: as many requests a minute as
+// were answered in the last one, less than two only where two were too many.
 func (s *Session) slowDown() time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -197,10 +191,7 @@ func (s *Session) slowDown() time.Duration {
 
 // forget drops the answers that no limit counts any more.
 func (s *Session) forget() {
-	old := time.Now().Add(-limitPeriod)
-	for len(s.answered) > 0 && s.answered[0].Before(old) {
-		s.answered = s.answered[1:]
-	}
+	s.answered = slices.DeleteFunc(s.answered, time.Now().Add(-limitPeriod).After)
 }
 
 // hold keeps the next request, which is a retry, back for d from now. It

@@ -11,9 +11,8 @@ import (
 // signed is what version 5 of Duo's signature covers, in its order.
 type signed struct {
 	date, method, host, path, query string
-	// body and headers are covered by their hashes: the body, and the x-duo-
-	// headers as name and value in turn, sorted, with a NUL between. Reading
-	// a log has neither.
+	// Of body and headers the hashes are covered. The headers are the x-duo- ones, as
+	// name and value in turn, sorted, with a NUL between. Reading a log has neither.
 	body, headers string
 }
 

@@ -1,8 +1,6 @@
 // Package emulator starts Google's emulators of Firestore and Pub/Sub for tests, on
-// free loopback ports.
-//
-// All tests in a test binary share one process of each. It ends with the binary,
-// however that ends.
+// free loopback ports. All tests in a test binary share one process of each. It ends
+// with the binary, however that ends.
 package emulator
 
 import (
@@ -24,10 +22,9 @@ var (
 	})
 )
 
-// Firestore returns the host:port of a Firestore emulator: that in
-// FIRESTORE_EMULATOR_HOST, else the test binary's own. If none is installed it
-// skips the test, or fails it if CI is true. With -short it skips the test rather
-// than start one.
+// Firestore returns the host:port of a Firestore emulator: FIRESTORE_EMULATOR_HOST,
+// else the test binary's own. If none is installed it skips the test, or fails it if
+// CI is true. With -short it skips the test rather than start one.
 func Firestore(t testing.TB) string {
 	t.Helper()
 	return address(t, "FIRESTORE_EMULATOR_HOST", firestore)

@@ -29,17 +29,14 @@ cat
 kill -KILL 0
 `
 
-// start makes several attempts, because another test binary can take the free port
-// before Java listens on it.
-func start(script string, args ...string) (string, error) {
+// start tries again, because another test binary can take the port before Java does.
+func start(script string, args ...string) (addr string, err error) {
 	path, err := locate(script)
 	if err != nil {
 		return "", err
 	}
-	var addr string
 	for range 3 {
-		addr, err = launch(path, args)
-		if err == nil {
+		if addr, err = launch(path, args); err == nil {
 			break
 		}
 	}
@@ -51,7 +48,10 @@ func launch(path string, args []string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	cmd := command(path, args, port)
+	cmd := exec.Command("sh", slices.Concat(
+		[]string{"-c", guard, "sh", path}, args,
+		[]string{"--host=127.0.0.1", "--port=" + port})...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	var output bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &output, &output
 	lifeline, err := cmd.StdinPipe()
@@ -62,8 +62,7 @@ func launch(path string, args []string) (string, error) {
 		return "", fmt.Errorf("starting %s: %w", path, err)
 	}
 	exited := make(chan struct{})
-	// While it waits, this goroutine also keeps the lifeline alive. Once garbage
-	// collected, it would end the emulator.
+	// Waiting also keeps the lifeline alive: garbage collected, it ends the emulator.
 	go func() {
 		defer close(exited)
 		cmd.Wait()
@@ -77,14 +76,6 @@ func launch(path string, args []string) (string, error) {
 	return addr, nil
 }
 
-func command(path string, args []string, port string) *exec.Cmd {
-	cmd := exec.Command("sh", slices.Concat(
-		[]string{"-c", guard, "sh", path}, args,
-		[]string{"--host=127.0.0.1", "--port=" + port})...)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	return cmd
-}
-
 func freePort() (string, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -95,8 +86,7 @@ func freePort() (string, error) {
 	return port, err
 }
 
-// ready has its own context, not a test's, because the emulator outlives the test
-// that needs it first.
+// ready has its own context: the emulator outlives the test that needs it first.
 func ready(addr string, exited <-chan struct{}) error {
 	ctx, cancel := context.WithTimeout(context.Background(), startLimit)
 	defer cancel()

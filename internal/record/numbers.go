@@ -51,8 +51,8 @@ func (r *reader) find(line []byte, path string) error {
 	return err
 }
 
-// each reads the object or list that is next, whose values read has to read. In a
-// list they have no name.
+// each has read called for each value of the next object or list, which it has to
+// read. A list's have no name.
 func (r *reader) each(read func(name []byte) error) error {
 	named := r.decoder.PeekKind() == '{'
 	_, err := r.decoder.ReadToken()

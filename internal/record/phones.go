@@ -13,8 +13,7 @@ import (
 	"duo-telephony-collector/internal/duo"
 )
 
-// Phones is what becomes of phone numbers before a record is written. The zero
-// value keeps them.
+// Phones is what becomes of phone numbers before they are written; zero keeps them.
 type Phones struct {
 	write func(out []byte, n number) []byte // nil keeps them
 }
@@ -31,8 +30,7 @@ const (
 //	hash  hmac-sha256:68…    and 64 hexadecimal digits: HMAC-SHA256 of the digits
 //	                         alone, so that a number stays equal however it is written
 //
-// The key is for hash. The error says what is wrong with the two, and nothing of
-// the key.
+// The key is for hash. The error says what is wrong, and nothing of the key.
 func NewPhones(mode string, key []byte) (Phones, error) {
 	switch mode {
 	case "keep":
@@ -54,8 +52,7 @@ func NewPhones(mode string, key []byte) (Phones, error) {
 // changes it is raw itself. What was applied once stays as it is when it is applied
 // again, to a line of an object for one.
 //
-// [Page.Read] applies it to what Duo sent, and whoever compares with what a run has
-// written does the same.
+// [Page.Read] applies it, and whoever compares with what a run has written must.
 func (p Phones) Apply(raw []byte, log duo.Log) []byte {
 	if p.write == nil || log.Phone == "" {
 		return raw

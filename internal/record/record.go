@@ -1,6 +1,5 @@
 // Package record reads a log's records: which line a record becomes, when it
-// happened, and what tells it from others. The log's row in [duo.Logs] says which
-// members tell.
+// happened, and what tells it from others, by the log's row in [duo.Logs].
 package record
 
 import (
@@ -34,9 +33,8 @@ type Record struct {
 	Written [16]byte
 }
 
-// members are the values of a record's members as they are written, nil where
-// the record lacks one. Names are case-sensitive; of equal names the last one
-// counts.
+// members are the values of a record's members as written, nil for one it lacks.
+// Names are case-sensitive; of equal names the last one counts.
 type members struct{ Time, ID, EventType, Host jsontext.Value }
 
 // named returns where the value of a member is kept, nil if none needs it.
@@ -54,8 +52,7 @@ func (r *reader) named(m *members, name []byte) *jsontext.Value {
 	return nil
 }
 
-// asSent accepts all that package encoding/json accepts, and keeps the bytes of
-// strings and numbers.
+// asSent accepts all that encoding/json accepts, and keeps strings' and numbers' bytes.
 var asSent = json.JoinOptions(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true), jsontext.PreserveRawStrings(true))
 
 // Read reads a record of a log from the JSON that Duo sent, or from a line of an
@@ -146,8 +143,7 @@ func (r *reader) append(lines, raw []byte, host string) ([]byte, Record) {
 	return lines, record
 }
 
-// members reads the members of a line, and reports whether it is JSON. Other
-// JSON than an object has none.
+// members reads a line's members, none if it is no object, and whether it is JSON.
 func (r *reader) members(line []byte) (m members, ok bool) {
 	r.source = *bytes.NewBuffer(line) // which the decoder reads in place
 	r.decoder.Reset(&r.source, asSent)
@@ -206,8 +202,7 @@ func plain(value jsontext.Value) []byte {
 	return text(value)
 }
 
-// text returns what a JSON string says, with U+FFFD for invalid UTF-8; nil for
-// any other value.
+// text returns what a JSON string says, with U+FFFD for invalid UTF-8; else nil.
 func text(value jsontext.Value) []byte {
 	if value.Kind() != '"' {
 		return nil
@@ -263,10 +258,9 @@ func whole(number jsontext.Value) int64 {
 	return int64(f)
 }
 
-// identity returns what identifies the record, and its line in an object. It is id
-// and time as Duo wrote them. Where that does not make a record the log's only one,
-// or where the id says nothing, all bytes are; for the line all but the names of
-// devices that have a key.
+// identity returns what identifies the record, and its line in an object: id and
+// time as Duo wrote them. Where they are not unique in the log, or the id says
+// nothing, all bytes are; for the line all but the names of devices with a key.
 func (r *reader) identity(line []byte, m members) (id, written [16]byte) {
 	if r.log.Unique && m.ID.Kind() == '"' && tells(plain(m.ID)) {
 		id = r.hash("id", m.ID, m.Time)
@@ -280,10 +274,9 @@ func (r *reader) identity(line []byte, m members) (id, written [16]byte) {
 	return id, id
 }
 
-// tells reports whether an id tells its record from others. A blank, a dash,
-// "N/A" or zeros do not: they have no digit but 0. But nor need a key of Duo's
-// form have one, such as trust monitor's: about twenty capitals and digits, which
-// come by chance.
+// tells reports whether an id tells its record from others. A blank, a dash, "N/A"
+// or zeros do not: they have no digit but 0. But nor need a key of Duo's form, such
+// as trust monitor's, have one: about twenty random capitals and digits.
 func tells(id []byte) bool {
 	if bytes.ContainsAny(id, "123456789") {
 		return true

@@ -5,16 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"golang.org/x/sync/semaphore"
 )
 
-// abandonTimeout bounds giving back a lease after a failed Acquire. A shut-down
-// has to wait for it.
+// abandonTimeout bounds giving back a failed Acquire's lease. A shut-down waits for it.
 const abandonTimeout = 2 * time.Second
 
 // Acquire takes the lease and stores the cursor that Claim.Next returns, in one
-// transaction. If another run holds the lease and the claim does not force it,
-// Acquire returns ErrHeld without a transaction; ErrPassed if one has had it since
-// Claim.Since.
+// transaction. Without one it returns ErrHeld if another run holds the lease and the
+// claim does not force it, and ErrPassed if one has had it since Claim.Since.
 func (s *Store) Acquire(ctx context.Context, stream string, c Claim) (*Lease, Cursor, error) {
 	a := acquisition{store: s, stream: stream, claim: c}
 	bounded, cancel := context.WithTimeout(ctx, opTimeout)
@@ -47,7 +47,7 @@ func (a *acquisition) run(ctx context.Context) error {
 	queue, entered := a.store.queue(a.stream), false
 	defer func() {
 		if entered {
-			<-queue
+			queue.Release(1)
 		}
 	}()
 	for {
@@ -89,24 +89,20 @@ func (a *acquisition) run(ctx context.Context) error {
 // enter lets this process's claims into a transaction one at a time, because
 // Firestore keeps concurrent ones waiting for seconds and then refuses them. It
 // reports whether it had to wait.
-func enter(ctx context.Context, queue chan struct{}) (waited bool, err error) {
-	select {
-	case queue <- struct{}{}:
+func enter(ctx context.Context, queue *semaphore.Weighted) (waited bool, err error) {
+	if queue.TryAcquire(1) {
 		return false, nil
-	default:
 	}
-	select {
-	case queue <- struct{}{}:
-		return true, nil
-	case <-ctx.Done():
-		return false, fmt.Errorf("acquiring the lease: %w: others were before us", ctx.Err())
+	if err := queue.Acquire(ctx, 1); err != nil {
+		return false, fmt.Errorf("acquiring the lease: %w: others were before us", err)
 	}
+	return true, nil
 }
 
 // queue returns the stream's queue, with room for the one claim in a transaction.
-func (s *Store) queue(stream string) chan struct{} {
-	q, _ := s.queues.LoadOrStore(stream, make(chan struct{}, 1))
-	return q.(chan struct{})
+func (s *Store) queue(stream string) *semaphore.Weighted {
+	q, _ := s.queues.LoadOrStore(stream, semaphore.NewWeighted(1))
+	return q.(*semaphore.Weighted)
 }
 
 // refuse returns ErrHeld if another run holds the lease, and ErrPassed if one has
@@ -129,11 +125,11 @@ func (a *acquisition) refuse(doc document, at stamp) error {
 func (a *acquisition) transact(ctx context.Context, absent document, read stamp) (failed, decided error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	got, err := a.store.backend.transact(ctx, a.stream, read, absent, func(doc document, at stamp) (change, error) {
-		var c change
-		c, decided = a.decide(ctx, doc, at)
-		return c, decided
-	})
+	got, err := a.store.backend.transact(ctx, a.stream, read, absent,
+		func(doc document, at stamp) (c change, err error) {
+			c, decided = a.decide(ctx, doc, at)
+			return c, decided
+		})
 	if decided != nil {
 		return nil, decided
 	}
@@ -150,10 +146,10 @@ func (a *acquisition) transact(ctx context.Context, absent document, read stamp)
 // may call it again, so it first resets what it sets.
 func (a *acquisition) decide(ctx context.Context, doc document, at stamp) (change, error) {
 	a.lease, a.cursor = Lease{}, Cursor{}
-	was := doc.lease(a.stream)
 	if err := a.refuse(doc, at); err != nil {
 		return change{}, err
 	}
+	was := doc.lease(a.stream)
 	next, err := a.claim.Next(ctx, State{Stream: a.stream, Lease: was, Cursor: doc.Cursor, Now: at.now})
 	if err != nil {
 		return change{}, err

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/maphash"
+	"slices"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -168,8 +169,7 @@ func (b *boltBackend) write(ctx context.Context, stream string, version int64, c
 	})
 }
 
-// change lets f write the stream's bucket, all or nothing. f returns the state's
-// new version.
+// change lets f write the stream's bucket, all or nothing, and return the version.
 func (b *boltBackend) change(ctx context.Context, stream string, f func(*bbolt.Bucket) (int64, error)) (stamp, error) {
 	var at stamp
 	err := b.open(ctx, func(db *bbolt.DB) error {
@@ -279,14 +279,11 @@ func (b *boltBackend) runs(ctx context.Context, stream string, limit int) ([]Run
 	return out, err
 }
 
-// hasRun looks among the newest runs only. It is called after a lost answer, and
-// a file loses none.
+// hasRun looks among the newest runs. It is for lost answers, and a file loses none.
 func (b *boltBackend) hasRun(ctx context.Context, stream, id string) (bool, error) {
 	runs, err := b.runs(ctx, stream, HistoryLimit)
-	for _, r := range runs {
-		if r.ID == id {
-			return true, nil
-		}
+	if slices.ContainsFunc(runs, func(r Run) bool { return r.ID == id }) {
+		return true, nil
 	}
 	return false, err
 }

@@ -76,8 +76,7 @@ type onceStream struct{ grpc.ClientStream }
 
 func (s onceStream) RecvMsg(m any) error { return once(s.ClientStream.RecvMsg(m)) }
 
-// connector makes the client when it is first needed, once for all concurrent
-// callers.
+// connector makes the client when it is first needed, once for all callers.
 type connector struct {
 	connect func(context.Context) (*firestore.Client, error)
 
@@ -85,8 +84,7 @@ type connector struct {
 	made       atomic.Pointer[firestore.Client]
 }
 
-// client waits for the client until ctx ends. The next operation then starts a new
-// attempt.
+// client waits for the client until ctx ends. The next operation then tries anew.
 func (c *connector) client(ctx context.Context) (*firestore.Client, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("connecting to Firestore: %w", err)

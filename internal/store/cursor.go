@@ -33,8 +33,7 @@ type Cursor struct {
 	Backfill *Backfill `firestore:"backfill" json:"backfill"`
 	// Begun is the time of the stream's first run; zero if unknown.
 	Begun time.Time `firestore:"begun" json:"begun"`
-	// Account and Log say whose records these are, and of which log
-	// ("telephony").
+	// Account and Log ("telephony") say whose records these are, and of which log.
 	Account Account `firestore:"account" json:"account"`
 	Log     string  `firestore:"log" json:"log"`
 	// Places are where the stream's objects went, the current one last.
@@ -60,9 +59,8 @@ type Place struct {
 	Prefix string `firestore:"prefix" json:"prefix"`
 }
 
-// Window is a range of record times, From ≤ ts < To, being collected. From, To,
-// Gzip and Place are frozen before the first request, because they name the
-// objects.
+// Window is a range of record times, From ≤ ts < To, being collected. From, To, Gzip
+// and Place name the objects, so they are frozen before the first request.
 type Window struct {
 	From  time.Time `firestore:"from" json:"from"`
 	To    time.Time `firestore:"to" json:"to"`
@@ -102,15 +100,13 @@ type Window struct {
 // Open reports whether a window is in progress.
 func (w Window) Open() bool { return !w.To.IsZero() }
 
-// Pace is the least time between two requests that Duo accepts; zero if it never
-// refused one.
+// Pace is the least time between two requests that Duo accepts; zero if unknown.
 type Pace struct {
 	IntervalMS int64     `firestore:"interval_ms" json:"interval_ms"`
 	LearnedAt  time.Time `firestore:"learned_at" json:"learned_at"`
 }
 
-// Gap is a range of record times from which records are lost, and the run that
-// found out.
+// Gap is a range of record times that lacks records, and the run that found out.
 type Gap struct {
 	From  time.Time `firestore:"from" json:"from"`
 	To    time.Time `firestore:"to" json:"to"`

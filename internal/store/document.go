@@ -17,10 +17,9 @@ import (
 //	seen    {number: packed part}, see Seen
 //	last    {outcome, act} of the last run that is in the history
 //
-// Firestore keeps it at COLLECTION/STREAM, with the history in the
-// sub-collection "duo-collector-runs". bbolt keeps it as JSON in the bucket
-// STREAM under "state", with seen in the nested bucket "seen" and the history in
-// "runs".
+// Firestore keeps it at COLLECTION/STREAM, with the history in the sub-collection
+// "duo-collector-runs". bbolt keeps it as JSON in the bucket STREAM under "state",
+// with seen in the nested bucket "seen" and the history in "runs".
 type document struct {
 	Schema int               `firestore:"schema" json:"schema"`
 	Seq    int64             `firestore:"seq" json:"seq"`
@@ -46,6 +45,10 @@ func (d document) lease(stream string) Lease {
 	}
 }
 
+func (d document) state(stream string, at stamp) State {
+	return State{Stream: stream, Lease: d.lease(stream), Cursor: d.Cursor, Now: at.now}
+}
+
 func fieldsOf(l Lease) leaseFields {
 	return leaseFields{Holder: l.Holder, Token: l.Token, AcquiredAt: l.AcquiredAt, TTLMillis: l.TTL.Milliseconds()}
 }
@@ -53,8 +56,7 @@ func fieldsOf(l Lease) leaseFields {
 // key is the name of a part in the document.
 func key(number int64) string { return strconv.FormatInt(number, 10) }
 
-// unpack moves Seen into the cursor, and migrates a document of schema 2. where
-// names the document in errors.
+// unpack moves Seen into the cursor, and migrates from schema 2. Errors name where.
 func (d *document) unpack(where string) error {
 	for name, packed := range d.Seen {
 		number, err := strconv.ParseInt(name, 10, 64)

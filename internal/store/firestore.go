@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"cloud.google.com/go/firestore"
-	"google.golang.org/api/iterator"
 	"google.golang.org/grpc/codes"
 )
 
@@ -77,9 +76,8 @@ func decodeSnapshot(snap *firestore.DocumentSnapshot) (document, error) {
 	return doc, doc.unpack(where)
 }
 
-// transact uses a transaction for its lock. The write has the document's version
-// as its condition too, so the lease does not depend on the database's
-// concurrency mode.
+// transact uses a transaction for its lock. The write has the document's version as
+// its condition too, so that the database's concurrency mode does not matter.
 func (f *firestoreBackend) transact(ctx context.Context, stream string, read stamp, absent document, decide func(document, stamp) (change, error)) (stamp, error) {
 	ref, err := f.doc(ctx, stream)
 	if err != nil {
@@ -116,7 +114,9 @@ func (f *firestoreBackend) write(ctx context.Context, stream string, version int
 	}
 	if c.run != nil {
 		return f.commit(ctx, func(_ context.Context, tx *firestore.Transaction) error {
-			return errors.Join(tx.Update(ref, updates(c), unchanged(version)), tx.Set(history(ref).Doc(c.run.ID), record(*c.run)))
+			run := runRecord{*c.run, c.run.StartedAt.Add(historyTTL)}
+			updated := tx.Update(ref, updates(c), unchanged(version))
+			return errors.Join(updated, tx.Set(history(ref).Doc(run.ID), run))
 		})
 	}
 	res, err := ref.Update(ctx, updates(c), unchanged(version))
@@ -126,8 +126,7 @@ func (f *firestoreBackend) write(ctx context.Context, stream string, version int
 	return stampOf(res), nil
 }
 
-// commit runs a transaction once. Retrying is up to the store, which first reads
-// the document.
+// commit runs a transaction once. The store retries it after reading the document.
 func (f *firestoreBackend) commit(ctx context.Context, do func(context.Context, *firestore.Transaction) error) (stamp, error) {
 	client, err := f.client(ctx)
 	if err != nil {
@@ -191,10 +190,7 @@ func created(c change) document {
 }
 
 func updates(c change) []firestore.Update {
-	u := []firestore.Update{
-		{Path: "seq", Value: c.seq},
-		{Path: "lease", Value: fieldsOf(c.lease)},
-	}
+	u := []firestore.Update{{Path: "seq", Value: c.seq}, {Path: "lease", Value: fieldsOf(c.lease)}}
 	if c.cursor != nil {
 		u = append(u, firestore.Update{Path: "schema", Value: Schema}, firestore.Update{Path: "cursor", Value: *c.cursor})
 	}
@@ -213,20 +209,16 @@ func updates(c change) []firestore.Update {
 
 func seenPath(number int64) firestore.FieldPath { return firestore.FieldPath{"seen", key(number)} }
 
-// historyName is the sub-collection of runs. A TTL policy applies to all
-// collections of that name in the database, so the name must be unique.
-const historyName = "duo-collector-runs"
-
 // runRecord is a run in the history.
 type runRecord struct {
 	Run
 	ExpireAt time.Time `firestore:"expire_at"`
 }
 
-func record(r Run) runRecord { return runRecord{Run: r, ExpireAt: r.StartedAt.Add(historyTTL)} }
-
+// history is the stream's sub-collection of runs. A TTL policy applies to all
+// collections of that name in the database, so the name must be unique.
 func history(stream *firestore.DocumentRef) *firestore.CollectionRef {
-	return stream.Collection(historyName)
+	return stream.Collection("duo-collector-runs")
 }
 
 func (f *firestoreBackend) runs(ctx context.Context, stream string, limit int) ([]Run, error) {
@@ -234,23 +226,19 @@ func (f *firestoreBackend) runs(ctx context.Context, stream string, limit int) (
 	if err != nil {
 		return nil, err
 	}
-	it := history(ref).OrderBy("started_at", firestore.Desc).Limit(limit).Documents(ctx)
-	defer it.Stop()
+	snaps, err := history(ref).OrderBy("started_at", firestore.Desc).Limit(limit).Documents(ctx).GetAll()
+	if err != nil {
+		return nil, refused("reading the history", err)
+	}
 	var out []Run
-	for {
-		snap, err := it.Next()
-		if errors.Is(err, iterator.Done) {
-			return out, nil
-		}
-		if err != nil {
-			return nil, refused("reading the history", err)
-		}
+	for _, snap := range snaps {
 		var r runRecord
 		if err := snap.DataTo(&r); err != nil {
 			return nil, unreadable("document "+snap.Ref.Path, err)
 		}
 		out = append(out, r.Run)
 	}
+	return out, nil
 }
 
 func (f *firestoreBackend) hasRun(ctx context.Context, stream, id string) (bool, error) {

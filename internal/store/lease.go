@@ -35,8 +35,7 @@ func (l Lease) heldAt(now time.Time) bool {
 	return l.Holder != "" && now.Before(l.ExpiresAt())
 }
 
-// released keeps the token, so that the next one is greater, and the time of the
-// stream's last acquisition.
+// released keeps the token, which the next one exceeds, and the time of acquisition.
 func (l *Lease) released() Lease {
 	return Lease{Stream: l.Stream, Token: l.Token, AcquiredAt: l.AcquiredAt}
 }

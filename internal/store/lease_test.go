@@ -3,6 +3,8 @@ package store_test
 import (
 	"context"
 	"errors"
+	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -87,4 +89,35 @@ func TestHangs(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestQueue: one claim of a process is in a transaction at a time. Another one waits
+// for it as long as its own context lasts.
+func TestQueue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := store.NewHanging()
+		var first sync.WaitGroup
+		first.Go(func() {
+			if _, _, err := s.Acquire(t.Context(), "readable", claim("first", 1)); err == nil {
+				t.Error("the lease was acquired without an answer")
+			}
+		})
+		queued := func(holder string) bool {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			_, _, err := s.Acquire(ctx, "readable", claim(holder, 1))
+			if !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("got error %v, want that time is up", err)
+			}
+			return err != nil && strings.Contains(err.Error(), "others were before us")
+		}
+		synctest.Wait()
+		if !queued("second") {
+			t.Error("the second claim did not wait for the first")
+		}
+		first.Wait()
+		if queued("third") {
+			t.Error("the third claim still waited")
+		}
+	})
 }

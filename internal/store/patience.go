@@ -11,8 +11,7 @@ import (
 // maxTries. It counts the failures of all the operation's requests together.
 type patience struct{ failed int }
 
-// try calls f, each time with its own time-out, until it succeeds or again says
-// to stop.
+// try calls f, with a time-out for each call, until it succeeds or again says no.
 func (p *patience) try(ctx context.Context, f func(context.Context) error) error {
 	for {
 		err := within(ctx, f)

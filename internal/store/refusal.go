@@ -44,8 +44,7 @@ var byReason = map[string]string{
 	"CLOUD_KMS_KEY_DISABLED":          hintKey,
 }
 
-// byText has hints for messages that come without a specific reason. The first
-// match counts.
+// byText has hints for messages without a specific reason. The first match counts.
 var byText = []struct{ says, hint string }{
 	{"datastore mode", hintNative},
 	{"cloud datastore projects", hintNative},
@@ -81,6 +80,18 @@ const (
 	service = "firestore.googleapis.com"
 	domain  = "googleapis.com" // of the reasons above
 )
+
+// SetupError is an [ErrSetup] with a reason and a hint.
+type SetupError struct {
+	Reason error
+	Hint   string // what a person should do
+}
+
+// Error returns reason and hint in one line.
+func (e *SetupError) Error() string { return fmt.Sprintf("%v: %v: %s", ErrSetup, e.Reason, e.Hint) }
+
+// Unwrap returns [ErrSetup] and the reason.
+func (e *SetupError) Unwrap() []error { return []error{ErrSetup, e.Reason} }
 
 // TemporaryError is a refusal that may be over by the next run.
 type TemporaryError struct {
@@ -194,8 +205,7 @@ func refusedWrite(err error) error {
 	return said
 }
 
-// closed reports whether the message says that a transaction is over: applied,
-// expired or rolled back.
+// closed reports whether a message says that a transaction is over, for any reason.
 func closed(text string) bool {
 	text = strings.ToLower(text)
 	return strings.Contains(text, "transaction") &&

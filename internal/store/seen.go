@@ -14,8 +14,7 @@ type ID [16]byte
 // ones, however many lie in between.
 type Seen []Part
 
-// Part holds about as many records as a page. Times are in milliseconds since
-// 1970.
+// Part holds about a page's records. Times are in milliseconds since 1970.
 type Part struct {
 	Number int64 // greater than the previous part's
 	Until  int64 // the end of the latest window with records in it
@@ -23,9 +22,8 @@ type Part struct {
 	IDs    []ID
 }
 
-// partSize is the most identities that With merges into one part. Any two
-// neighbours together have more, so pages of one record each don't make more
-// parts than full pages.
+// partSize is the most identities that With merges into one part. Any two neighbours
+// together have more, so pages of one record don't make more parts than full ones.
 const partSize = 1000
 
 // Len is the number of identities.

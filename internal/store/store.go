@@ -103,7 +103,7 @@ type Claim struct {
 // Store implements the contract on a backend: Firestore or a bbolt file.
 type Store struct {
 	backend backend
-	queues  sync.Map // stream → chan struct{}, see enter
+	queues  sync.Map // stream → *semaphore.Weighted, see enter
 }
 
 // backend keeps one document per stream, which can be read and conditionally
@@ -128,8 +128,7 @@ type backend interface {
 	standings(ctx context.Context) ([]Standing, time.Time, error)
 }
 
-// stamp is the document's version and the server's clock when an operation was
-// answered.
+// stamp is the document's version and the server's clock at an answer.
 type stamp struct {
 	version int64
 	now     time.Time
@@ -144,8 +143,7 @@ type change struct {
 	stored Seen    // the parts that the document has now
 }
 
-// parts returns the parts of Seen to add to the document, and the numbers of
-// those to delete from it.
+// parts returns what to add to the stored Seen, and the numbers to delete from it.
 func (c change) parts() (more []Part, gone []int64) {
 	if c.cursor == nil {
 		return nil, nil
@@ -173,7 +171,22 @@ func (s *Store) Load(ctx context.Context, stream string) (State, error) {
 	if err != nil {
 		return State{}, err
 	}
-	return State{Stream: stream, Lease: doc.lease(stream), Cursor: doc.Cursor, Now: at.now}, nil
+	return doc.state(stream, at), nil
+}
+
+// Probe is like Load, but also fails if the document can't be written. It writes nothing.
+func (s *Store) Probe(ctx context.Context, stream string) (State, error) {
+	ctx, cancel := context.WithTimeout(ctx, opTimeout)
+	defer cancel()
+	var p patience
+	doc, at, err := s.read(ctx, stream, &p)
+	if err != nil {
+		return State{}, err
+	}
+	if err := p.try(ctx, func(ctx context.Context) error { return s.backend.probe(ctx, stream, doc, at) }); err != nil {
+		return State{}, err
+	}
+	return doc.state(stream, at), nil
 }
 
 // Runs returns up to limit finished runs of a stream, newest first.
@@ -193,14 +206,12 @@ func (s *Store) Commit(ctx context.Context, l *Lease, c Cursor) error {
 	return s.update(ctx, l, change{lease: *l, cursor: &c})
 }
 
-// Finish saves the cursor, releases the lease and adds the run to the history,
-// in one write.
+// Finish saves the cursor, releases the lease and records the run, in one write.
 func (s *Store) Finish(ctx context.Context, l *Lease, c Cursor, r Run) error {
 	return s.update(ctx, l, change{lease: l.released(), cursor: &c, run: &r})
 }
 
-// Release releases the lease and adds the run to the history, in one write, and
-// leaves the cursor as it is.
+// Release releases the lease and records the run, in one write. The cursor stays.
 func (s *Store) Release(ctx context.Context, l *Lease, r Run) error {
 	return s.update(ctx, l, change{lease: l.released(), run: &r})
 }

@@ -18,9 +18,8 @@ const (
 	callTimeout = 60 * time.Second
 	// callPause is the longest pause before the first retry; it doubles.
 	callPause = time.Second
-	// maxFailures is how many requests of one operation may fail. The library
-	// has no such bound for uploads: despite WithMaxAttempts it retries them
-	// until the context ends.
+	// maxFailures is how many requests of one operation may fail. Despite
+	// WithMaxAttempts the library retries uploads until the context ends.
 	maxFailures = 5
 )
 
@@ -39,9 +38,8 @@ func oneOperation(ctx context.Context) context.Context {
 }
 
 // call runs do with its own time-out, and lets the library retry temporary errors.
-// After a time-out the error has the last answer that was retried; the library
-// would only say that time is up. If the caller's context ends, the error wraps
-// that context's.
+// After a time-out the error has the last answer that was retried, where the library
+// says only that time is up, and wraps the caller's context's if that has ended.
 func (g *GCS) call(ctx context.Context, do func(context.Context, *storage.BucketHandle) error) error {
 	ctx = oneOperation(ctx)
 	failed := ctx.Value(failuresKey{}).(*failures)

@@ -25,8 +25,7 @@ type Dir struct {
 	prefix string
 }
 
-// NewDir returns the objects below prefix in the bucket in dir. Directories are
-// made when needed.
+// NewDir returns the objects below prefix in dir's bucket, made when it is needed.
 func NewDir(dir, prefix string) *Dir {
 	return &Dir{dir: dir, prefix: cleanPrefix(prefix)}
 }
@@ -94,9 +93,8 @@ func (d *Dir) put(o Object) (created bool, err error) {
 // end the process before or after it.
 var link = os.Link
 
-// create reports whether it created the file; an existing one stays. Either way
-// the file is durable on return: an existing one may be of a process that has not
-// synced it yet.
+// create reports whether it created the file; an existing one stays. Either way it
+// is durable on return: a process that made it may not have synced it yet.
 //
 // A process that dies in here leaves at most a temporary file. Nobody deletes it,
 // because its writer might still be alive. It does no harm in bucket.meta.
@@ -226,8 +224,7 @@ func (d *Dir) List(ctx context.Context, from, to time.Time, widest time.Duration
 	}
 }
 
-// names returns the names in the date folders from first to last that are in our
-// form, in order.
+// names returns the names of our form in the folders from first to last, in order.
 func (d *Dir) names(first, last time.Time) iter.Seq2[Name, error] {
 	return func(yield func(Name, error) bool) {
 		for t := first; folder(t) <= folder(last); t = t.Add(day) {

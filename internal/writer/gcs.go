@@ -23,8 +23,7 @@ const listPage = 100
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // GCS keeps the objects in a Cloud Storage bucket. The service account needs
-// roles/storage.objectCreator and roles/storage.objectViewer there, and no right
-// to delete.
+// roles/storage.objectCreator and roles/storage.objectViewer there, no right to delete.
 type GCS struct {
 	client  *storage.Client
 	bucket  string
@@ -56,8 +55,7 @@ func (g *GCS) key(name Name) string { return path.Join(g.prefix, name.String()) 
 
 // Put creates the object and returns nil, nil once it is durable. If an earlier
 // attempt has taken the name, Put writes nothing and returns the existing object;
-// nil, nil if that equals o. If the existing object is not ours, Put returns
-// ErrForeign.
+// nil, nil if that equals o, and ErrForeign if it is not ours.
 //
 // Cloud Storage does not always say that the name is taken: the answer may be
 // about a retention policy, a hold or a missing permission instead. So after any
@@ -119,9 +117,8 @@ func (g *GCS) upload(ctx context.Context, b *storage.BucketHandle, o Object, sto
 	return w.Close()
 }
 
-// existing returns the object that has o's name, or nil if it equals o: the
-// library may have repeated an upload whose answer was lost, or another run sent
-// the same.
+// existing returns the object that has o's name, or nil if it equals o: the library
+// repeated an upload whose answer was lost, or another run sent the same.
 func (g *GCS) existing(ctx context.Context, o Object, stored []byte) (*Object, error) {
 	attrs, meta, err := g.attrs(ctx, o.Name)
 	if err != nil {
@@ -168,9 +165,8 @@ func (g *GCS) attrs(ctx context.Context, name Name) (attrs *storage.ObjectAttrs,
 	return attrs, meta, nil
 }
 
-// content returns the unpacked bytes of the generation that attrs describes, so
-// that bytes and metadata belong together whatever happens between the two
-// requests.
+// content returns the unpacked bytes of the generation that attrs describes, so that
+// both belong together whatever happens between the two requests.
 func (g *GCS) content(ctx context.Context, name Name, attrs *storage.ObjectAttrs, foreign bool) (data []byte, err error) {
 	err = g.call(ctx, func(ctx context.Context, b *storage.BucketHandle) (err error) {
 		data, err = download(ctx, b.Object(attrs.Name).Generation(attrs.Generation), attrs.Size)
@@ -244,8 +240,7 @@ func (g *GCS) List(ctx context.Context, from, to time.Time, widest time.Duration
 	}
 }
 
-// objects lists in pages, each a separate call, so that a slow reader does not run
-// into a time-out.
+// objects lists in pages, a call each, so that a slow reader meets no time-out.
 func (g *GCS) objects(ctx context.Context, query *storage.Query) iter.Seq2[*storage.ObjectAttrs, error] {
 	return func(yield func(*storage.ObjectAttrs, error) bool) {
 		for token, more := "", true; more; more = token != "" {

@@ -24,8 +24,7 @@ const (
 // service is the value of keyWriter in our objects.
 const service = "duo-telephony-collector"
 
-// encode returns m as stored. Empty values are left out, so nothing depends on
-// whether a bucket keeps them.
+// encode returns m as stored, without empty values, which a bucket may not keep.
 func (m Meta) encode() map[string]string {
 	kv := map[string]string{
 		keyWriter:  service,
@@ -42,8 +41,7 @@ func (m Meta) encode() map[string]string {
 	return kv
 }
 
-// decodeMeta is the inverse of encode. It returns false for metadata that encode
-// did not make.
+// decodeMeta is the inverse of encode. It returns false for what encode did not make.
 func decodeMeta(kv map[string]string) (Meta, bool) {
 	records, badRecords := strconv.Atoi(kv[keyRecords])
 	token, badToken := strconv.ParseInt(kv[keyToken], 10, 64)

@@ -65,8 +65,7 @@ func (n Name) intersects(from, to time.Time) bool {
 	return n.From.Before(to) && from.Before(n.To)
 }
 
-// cleanPrefix drops slashes at either end and empty folder names, which break a
-// SecOps feed.
+// cleanPrefix drops outer slashes and empty folder names, which break a SecOps feed.
 func cleanPrefix(prefix string) string {
 	return strings.TrimPrefix(path.Clean("/"+prefix), "/")
 }

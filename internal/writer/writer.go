@@ -67,8 +67,7 @@ func (e *SetupError) Error() string { return ErrSetup.Error() + ": " + e.Reason 
 // Unwrap returns [ErrSetup].
 func (e *SetupError) Unwrap() error { return ErrSetup }
 
-// maxRead is the most that Read returns, in bytes. It is used for a state file,
-// which is far smaller.
+// maxRead is the most that Read returns, in bytes: far more than a state file has.
 const maxRead = 1 << 20
 
 // foreignError names the object in the way.
@@ -83,14 +82,12 @@ func goneError(uri string, refused error) error {
 	return fmt.Errorf("writing object %s: the name was taken, and no object has it now (%w); run again, and if this lasts look at the bucket's policies", uri, refused)
 }
 
-// sameWalk reports whether both metadata mean the same to a run: as many records,
-// and the same next offset.
+// sameWalk reports whether both have as many records and the same next offset.
 func (m Meta) sameWalk(other Meta) bool {
 	return m.Next == other.Next && m.Records == other.Records
 }
 
-// pack returns the bytes to store for o. They are the same each time: the gzip
-// header has no time.
+// pack returns the bytes to store for o, each time the same: gzip's header has no time.
 func pack(o Object) []byte {
 	if !o.Name.Gzip {
 		return o.Data

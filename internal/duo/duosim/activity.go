@@ -8,8 +8,7 @@ import (
 	"time"
 )
 
-// action is what is done: by what type of actor, to what type of target. A change
-// shows the target as it was before, too.
+// action is what is done, by which type to which. A change shows the old target, too.
 type action struct {
 	name, actor, target string
 	change              bool
@@ -56,8 +55,7 @@ func activity(r Record) []json.RawMessage {
 	return []json.RawMessage{marshal(d)}
 }
 
-// party is who did something, or what it was done to. Its details are JSON in a
-// string.
+// party is an actor or a target. Its details are JSON in a string.
 func party(details any, key, name, kind string) object {
 	return object{"details": details, "key": key, "name": name, "type": kind}
 }

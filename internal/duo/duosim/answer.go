@@ -7,14 +7,12 @@ import (
 	"math"
 	"net/http"
 	"net/url"
-	"regexp"
 	"slices"
 	"strconv"
 	"time"
 )
 
-// refusal is an answer with stat FAIL. The first three digits of its code are
-// its HTTP status.
+// refusal is an answer with stat FAIL. Its code begins with its HTTP status.
 type refusal struct {
 	code            int
 	message, detail string
@@ -43,8 +41,7 @@ func (s *Sim) answer(w http.ResponseWriter, r *http.Request) {
 	reply(w, http.StatusOK, body)
 }
 
-// admit checks a request as far as it has nothing to do with a log, and returns
-// the log; nil is the accounts list.
+// admit checks all but a log's parameters, and returns the log; nil is the list.
 func (s *Sim) admit(r *http.Request, now time.Time) (*Log, *refusal) {
 	l, method := s.logAt(r.URL.Path), http.MethodGet
 	if r.URL.Path == accountsPath {
@@ -177,15 +174,10 @@ func (l *Log) parseSort(value string) (desc bool, refused *refusal) {
 	return false, invalid("'sort' must be ts:asc or ts:desc")
 }
 
-var thirteenDigits = regexp.MustCompile(`^[0-9]{13}$`)
-
-// millis reads a time as Duo takes it, which refuses seconds by their length.
+// millis reads a time as Duo takes it: 13 digits, so that seconds are refused.
 func millis(s string) (int64, bool) {
-	if !thirteenDigits.MatchString(s) {
-		return 0, false
-	}
-	ms, err := strconv.ParseInt(s, 10, 64)
-	return ms, err == nil
+	ms, err := strconv.ParseUint(s, 10, 63)
+	return int64(ms), err == nil && len(s) == 13
 }
 
 func refuse(w http.ResponseWriter, r *refusal) {

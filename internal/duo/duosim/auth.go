@@ -15,9 +15,8 @@ import (
 	"time"
 )
 
-// tolerance is how far a request's date may be from the clock. Duo does not
-// say; this is strict enough to catch a date that was made for an attempt
-// before.
+// tolerance is how far a date may be from the clock. Duo does not say; this is
+// strict enough to catch the date of an earlier attempt.
 const tolerance = time.Minute
 
 // authenticate checks key, date and signature.
@@ -39,8 +38,7 @@ func (s *Sim) authenticate(r *http.Request, now time.Time) *refusal {
 	return nil
 }
 
-// signature computes version 5 of Duo's signature for a request without x-duo-
-// headers. It is for the account's own host, whatever the request's is.
+// signature is version 5 of Duo's, without x-duo- headers, for the account's host.
 func (s *Sim) signature(r *http.Request) string {
 	mac := hmac.New(sha512.New, []byte(s.cfg.SKey))
 	fmt.Fprintf(mac, "%s\n%s\n%s\n%s\n%s\n%x\n%x", r.Header.Get("Date"), r.Method, strings.ToLower(s.cfg.Host),
@@ -48,8 +46,7 @@ func (s *Sim) signature(r *http.Request) string {
 	return hex.EncodeToString(mac.Sum(nil))
 }
 
-// takeBody returns a request's body, as far as it may be one, and leaves it to be
-// read again.
+// takeBody returns at most 1 MiB of a body, and leaves it to be read again.
 func takeBody(r *http.Request) []byte {
 	body, _ := io.ReadAll(io.LimitReader(r.Body, 1<<20)) // a part of it is not what was signed
 	r.Body = io.NopCloser(bytes.NewReader(body))

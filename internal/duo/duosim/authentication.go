@@ -27,8 +27,8 @@ func authentication(r Record) []json.RawMessage {
 	return []json.RawMessage{marshal(newLogin(random, pick(random, staff...), r.TS, r.ID))}
 }
 
-// newLogin returns a record of authentication. Which members there are, and of what
-// type, differs from record to record as it does with Duo.
+// newLogin returns a record of authentication. As with Duo, its members and their
+// types differ from record to record.
 func newLogin(random *rand.Rand, who person, at time.Time, txid string) object {
 	v := pick(random, verdicts...)
 	l := object{
@@ -104,8 +104,7 @@ func agents(random *rand.Rand) []object {
 	return all[random.IntN(len(all)):]
 }
 
-// assessments are what Duo's adaptive policies think of a login. Not every edition
-// has them.
+// assessments are what Duo's adaptive policies, where an account has them, think.
 func assessments(random *rand.Rand) any {
 	if random.IntN(2) == 0 {
 		return absent{}
@@ -119,8 +118,7 @@ func assessments(random *rand.Rand) any {
 	}
 }
 
-// newAuthDevice returns what was authenticated with: mostly a phone, which is
-// named after its number.
+// newAuthDevice is mostly a phone, which is named after its number.
 func newAuthDevice(random *rand.Rand, who person, factor any) object {
 	d := object{"ip": pick[any](random, address(random), address(random), nil), "location": who.home}
 	switch factor {

@@ -12,16 +12,14 @@ const accountsPath = "/accounts/v1/account/list"
 // Child is an account below another one: a customer of a managed provider.
 type Child struct {
 	ID, Name, Host string
-	// Elsewhere puts it on another deployment than the account above it, whose
-	// keys can't read it there.
+	// Elsewhere puts it on another deployment, where the keys can't read it.
 	Elsewhere bool
 }
 
-// AddChild adds an account below s and lists it. It has logs, manners, rate
-// limits, a script and requests of its own, and what [Config] generates is
-// another company's. The keys are those of s, which become an Accounts API
-// application's: they read the children's logs, each at its own host, and no
-// longer those of s itself.
+// AddChild adds an account below s and lists it. It has everything of its own but
+// the keys, and what [Config] generates is another company's. The keys become an
+// Accounts API application's: they read the children's logs, each at its own
+// host, and no longer those of s itself.
 func (s *Sim) AddChild(as Child) *Sim {
 	cfg := s.cfg
 	cfg.Host = as.Host
@@ -49,22 +47,17 @@ func (s *Sim) List(children ...*Sim) {
 
 // accounts is the answer of the accounts list.
 func (s *Sim) accounts() string {
-	type account struct {
-		ID   string `json:"account_id"`
-		Host string `json:"api_hostname"`
-		Name string `json:"name"`
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	list := []account{}
+	list := []object{}
 	for _, child := range s.listed {
-		list = append(list, account{child.as.ID, child.as.Host, child.as.Name})
+		as := child.as
+		list = append(list, object{"account_id": as.ID, "api_hostname": as.Host, "name": as.Name})
 	}
 	return `{"stat":"OK","response":` + string(marshal(list)) + `}`
 }
 
-// childAt returns the child whose host a request is sent to, nil where there is
-// none.
+// childAt returns the child of a request's host, nil if there is none.
 func (s *Sim) childAt(host string) *Sim {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name
@@ -76,29 +69,18 @@ func (s *Sim) childAt(host string) *Sim {
 
 // permit checks what a request with good keys may read. What Duo does with an
 // account_id at another account's host is not known: here it is refused, so that
-// it can't pass unseen. l is nil for the accounts list.
+// it can't pass unseen. An Admin API application reads its account's logs, an
+// Accounts API application what is below it. l is nil for the accounts list.
 func (s *Sim) permit(l *Log, ids []string) *refusal {
-	if s.as.ID == "" {
-		return s.permitOwn(l, ids)
-	}
-	switch {
-	case l == nil, !slices.Equal(ids, []string{s.as.ID}):
-		return &refusal{code: 40301, message: "Access forbidden"}
-	case s.as.Elsewhere:
-		return &refusal{code: 40002, message: "Cross-deployment Admin API usage through Accounts API is currently not available"}
-	}
-	return nil
-}
-
-// permitOwn is permit for an account below none: an Admin API application reads
-// its logs, an Accounts API application what is below it.
-func (s *Sim) permitOwn(l *Log, ids []string) *refusal {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	switch provider := len(s.children) > 0; {
-	case len(ids) > 0:
+	child, provider := s.as.ID != "", len(s.children) > 0
+	switch {
+	case child && (l == nil || !slices.Equal(ids, []string{s.as.ID})), !child && len(ids) > 0:
 		return &refusal{code: 40301, message: "Access forbidden"}
-	case provider != (l == nil):
+	case child && s.as.Elsewhere:
+		return &refusal{code: 40002, message: "Cross-deployment Admin API usage through Accounts API is currently not available"}
+	case !child && provider != (l == nil):
 		return &refusal{code: 40301, message: "Access forbidden", detail: "Wrong integration type for this API."}
 	}
 	return nil

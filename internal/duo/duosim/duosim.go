@@ -4,8 +4,7 @@
 // back as Duo does, and misbehaves on demand.
 //
 // An account has the logs "telephony", "authentication", "activity" and
-// "trust-monitor". It shares no code with the client, not even their table, so a
-// fault in one of them shows:
+// "trust-monitor". No code is shared with the client, so a fault in either shows:
 //
 //	sim := duosim.New(duosim.Config{IKey: "ikey", SKey: "skey", Host: "api-1.duosecurity.com"})
 //	sim.Add(duosim.Record{TS: t, ID: "220f89ff-bff8-4466-b6cb-b7787940ce68"})
@@ -43,8 +42,7 @@ type Config struct {
 	// GenerateFor those of logs by name.
 	Generate    Generator
 	GenerateFor map[string]Generator
-	// RateLimit is how many requests for each log are answered a minute, 0 for
-	// all.
+	// RateLimit is how many requests for each log are answered a minute; 0: all.
 	RateLimit int
 	// RetryAfter sends that header with a 429. Duo is not known to.
 	RetryAfter bool
@@ -71,8 +69,7 @@ type Request struct {
 	Status int // 0 while or where nothing was answered
 }
 
-// New returns a simulator without records. It panics where GenerateFor names no
-// log.
+// New returns a simulator without records. It panics if GenerateFor names no log.
 func New(cfg Config) *Sim {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
@@ -133,8 +130,7 @@ func (s *Sim) Requests() []Request {
 	return slices.Clone(s.requests)
 }
 
-// ServeHTTP answers as Duo would, or as the script says. A request for a child's
-// host is the child's.
+// ServeHTTP answers as Duo would, or as the script of the host's account says.
 func (s *Sim) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if child := s.childAt(r.Host); child != nil {
 		child.ServeHTTP(w, r)
@@ -143,7 +139,12 @@ func (s *Sim) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	now := s.cfg.Now()
 	w.Header().Set("Date", now.UTC().Format(http.TimeFormat))
 	fault, n := s.receive(now, r)
-	fault(&statusWriter{ResponseWriter: w, note: func(status int) { s.answered(n, status) }}, r, http.HandlerFunc(s.answer))
+	note := func(status int) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.requests[n].Status = status
+	}
+	fault(&statusWriter{ResponseWriter: w, note: note}, r, http.HandlerFunc(s.answer))
 }
 
 // receive notes a request, and returns what happens to it and its number.
@@ -173,12 +174,6 @@ func (s *Sim) logAt(path string) *Log {
 		}
 	}
 	return nil
-}
-
-func (s *Sim) answered(n, status int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.requests[n].Status = status
 }
 
 // statusWriter notes the status before the client can see it.

@@ -12,9 +12,8 @@ import (
 type Generator struct {
 	Seed    uint64
 	PerHour int // records in every hour; 0 makes none
-	// LateOneIn makes one record in so many appear LateBy after those of
-	// its time, like an offline login when its computer is online again; 0 makes
-	// none late.
+	// LateOneIn makes one record in so many, 0 none, appear LateBy after those of
+	// its time, like an offline login when its computer is online again.
 	LateOneIn int
 	LateBy    time.Duration
 	// From is where records begin; zero is the beginning of time.

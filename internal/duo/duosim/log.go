@@ -8,8 +8,7 @@ import (
 	"time"
 )
 
-// Log is one log of an account. It has records, manners and a rate limit of its
-// own.
+// Log is one log of an account, with its own records, manners and rate limit.
 type Log struct {
 	kind
 	sim *Sim
@@ -35,9 +34,9 @@ func (l *Log) Behave(m Manners) {
 	if l.counts && m.Offset == ListOffset || !l.counts && m.Offset == NumberOffset {
 		m.Offset = UsualOffset
 	}
-	m.Cursor = cmp.Or(m.Cursor, l.usual.cursor)
-	m.Offset = cmp.Or(m.Offset, l.usual.offset)
-	m.Total = cmp.Or(m.Total, l.usual.total)
+	m.Cursor = cmp.Or(m.Cursor, l.usual.Cursor)
+	m.Offset = cmp.Or(m.Offset, l.usual.Offset)
+	m.Total = cmp.Or(m.Total, l.usual.Total)
 	l.manners, l.random = m, rand.New(rand.NewPCG(m.Seed, 0))
 }
 
@@ -52,18 +51,16 @@ func (l *Log) Add(records ...Record) {
 	slices.SortStableFunc(l.added, compare)
 }
 
-// Visible returns the records with from ≤ TS < to that are shown now, in
-// order, each with its Raw and Edits. It is the truth about the log whatever the
-// manners.
+// Visible returns the records with from ≤ TS < to that are shown now, in order,
+// each with its Raw and Edits: the truth about the log, whatever the manners.
 func (l *Log) Visible(from, to time.Time) []Record {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var visible []Record
 	for r := range l.shown(from.UnixMilli(), to.UnixMilli(), l.sim.cfg.Now(), false) {
-		if r.TS.Before(from) || !r.TS.Before(to) {
-			continue
+		if !r.TS.Before(from) && r.TS.Before(to) {
+			visible = append(visible, l.written(r))
 		}
-		visible = append(visible, l.written(r))
 	}
 	return visible
 }
@@ -75,14 +72,12 @@ func (l *Log) Script(faults ...Fault) {
 	l.faults = append(l.faults, faults...)
 }
 
-// Always gives every request for the log to a fault, until it is given another
-// one: [Pass] ends that. So a log is refused that the account's edition does not
-// have, or that Duo has ended:
+// Always gives every request for the log that is not scripted to a fault, until
+// it is given another one, such as [Pass]. So a log is refused that the account's
+// edition does not have, or that Duo has ended:
 //
 //	sim.Log("trust-monitor").Always(duosim.Refuse(40301, "Access forbidden"))
 //	sim.Log("activity").Always(duosim.Refuse(41001, "Gone"))
-//
-// What is scripted comes first.
 func (l *Log) Always(fault Fault) {
 	l.sim.mu.Lock()
 	defer l.sim.mu.Unlock()

@@ -14,21 +14,18 @@ import "math/rand/v2"
 // before: one that by chance is the number of the records shown so far could not
 // be told from a right one.
 type Manners struct {
-	// Seed decides when that happens which happens one time in so many; 0 of
-	// these is never.
+	// Seed decides when a OneIn happens: one time in so many, 0 is never.
 	Seed uint64
 
-	// PageSize is the most that a page holds, though more were asked for; 0 is
-	// as many as were asked for.
+	// PageSize is the most that a page holds; 0 is as many as were asked for.
 	PageSize int
 	// ShortOneIn makes a page shorter than it could be.
 	ShortOneIn int
 	// EmptyOneIn puts an empty page before one with records, never two.
 	EmptyOneIn int
 
-	// Cursor says which pages come with a next_offset, Offset what one looks
-	// like. With an inclusive cursor a page begins with the last record of the
-	// one before.
+	// Cursor says which pages come with a next_offset, Offset what one looks like.
+	// With an inclusive cursor a page begins with the last record of the one before.
 	Cursor          Cursor
 	Offset          Offset
 	InclusiveCursor bool
@@ -44,8 +41,7 @@ type Manners struct {
 	// Metadata is where both stand.
 	Metadata Place
 
-	// ExclusiveMin and ExclusiveMax leave out the millisecond of mintime and of
-	// maxtime.
+	// ExclusiveMin and ExclusiveMax leave out the millisecond of the bound.
 	ExclusiveMin, ExclusiveMax bool
 
 	// Order is that of trust monitor, whose offsets are positions in it.

@@ -8,8 +8,7 @@ import (
 	"time"
 )
 
-// before an id or a position in an offset says that the page shall begin with
-// that record.
+// before an id or a position in an offset: the page shall begin with that record.
 const before = "-"
 
 // metadata is the JSON object that comes with a page, its members in Duo's order.
@@ -24,28 +23,23 @@ func (l *Log) metadata(q query, p page, now time.Time) string {
 	return "{" + strings.Join(members, ",") + "}"
 }
 
-// next returns the offset of what follows the page, nil for null, and whether
-// there is a next_offset at all.
+// next returns the offset of what follows the page, nil for null, if there is one.
 func (l *Log) next(q query, p page) (next *offset, there bool) {
 	cursor := l.manners.Cursor
 	if len(p.records) == 0 {
 		return p.lead(q, cursor == EvenEmpty), p.more || cursor != AbsentAtEnd && cursor != OnlyIfShort
 	}
 	full := len(p.records) == q.limit
-	switch cursor {
-	case NullAtEnd:
-		there = true
-		if !p.more {
-			return nil, there
-		}
-	case AbsentAtEnd:
+	there = true
+	switch {
+	case cursor == NullAtEnd && !p.more:
+		return nil, true
+	case cursor == AbsentAtEnd:
 		there = p.more
-	case NotOnFull:
+	case cursor == NotOnFull:
 		there = !full
-	case OnlyIfShort:
+	case cursor == OnlyIfShort:
 		there = p.more && !full
-	default:
-		there = true
 	}
 	if lone := l.counts && len(p.records) == 1; q.after != nil && !lone && l.chance(l.manners.SameOneIn) {
 		return q.after, there
@@ -107,8 +101,7 @@ func (l *Log) readPlain(value string) (o offset, ok bool) {
 	return o, ok
 }
 
-// totalObjects returns what is counted of the query's range, wherever in it the
-// page is.
+// totalObjects counts the query's whole range, wherever in it the page is.
 func (l *Log) totalObjects(q query, p page, now time.Time) string {
 	n := l.total(q, now)
 	switch l.manners.Total {

@@ -16,8 +16,7 @@ type query struct {
 	after    *offset
 }
 
-// offset is the place behind a record: its key in the log's order, and how many
-// records there are up to it.
+// offset is the place behind a record: its key and its position.
 type offset struct {
 	ms       int64
 	id       string
@@ -56,19 +55,15 @@ func (l *Log) shown(from, to int64, now time.Time, newest bool) iter.Seq[Record]
 
 // addedIn returns the added records of a minute that are shown at now.
 func (l *Log) addedIn(slot int64, now time.Time) []Record {
-	first, _ := slices.BinarySearchFunc(l.added, slot*slotMillis, func(r Record, ms int64) int {
-		return cmp.Compare(r.TS.UnixMilli(), ms)
-	})
-	var records []Record
-	for _, r := range l.added[first:] {
-		if r.TS.UnixMilli() >= (slot+1)*slotMillis {
-			break
-		}
-		if !r.TS.After(now.Add(-Delay)) && !now.Before(r.VisibleAt) {
-			records = append(records, r)
-		}
+	from := func(slot int64) int {
+		i, _ := slices.BinarySearchFunc(l.added, slot*slotMillis, func(r Record, ms int64) int {
+			return cmp.Compare(r.TS.UnixMilli(), ms)
+		})
+		return i
 	}
-	return records
+	return slices.DeleteFunc(slices.Clone(l.added[from(slot):from(slot+1)]), func(r Record) bool {
+		return r.TS.After(now.Add(-Delay)) || now.Before(r.VisibleAt)
+	})
 }
 
 // total counts what shown yields, without ordering or writing it out.
@@ -141,8 +136,8 @@ func (p page) end() *offset {
 	return &offset{ms: last.TS.UnixMilli(), id: last.ID, position: p.start + len(p.records)}
 }
 
-// lead returns the offset that an empty page comes with: where more follow the
-// place before them, else the one that was asked with, or none.
+// lead returns an empty page's offset: the place before those that follow, else
+// the one that was asked with, or none.
 func (p page) lead(q query, repeat bool) *offset {
 	switch {
 	case p.more:
@@ -153,8 +148,8 @@ func (p page) lead(q query, repeat bool) *offset {
 	return nil
 }
 
-// behind yields the records of a query's range in the query's order that follow
-// its offset, or that begin with the one that an inclusive offset names.
+// behind yields the records of a query, in its order, that follow its offset, or
+// that begin with the one that an inclusive offset names.
 func (l *Log) behind(q query, now time.Time, inclusive bool) iter.Seq[Record] {
 	if q.after == nil {
 		return l.shown(q.min, q.max, now, q.desc)
@@ -172,8 +167,7 @@ func (l *Log) behind(q query, now time.Time, inclusive bool) iter.Seq[Record] {
 	}
 }
 
-// precedes reports whether a record follows the offset, or is the one that it
-// names where that is inclusive.
+// precedes reports whether a record follows the offset, or is an inclusive one's.
 func (o offset) precedes(r Record, desc, inclusive bool) bool {
 	d := cmp.Or(cmp.Compare(r.TS.UnixMilli(), o.ms), strings.Compare(r.ID, o.id))
 	if desc {
@@ -193,9 +187,8 @@ func (q query) start(inclusive bool) int {
 	return q.after.position
 }
 
-// counted yields the records of a query's range from the offset's position on, in
-// the order that the manners say. A record that comes in before that position
-// moves all that follow.
+// counted yields the records of a query from its offset's position on, in the
+// manners' order. A record that comes in before that position moves all others.
 func (l *Log) counted(q query, now time.Time, inclusive bool) iter.Seq[Record] {
 	records := slices.Collect(l.shown(q.min, q.max, now, q.desc))
 	if l.manners.Order == ByID {
@@ -204,8 +197,7 @@ func (l *Log) counted(q query, now time.Time, inclusive bool) iter.Seq[Record] {
 	return slices.Values(records[min(q.start(inclusive), len(records)):])
 }
 
-// knows reports whether an offset names a record. Every position is one, if
-// perhaps behind the last record.
+// knows reports whether an offset names a record. A position always may.
 func (l *Log) knows(o offset, now time.Time) bool {
 	if l.counts {
 		return true

@@ -12,20 +12,17 @@ import (
 
 // Record is one event of a log.
 type Record struct {
-	// TS is its time in Duo's index, which selects and orders. Raw may show
-	// another one, or none.
+	// TS is its time in Duo's index, which selects and orders. ID is its
+	// telephony_id, txid, activity_id or sekey, which orders the records of a
+	// millisecond and stands in offsets. Raw may show other ones, or none.
 	TS time.Time
-	// ID is its telephony_id, txid, activity_id or sekey, unless Raw shows
-	// another one, or none. It orders the records of a millisecond, and offsets
-	// name it.
 	ID string
 	// VisibleAt holds a late record back; zero is as soon as [Delay] allows.
 	VisibleAt time.Time
 	// Raw is sent as it is, and must be JSON; nil renders a likely one from
 	// TS and ID and, where the log is one whose records change, likely Edits.
 	Raw json.RawMessage
-	// Edits are what it is from its second showing on, each once and the last
-	// one for ever.
+	// Edits are its later showings, each once and the last one for ever.
 	Edits []json.RawMessage
 }
 
@@ -42,12 +39,9 @@ func (l *Log) show(r Record) json.RawMessage {
 		return r.Raw
 	}
 	key := showing{r.TS.UnixMilli(), r.ID}
-	n := l.showings[key]
+	n := min(l.showings[key], len(r.Edits))
 	l.showings[key]++
-	if n == 0 {
-		return r.Raw
-	}
-	return r.Edits[min(n, len(r.Edits))-1]
+	return append([]json.RawMessage{r.Raw}, r.Edits...)[n]
 }
 
 // written returns a record with its Raw, and with its Edits if it has any.
@@ -78,8 +72,7 @@ func uuid(hi, lo uint64) string {
 // sekey returns the id of a trust monitor event.
 func sekey(hi, lo uint64) string { return key("SE", rand.New(rand.NewPCG(hi, lo))) }
 
-// key returns a random key of Duo's: 20 letters and digits, of which the first
-// two tell what it is a key of.
+// key returns a random key of Duo's: 20 letters and digits, two of them a prefix.
 func key(prefix string, random *rand.Rand) string {
 	const signs = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 	k := []byte(prefix)

@@ -26,8 +26,7 @@ func trustMonitor(r Record) []json.RawMessage {
 	return versions
 }
 
-// newTrustEvent returns an event. Of a device_registration no more than what all
-// types have is known.
+// newTrustEvent returns an event. What else a device_registration has is not known.
 func newTrustEvent(random *rand.Rand, at time.Time, id string) object {
 	priority := random.IntN(3) == 0
 	e := object{

@@ -3,11 +3,10 @@ package storetest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"testing"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
 
 	"duo-telephony-collector/internal/store"
 )
@@ -23,22 +22,16 @@ func testFirstAcquire(t *testing.T, b Backend) {
 		if state.Stream != stream || state.Lease.Holder != "" || state.Lease.Token != 0 || state.Now.IsZero() {
 			t.Errorf("Next got %+v, want a free lease and a clock", state)
 		}
-		if diff := cmp.Diff(store.Cursor{}, state.Cursor); diff != "" {
-			t.Errorf("Next got a cursor (-want +got):\n%s", diff)
-		}
+		wantSame(t, "Next's cursor", store.Cursor{}, state.Cursor)
 		return want, nil
 	}
 	lease, cursor := acquire(t, s, c)
 	if lease.Stream != stream || lease.Token != 1 || lease.Holder != "first" || lease.TTL != ttl {
 		t.Errorf("the lease is %+v, want token 1 and what was claimed", lease)
 	}
-	if diff := cmp.Diff(want, cursor); diff != "" {
-		t.Errorf("Acquire's cursor (-Next's +got):\n%s", diff)
-	}
+	wantSame(t, "Acquire's cursor", want, cursor)
 	state := load(t, b.Open(), stream)
-	if diff := cmp.Diff(want, state.Cursor); diff != "" {
-		t.Errorf("stored cursor (-want +got):\n%s", diff)
-	}
+	wantSame(t, "stored cursor", want, state.Cursor)
 	if got := state.Lease; got.Token != 1 || got.Holder != "first" || got.TTL != ttl || !got.ExpiresAt().Equal(got.AcquiredAt.Add(ttl)) {
 		t.Errorf("stored lease %+v, want token 1 and what was claimed", got)
 	}
@@ -57,8 +50,7 @@ func testHeld(t *testing.T, b Backend) {
 			t.Error("a cursor was planned without the lease")
 			return store.Cursor{}, nil
 		}
-		_, _, err := b.Open().Acquire(t.Context(), stream, c)
-		wantError(t, "acquiring a held lease", err, store.ErrHeld)
+		wantRefused(t, "acquiring a held lease", b.Open(), c, store.ErrHeld)
 		same("a busy Acquire")
 	}
 }
@@ -68,13 +60,10 @@ func testExpiry(t *testing.T, b Backend) {
 	s := b.Open()
 	old, _ := acquire(t, s, claim("first"))
 	age(t, b, ttl-time.Minute)
-	_, _, err := s.Acquire(t.Context(), stream, claim("second"))
-	wantError(t, "acquiring a minute before the expiry", err, store.ErrHeld)
+	wantRefused(t, "acquiring a minute before the expiry", s, claim("second"), store.ErrHeld)
 	age(t, b, ttl)
 	lease, _ := acquire(t, s, claim("second"))
-	if lease.Token != 2 {
-		t.Errorf("token %d after an expiry, want 2", lease.Token)
-	}
+	wantSame(t, "token after an expiry", 2, lease.Token)
 	wantError(t, "committing under the expired lease", s.Commit(t.Context(), old, pages(1)), store.ErrLost)
 }
 
@@ -85,8 +74,7 @@ func testForce(t *testing.T, b Backend) {
 	if lease.Token != 2 || lease.Holder != "second" {
 		t.Errorf("forced lease %+v, want token 2", lease)
 	}
-	_, _, err := s.Acquire(t.Context(), stream, claim("third"))
-	wantError(t, "acquiring what was forced", err, store.ErrHeld)
+	wantRefused(t, "acquiring what was forced", s, claim("third"), store.ErrHeld)
 }
 
 // testAcquireTwice is a run that asks again because the first answer was lost.
@@ -109,15 +97,13 @@ func testNextFails(t *testing.T, b Backend) {
 	c, sad := claim("first"), errors.New("no plan")
 	c.Next = func(context.Context, store.State) (store.Cursor, error) { return pages(1), sad }
 	same := unchanged(t, b)
-	_, _, err := s.Acquire(t.Context(), stream, c)
-	wantError(t, "acquiring without a plan", err, sad)
+	wantRefused(t, "acquiring without a plan", s, c, sad)
 	same("a failed Next on nothing")
 
 	lease, _ := acquire(t, s, claim("second"))
 	mustDo(t, s.Finish(t.Context(), lease, pages(2), run("second")))
 	same = unchanged(t, b)
-	_, _, err = s.Acquire(t.Context(), stream, c)
-	wantError(t, "acquiring without a plan", err, sad)
+	wantRefused(t, "acquiring without a plan", s, c, sad)
 	same("a failed Next")
 }
 
@@ -152,25 +138,52 @@ func testTakenMeanwhile(t *testing.T, b Backend) {
 	mustDo(t, other.Commit(t.Context(), second, pages(2)))
 }
 
+func testGoroutines(t *testing.T, b Backend) {
+	const contenders, handles, rounds = 20, 4, 4
+	var stores []*store.Store
+	for range handles {
+		stores = append(stores, b.Open())
+	}
+	for round := range rounds {
+		winners := make(chan *store.Lease, contenders)
+		var wg sync.WaitGroup
+		for i := range contenders {
+			wg.Go(func() {
+				c := claim(fmt.Sprintf("%d of round %d", i, round))
+				lease, _, err := stores[i%handles].Acquire(t.Context(), stream, c)
+				if err == nil {
+					winners <- lease
+					return
+				}
+				wantError(t, c.Holder, err, store.ErrHeld)
+			})
+		}
+		wg.Wait()
+		if len(winners) != 1 {
+			t.Fatalf("%d of %d contenders have the lease, want one", len(winners), contenders)
+		}
+		winner := <-winners
+		wantSame(t, "the winner's token", int64(round+1), winner.Token)
+		mustDo(t, stores[0].Finish(t.Context(), winner, pages(1), run(winner.Holder)))
+	}
+}
+
 func testCancelled(t *testing.T, b Backend) {
 	s := b.Open()
 	lease, _ := acquire(t, s, claim("first"))
 	same := unchanged(t, b)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	for name, do := range map[string]func() error{
-		"Load":    func() error { _, err := s.Load(ctx, stream); return err },
-		"Runs":    func() error { _, err := s.Runs(ctx, stream, 1); return err },
-		"Acquire": func() error { _, _, err := s.Acquire(ctx, stream, force("second")); return err },
-		"Commit":  func() error { return s.Commit(ctx, lease, pages(1)) },
-		"Finish":  func() error { return s.Finish(ctx, lease, pages(1), run("first")) },
-		"Release": func() error { return s.Release(ctx, lease, run("first")) },
-	} {
-		err := do()
-		if !errors.Is(err, context.Canceled) || errors.Is(err, store.ErrHeld) || errors.Is(err, store.ErrLost) || errors.Is(err, store.ErrSetup) {
-			t.Errorf("%s with a cancelled context: got error %v, want that it was cancelled", name, err)
+	all := everything(ctx, s, lease)
+	_, all["Runs"] = s.Runs(ctx, stream, 1)
+	for op, err := range all {
+		wantError(t, op+" with a cancelled context", err, context.Canceled)
+		for _, other := range []error{store.ErrHeld, store.ErrLost, store.ErrSetup} {
+			if errors.Is(err, other) {
+				t.Errorf("%s with a cancelled context says %v", op, err)
+			}
 		}
-		same(name + " with a cancelled context")
 	}
+	same("a cancelled context")
 	mustDo(t, s.Commit(t.Context(), lease, pages(1)))
 }

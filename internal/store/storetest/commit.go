@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"testing"
 
@@ -10,16 +11,13 @@ import (
 	"duo-telephony-collector/internal/store"
 )
 
-// testRoundTrip stores filled and empty values with each operation, and reads
-// them through another handle.
+// testRoundTrip stores filled and empty values, and reads them by another handle.
 func testRoundTrip(t *testing.T, b Backend) {
 	s := b.Open()
 	lease, _ := acquire(t, s, claim("first"))
 	expect := func(after string, want store.Cursor) {
 		t.Helper()
-		if diff := cmp.Diff(want, load(t, b.Open(), stream).Cursor); diff != "" {
-			t.Errorf("cursor after %s (-want +got):\n%s", after, diff)
-		}
+		wantSame(t, "cursor after "+after, want, load(t, b.Open(), stream).Cursor)
 	}
 	want := filled[store.Cursor](t, 0)
 	mustDo(t, s.Commit(t.Context(), lease, want))
@@ -30,13 +28,9 @@ func testRoundTrip(t *testing.T, b Backend) {
 	want, wantRun := filled[store.Cursor](t, 1000), filled[store.Run](t, 0)
 	mustDo(t, s.Finish(t.Context(), lease, want, wantRun))
 	expect("Finish", want)
-	if diff := cmp.Diff([]store.Run{wantRun}, history(t, s, stream, 10)); diff != "" {
-		t.Errorf("history after Finish (-want +got):\n%s", diff)
-	}
+	wantSame(t, "history after Finish", []store.Run{wantRun}, history(t, s, stream, 10))
 	next, cursor := acquire(t, b.Open(), claim("second"))
-	if diff := cmp.Diff(want, cursor); diff != "" {
-		t.Errorf("the next run's cursor (-want +got):\n%s", diff)
-	}
+	wantSame(t, "the next run's cursor", want, cursor)
 	empty := run("second")
 	mustDo(t, s.Release(t.Context(), next, empty))
 	if got := history(t, s, stream, 10); len(got) != 2 || !cmp.Equal(got[1], empty) && !cmp.Equal(got[0], empty) {
@@ -108,36 +102,30 @@ func testLateCommit(t *testing.T, b Backend) {
 // The first one then tries everything.
 func testTakenOver(t *testing.T, b Backend) {
 	s := b.Open()
-	nothing := func(*store.Lease) error { return nil }
-	commit := func(l *store.Lease) error { return s.Commit(t.Context(), l, pages(l.Token)) }
-	finish := func(l *store.Lease) error { return s.Finish(t.Context(), l, pages(l.Token), run(l.Holder)) }
-	release := func(l *store.Lease) error { return s.Release(t.Context(), l, run(l.Holder)) }
 	for _, test := range []struct {
-		name          string
-		first, second func(*store.Lease) error
+		first, second string
 		forced        bool
 	}{
-		{"acquired, then expired and taken", nothing, nothing, false},
-		{"acquired, then expired and taken, committed", nothing, commit, false},
-		{"acquired, then forced and finished", nothing, finish, true},
-		{"acquired, then forced and released", nothing, release, true},
-		{"committed, then forced", commit, nothing, true},
-		{"committed, then forced and committed", commit, commit, true},
-		{"committed, then expired and finished", commit, finish, false},
-		{"committed, then expired and released", commit, release, false},
+		{"nothing", "nothing", false},
+		{"nothing", "commit", false},
+		{"nothing", "finish", true},
+		{"nothing", "release", true},
+		{"commit", "nothing", true},
+		{"commit", "commit", true},
+		{"commit", "finish", false},
+		{"commit", "release", false},
 	} {
-		t.Run(test.name, func(t *testing.T) {
-			first, _ := acquire(t, s, force("first in "+test.name))
-			mustDo(t, test.first(first))
-			c := claim("second in " + test.name)
+		name := fmt.Sprintf("%s, forced %t, %s", test.first, test.forced, test.second)
+		t.Run(name, func(t *testing.T) {
+			first, _ := acquire(t, s, force("first in "+name))
+			write(t, s, first, test.first)
+			c := claim("second in " + name)
 			if c.Force = test.forced; !test.forced {
 				age(t, b, ttl)
 			}
 			second, _ := acquire(t, b.Open(), c)
-			if second.Token != first.Token+1 {
-				t.Errorf("token %d after %d", second.Token, first.Token)
-			}
-			mustDo(t, test.second(second))
+			wantSame(t, "the next token", first.Token+1, second.Token)
+			write(t, s, second, test.second)
 			expectLost(t, b, first)
 		})
 	}
@@ -161,15 +149,10 @@ func expectLost(t *testing.T, b Backend, l *store.Lease) {
 // testGivenBack: nothing can be written under a released lease.
 func testGivenBack(t *testing.T, b Backend) {
 	s := b.Open()
-	for n, giveBack := range []func(*store.Lease) error{
-		func(l *store.Lease) error { return s.Finish(t.Context(), l, pages(1), run(l.Holder)) },
-		func(l *store.Lease) error { return s.Release(t.Context(), l, run(l.Holder)) },
-	} {
+	for n, giveBack := range []string{"finish", "release"} {
 		lease, _ := acquire(t, s, claim("first"))
-		if want := int64(n + 1); lease.Token != want {
-			t.Errorf("token %d, want %d", lease.Token, want)
-		}
-		mustDo(t, giveBack(lease))
+		wantSame(t, "token", int64(n+1), lease.Token)
+		write(t, s, lease, giveBack)
 		if got := load(t, s, stream).Lease; got.Holder != "" || got.Token != lease.Token {
 			t.Errorf("given back, the lease is %+v, want it free and its token kept", got)
 		}
@@ -184,12 +167,8 @@ func testRelease(t *testing.T, b Backend) {
 	mustDo(t, s.Commit(t.Context(), lease, want))
 	mustDo(t, s.Release(t.Context(), lease, run("first")))
 	state := load(t, s, stream)
-	if state.Lease.Holder != "" {
-		t.Errorf("%q holds the lease after Release", state.Lease.Holder)
-	}
-	if diff := cmp.Diff(want, state.Cursor); diff != "" {
-		t.Errorf("cursor after Release (-want +got):\n%s", diff)
-	}
+	wantSame(t, "holder after Release", "", state.Lease.Holder)
+	wantSame(t, "cursor after Release", want, state.Cursor)
 }
 
 func testStreams(t *testing.T, b Backend) {
@@ -204,9 +183,7 @@ func testStreams(t *testing.T, b Backend) {
 	same := unchanged(t, b)
 	mustDo(t, s.Finish(t.Context(), other, pages(6), run("other")))
 	same("the other stream's Finish")
-	if got := load(t, s, stream+"-backfill").Cursor.Totals.Pages; got != 6 {
-		t.Errorf("the other stream has %d pages, want 6", got)
-	}
+	wantSame(t, "the other stream's pages", 6, load(t, s, stream+"-backfill").Cursor.Totals.Pages)
 	if got := history(t, s, stream, 10); len(got) != 0 {
 		t.Errorf("the history holds the other stream's %+v", got)
 	}

@@ -7,10 +7,29 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"duo-telephony-collector/internal/store"
 )
+
+// testProbe probes without a document and with a held lease, and changes nothing.
+func testProbe(t *testing.T, b Backend) {
+	s := b.Open()
+	none := unchanged(t, b)
+	if state, err := s.Probe(t.Context(), stream); err != nil || !state.Cursor.Watermark.IsZero() || state.Lease.Holder != "" {
+		t.Errorf("without a document: %+v, %v", state, err)
+	}
+	none("a probe without a document")
+
+	lease, _ := acquire(t, s, claim("first"))
+	held := unchanged(t, b)
+	state, err := b.Open().Probe(t.Context(), stream)
+	mustDo(t, err)
+	wantSame(t, "probed state", load(t, s, stream), state,
+		cmpopts.IgnoreFields(store.State{}, "Now"), cmpopts.IgnoreUnexported(store.Lease{}))
+	held("a probe")
+	mustDo(t, s.Commit(t.Context(), lease, pages(1)))
+}
 
 // within changes a field of a nested map.
 func within(outer, field string, value any) func(map[string]any) {
@@ -51,31 +70,31 @@ func testUnreadable(t *testing.T, b Backend) {
 			lease, _ := acquire(t, s, claim("first"))
 			b.Edit(stream, test.change)
 			same := unchanged(t, b)
-			for op, err := range everything(t, s, lease) {
+			for op, err := range everything(t.Context(), s, lease) {
 				wantError(t, op, err, store.ErrSetup)
 				if err != nil && !strings.Contains(err.Error(), test.names) {
 					t.Errorf("%s: the error does not name %q: %v", op, test.names, err)
 				}
-				same(op)
 			}
+			same("an operation")
 		})
 	}
 }
 
 // everything tries each operation that reads the document.
-func everything(t *testing.T, s *store.Store, l *store.Lease) map[string]error {
-	_, load := s.Load(t.Context(), stream)
-	_, probe := s.Probe(t.Context(), stream)
-	_, _, acquire := s.Acquire(t.Context(), stream, claim("second"))
-	_, _, force := s.Acquire(t.Context(), stream, force("third"))
+func everything(ctx context.Context, s *store.Store, l *store.Lease) map[string]error {
+	_, load := s.Load(ctx, stream)
+	_, probe := s.Probe(ctx, stream)
+	_, _, acquire := s.Acquire(ctx, stream, claim("second"))
+	_, _, force := s.Acquire(ctx, stream, force("third"))
 	return map[string]error{
 		"Load":    load,
 		"Probe":   probe,
 		"Acquire": acquire,
 		"Force":   force,
-		"Commit":  s.Commit(t.Context(), l, pages(1)),
-		"Finish":  s.Finish(t.Context(), l, pages(1), run("first")),
-		"Release": s.Release(t.Context(), l, run("first")),
+		"Commit":  s.Commit(ctx, l, pages(1)),
+		"Finish":  s.Finish(ctx, l, pages(1), run("first")),
+		"Release": s.Release(ctx, l, run("first")),
 	}
 }
 
@@ -85,9 +104,7 @@ func testDeleted(t *testing.T, b Backend) {
 	lease, _ := acquire(t, s, claim("first"))
 	b.Delete(stream)
 	expectLost(t, b, lease)
-	if raw := b.Raw(stream); raw != "" {
-		t.Errorf("the document is there again: %s", raw)
-	}
+	wantSame(t, "document after a deletion", "", b.Raw(stream))
 	next, cursor := acquire(t, s, claim("second"))
 	if next.Token != 1 || cursor.Totals.Pages != 0 {
 		t.Errorf("after a deletion: token %d, cursor %+v, want a start from nothing", next.Token, cursor)
@@ -108,37 +125,25 @@ func testDeletedLater(t *testing.T, b Backend) {
 	b.Delete(stream)
 	want := store.Cursor{Watermark: watermark}
 	state := load(t, s, stream)
-	if diff := cmp.Diff(want, state.Cursor); diff != "" || state.Lease.Holder != "" || state.Lease.Token != 3 {
-		t.Errorf("after a deletion the lease is %+v, want it free and token 3; cursor (-want +got):\n%s", state.Lease, diff)
-	}
+	wantSame(t, "loaded cursor", want, state.Cursor)
+	wantSame(t, "loaded holder", "", state.Lease.Holder)
+	wantSame(t, "loaded token", 3, state.Lease.Token)
 	for range 2 {
 		lease, cursor := acquire(t, s, claim("next"))
-		if diff := cmp.Diff(want, cursor); diff != "" {
-			t.Errorf("cursor after a deletion (-want +got):\n%s", diff)
-		}
-		if lease.Token != 4 {
-			t.Errorf("token %d after a deletion, want one more than the last run's 3", lease.Token)
-		}
-		if diff := cmp.Diff(want, load(t, s, stream).Cursor); diff != "" {
-			t.Errorf("what is stored after a deletion (-want +got):\n%s", diff)
-		}
+		wantSame(t, "acquired cursor", want, cursor)
+		wantSame(t, "acquired token", 4, lease.Token)
+		wantSame(t, "stored cursor", want, load(t, s, stream).Cursor)
 		b.Delete(stream)
 		expectLost(t, b, lease)
 	}
 }
 
-// testDeletedAndAnew: a run that never ended is not in the history, so its token
-// is used again after a deletion. That run must not mistake the new run's
-// document for its own.
+// testDeletedAndAnew: a run that never ended is not in the history, so its token is
+// used again. That run must not mistake the new run's document for its own.
 func testDeletedAndAnew(t *testing.T, b Backend) {
 	s := b.Open()
-	for name, then := range map[string]func(*store.Lease) error{
-		"holds":     func(*store.Lease) error { return nil },
-		"committed": func(l *store.Lease) error { return s.Commit(t.Context(), l, pages(2)) },
-		"finished":  func(l *store.Lease) error { return s.Finish(t.Context(), l, pages(3), run(l.Holder)) },
-		"released":  func(l *store.Lease) error { return s.Release(t.Context(), l, run(l.Holder)) },
-	} {
-		t.Run(name, func(t *testing.T) {
+	for _, then := range []string{"nothing", "commit", "finish", "release"} {
+		t.Run(then, func(t *testing.T) {
 			b.Delete(stream)
 			old, _ := acquire(t, s, claim("old"))
 			b.Delete(stream)
@@ -146,7 +151,7 @@ func testDeletedAndAnew(t *testing.T, b Backend) {
 			if old.Token != anew.Token {
 				t.Fatalf("tokens %d and %d, want the same one", old.Token, anew.Token)
 			}
-			mustDo(t, then(anew))
+			write(t, s, anew, then)
 			expectLost(t, b, old)
 		})
 	}
@@ -165,15 +170,12 @@ func testHistory(t *testing.T, b Backend) {
 		mustDo(t, s.Finish(t.Context(), lease, pages(1), r))
 	}
 	for _, limit := range []int{1, 3, 5, 10} {
-		runs := history(t, b.Open(), stream, limit)
-		if want := min(limit, 5); len(runs) != want {
-			t.Fatalf("%d runs with limit %d, want %d", len(runs), limit, want)
+		var started []int
+		for _, r := range history(t, b.Open(), stream, limit) {
+			started = append(started, r.Pages)
 		}
-		for i, r := range runs {
-			if r.Pages != 4-i {
-				t.Errorf("run %d of the history is the one started as number %d, want the newest first", i, r.Pages)
-			}
-		}
+		newest := []int{4, 3, 2, 1, 0}
+		wantSame(t, "runs by the order of their start", newest[:min(limit, 5)], started)
 	}
 }
 
@@ -214,20 +216,12 @@ func testSchema2(t *testing.T, b Backend) {
 					fields["seen"].(map[string]any)[number] = []byte{2, 1, 1, 1}
 				}
 			})
-			if diff := cmp.Diff(test.want, load(t, b.Open(), stream).Cursor); diff != "" {
-				t.Errorf("read (-want +got):\n%s", diff)
-			}
-			next := claim("new")
-			next.Next = func(_ context.Context, s store.State) (store.Cursor, error) { return s.Cursor, nil }
-			lease, got := acquire(t, s, next)
-			if diff := cmp.Diff(test.want, got); diff != "" {
-				t.Errorf("acquired (-want +got):\n%s", diff)
-			}
+			wantSame(t, "read", test.want, load(t, b.Open(), stream).Cursor)
+			lease, got := acquire(t, s, claim("new"))
+			wantSame(t, "acquired", test.want, got)
 			got.Seen = got.Seen.With(sightings(3, 1), 9, 8)
 			mustDo(t, s.Commit(t.Context(), lease, got))
-			if diff := cmp.Diff(got, load(t, b.Open(), stream).Cursor); diff != "" {
-				t.Errorf("committed (-want +got):\n%s", diff)
-			}
+			wantSame(t, "committed", got, load(t, b.Open(), stream).Cursor)
 		})
 	}
 }

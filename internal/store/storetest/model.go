@@ -68,18 +68,14 @@ func (m *model) acquire(t *testing.T, forced bool) {
 	t.Helper()
 	c := claim(fmt.Sprint("run ", len(m.leases)+1))
 	c.Force = forced
-	lease, cursor, err := m.store.Acquire(t.Context(), stream, c)
 	if m.holder != nil && !m.expired && !forced {
-		wantError(t, "acquiring what is held", err, store.ErrHeld)
+		wantRefused(t, "acquiring what is held", m.store, c, store.ErrHeld)
 		return
 	}
-	if err != nil {
-		t.Fatalf("acquiring: %v", err)
-	}
+	lease, cursor := acquire(t, m.store, c)
 	m.leases = append(m.leases, lease)
-	if want := int64(len(m.leases)); lease.Token != want || cursor.Totals.Pages != m.pages {
-		t.Errorf("token %d and %d pages, want %d and %d", lease.Token, cursor.Totals.Pages, want, m.pages)
-	}
+	wantSame(t, "token", int64(len(m.leases)), lease.Token)
+	wantSame(t, "pages", m.pages, cursor.Totals.Pages)
 	m.holder, m.expired = lease, false
 }
 
@@ -87,35 +83,29 @@ func (m *model) acquire(t *testing.T, forced bool) {
 func (m *model) write(t *testing.T, kind step, l *store.Lease) {
 	t.Helper()
 	m.writes++
+	r, same := run(fmt.Sprint("write ", m.writes)), unchanged(t, m.backend)
+	after := m.pages + 1
+	var err error
+	switch kind {
+	case commit:
+		err = m.store.Commit(t.Context(), l, pages(after))
+	case finish:
+		err = m.store.Finish(t.Context(), l, pages(after), r)
+	default:
+		after, err = m.pages, m.store.Release(t.Context(), l, r)
+	}
 	if l != m.holder {
-		same := unchanged(t, m.backend)
-		_, err := m.tryWrite(t, kind, l)
 		wantError(t, "writing without the lease", err, store.ErrLost)
 		same("writing without the lease")
 		return
 	}
-	pagesAfter, err := m.tryWrite(t, kind, l)
-	if err != nil {
-		t.Fatalf("writing under token %d: %v", l.Token, err)
-	}
-	m.pages, m.expired = pagesAfter, false // the write undid age's edit
+	mustDo(t, err)
+	m.pages, m.expired = after, false // the write undid age's edit
 	if kind != commit {
 		m.holder = nil
 	}
 	state := load(t, m.store, stream)
-	if state.Cursor.Totals.Pages != m.pages || (state.Lease.Holder == "") != (m.holder == nil) || state.Lease.Token != int64(len(m.leases)) {
-		t.Errorf("after %d writes the state is %+v, want %d pages and token %d", m.writes, state, m.pages, len(m.leases))
-	}
-}
-
-// tryWrite returns how many pages there are if it succeeds.
-func (m *model) tryWrite(t *testing.T, kind step, l *store.Lease) (int64, error) {
-	r := run(fmt.Sprint("write ", m.writes))
-	switch kind {
-	case finish:
-		return m.pages + 1, m.store.Finish(t.Context(), l, pages(m.pages+1), r)
-	case release:
-		return m.pages, m.store.Release(t.Context(), l, r)
-	}
-	return m.pages + 1, m.store.Commit(t.Context(), l, pages(m.pages+1))
+	wantSame(t, "stored pages", m.pages, state.Cursor.Totals.Pages)
+	wantSame(t, "stored as free", m.holder == nil, state.Lease.Holder == "")
+	wantSame(t, "stored token", int64(len(m.leases)), state.Lease.Token)
 }

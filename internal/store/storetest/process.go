@@ -22,15 +22,20 @@ import (
 // command and each answer is a line:
 //
 //	acquire HOLDER   the token, or "held"
-//	commit PAGES     "ok", or "lost"
+//	commit           "ok", or "lost"
 //	churn            the pages after each commit and each run, without end
 func Work(s *store.Store, in io.Reader, out io.Writer) error {
 	fmt.Fprintln(out, "ready")
 	w := work{store: s}
 	for lines := bufio.NewScanner(in); lines.Scan(); {
-		command, argument, _ := strings.Cut(lines.Text(), " ")
-		answer, err := w.obey(context.Background(), command, argument, out)
-		if err != nil {
+		command, holder, _ := strings.Cut(lines.Text(), " ")
+		answer, err := w.obey(context.Background(), command, holder, out)
+		switch {
+		case errors.Is(err, store.ErrHeld):
+			answer = "held"
+		case errors.Is(err, store.ErrLost):
+			answer = "lost"
+		case err != nil:
 			return err
 		}
 		fmt.Fprintln(out, answer)
@@ -43,30 +48,18 @@ type work struct {
 	lease *store.Lease
 }
 
-func (w *work) obey(ctx context.Context, command, argument string, out io.Writer) (string, error) {
+func (w *work) obey(ctx context.Context, command, holder string, out io.Writer) (answer any, err error) {
 	switch command {
 	case "acquire":
-		lease, _, err := w.store.Acquire(ctx, stream, claim(argument))
-		if errors.Is(err, store.ErrHeld) {
-			return "held", nil
-		}
+		w.lease, _, err = w.store.Acquire(ctx, stream, claim(holder))
 		if err != nil {
-			return "", err
+			return nil, err
 		}
-		w.lease = lease
-		return strconv.FormatInt(lease.Token, 10), nil
+		return w.lease.Token, nil
 	case "commit":
-		n, err := strconv.ParseInt(argument, 10, 64)
-		if err != nil {
-			return "", err
-		}
-		err = w.store.Commit(ctx, w.lease, pages(n))
-		if errors.Is(err, store.ErrLost) {
-			return "lost", nil
-		}
-		return "ok", err
+		return "ok", w.store.Commit(ctx, w.lease, pages(1))
 	}
-	return "", w.churn(ctx, out)
+	return nil, w.churn(ctx, out)
 }
 
 // churn counts pages up in runs of two commits.
@@ -90,7 +83,7 @@ func (w *work) churn(ctx context.Context, out io.Writer) error {
 	}
 }
 
-// worker is a process that calls Work.
+// worker is a process that calls Work. It has said that it is ready.
 type worker struct {
 	cmd *exec.Cmd
 	in  io.Writer
@@ -111,7 +104,9 @@ func startWorker(t *testing.T, b Backend) *worker {
 		cmd.Process.Kill()
 		cmd.Wait()
 	})
-	return &worker{cmd, in, bufio.NewScanner(out)}
+	w := &worker{cmd, in, bufio.NewScanner(out)}
+	wantSame(t, "first answer", "ready", w.answer(t))
+	return w
 }
 
 func (w *worker) send(t *testing.T, command string) {
@@ -139,11 +134,6 @@ func testProcesses(t *testing.T, b Backend) {
 	for range 8 {
 		workers = append(workers, startWorker(t, b))
 	}
-	for _, w := range workers {
-		if got := w.answer(t); got != "ready" {
-			t.Fatalf("a process says %q, want ready", got)
-		}
-	}
 	for round := range rounds {
 		b.Delete(stream)
 		for i, w := range workers {
@@ -153,9 +143,7 @@ func testProcesses(t *testing.T, b Backend) {
 		for _, w := range workers {
 			answers[w.answer(t)]++
 		}
-		if answers["1"] != 1 || answers["held"] != len(workers)-1 {
-			t.Errorf("8 processes acquired at once: %v, want token 1 once and else held", answers)
-		}
+		wantSame(t, "answers to all at once", map[string]int{"1": 1, "held": len(workers) - 1}, answers)
 	}
 }
 
@@ -164,41 +152,32 @@ func startHolder(t *testing.T, b Backend) *worker {
 	t.Helper()
 	w := startWorker(t, b)
 	w.send(t, "acquire holder")
-	if ready, token := w.answer(t), w.answer(t); ready != "ready" || token != "1" {
-		t.Fatalf("the process says %q and %q, want that it has token 1", ready, token)
-	}
+	wantSame(t, "the holder's token", "1", w.answer(t))
 	return w
 }
 
 func testKilledHolder(t *testing.T, b Backend) {
 	w := startHolder(t, b)
 	w.signal(t, syscall.SIGKILL)
-	_, _, err := b.Open().Acquire(t.Context(), stream, claim("next"))
-	wantError(t, "acquiring after the holder was killed", err, store.ErrHeld)
+	wantRefused(t, "acquiring after the holder was killed", b.Open(), claim("next"), store.ErrHeld)
 	age(t, b, ttl)
-	if lease, _ := acquire(t, b.Open(), claim("next")); lease.Token != 2 {
-		t.Errorf("token %d after the holder's expiry, want 2", lease.Token)
-	}
+	lease, _ := acquire(t, b.Open(), claim("next"))
+	wantSame(t, "token after the holder's expiry", 2, lease.Token)
 }
 
 func testStoppedHolder(t *testing.T, b Backend) {
 	w, s := startHolder(t, b), b.Open()
-	w.send(t, "commit 1")
-	if got := w.answer(t); got != "ok" {
-		t.Fatalf("the holder's commit: %s", got)
-	}
+	w.send(t, "commit")
+	wantSame(t, "the holder's commit", "ok", w.answer(t))
 	w.signal(t, syscall.SIGSTOP)
-	_, _, err := s.Acquire(t.Context(), stream, claim("next"))
-	wantError(t, "acquiring while the holder sleeps", err, store.ErrHeld)
+	wantRefused(t, "acquiring while the holder sleeps", s, claim("next"), store.ErrHeld)
 	age(t, b, ttl)
 	lease, _ := acquire(t, s, claim("next"))
 	mustDo(t, s.Commit(t.Context(), lease, pages(2)))
 	same := unchanged(t, b)
 	w.signal(t, syscall.SIGCONT)
-	w.send(t, "commit 3")
-	if got := w.answer(t); got != "lost" {
-		t.Errorf("the commit of a holder that slept too long: %s, want lost", got)
-	}
+	w.send(t, "commit")
+	wantSame(t, "the commit of a holder that slept too long", "lost", w.answer(t))
 	same("a holder that slept too long")
 	mustDo(t, s.Finish(t.Context(), lease, pages(4), run("next")))
 }
@@ -210,7 +189,6 @@ func testKilledAtAnyMoment(t *testing.T, b Backend) {
 	s := b.Open()
 	for range 4 {
 		w := startWorker(t, b)
-		w.answer(t)
 		w.send(t, "churn")
 		var last int64
 		for range 1 + rand.IntN(20) {

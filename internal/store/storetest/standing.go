@@ -67,12 +67,10 @@ func testSince(t *testing.T, b Backend) {
 		return c
 	}
 	lease, _ := acquire(t, s, since("first", before))
-	_, _, err = s.Acquire(t.Context(), stream, since("second", before))
-	wantError(t, "acquiring what is held", err, store.ErrHeld)
+	wantRefused(t, "acquiring what is held", s, since("second", before), store.ErrHeld)
 	mustDo(t, s.Finish(t.Context(), lease, pages(1), run("first")))
 	same := unchanged(t, b)
-	_, _, err = s.Acquire(t.Context(), stream, since("second", before))
-	wantError(t, "acquiring what another run has had", err, store.ErrPassed)
+	wantRefused(t, "acquiring what another run has had", s, since("second", before), store.ErrPassed)
 	same("a stream that is passed by")
 	_, now, err := s.Standings(t.Context())
 	mustDo(t, err)

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"duo-telephony-collector/internal/store"
 )
 
@@ -15,13 +17,11 @@ const (
 	ttl    = 10 * time.Minute
 )
 
-// Backend is a fresh place to keep state, with access to it behind the store's
-// back.
+// Backend is a fresh place to keep state, with access behind the store's back.
 type Backend struct {
 	// Open returns another handle on the same data.
 	Open func() *store.Store
-	// Raw returns the stream's document and its version as text, "" if there
-	// is none.
+	// Raw returns the stream's document and version as text, "" if there is none.
 	Raw func(stream string) string
 	// Edit changes the document's fields by hand.
 	Edit func(stream string, change func(fields map[string]any))
@@ -29,8 +29,7 @@ type Backend struct {
 	Delete func(stream string)
 	// Env makes the test binary call Work with a store on the same data.
 	Env []string
-	// Lock bounds how long a process that was killed inside a transaction
-	// blocks others.
+	// Lock bounds how long a process that was killed in a transaction blocks others.
 	Lock time.Duration
 }
 
@@ -97,21 +96,40 @@ func acquire(t *testing.T, s *store.Store, c store.Claim) (*store.Lease, store.C
 	return lease, cursor
 }
 
+// wantRefused claims what must not be granted.
+func wantRefused(t *testing.T, what string, s *store.Store, c store.Claim, want error) {
+	t.Helper()
+	_, _, err := s.Acquire(t.Context(), stream, c)
+	wantError(t, what, err, want)
+}
+
+// write does nothing, or commits, finishes or releases.
+func write(t *testing.T, s *store.Store, l *store.Lease, op string) {
+	t.Helper()
+	switch op {
+	case "nothing":
+	case "commit":
+		mustDo(t, s.Commit(t.Context(), l, pages(l.Token)))
+	case "finish":
+		mustDo(t, s.Finish(t.Context(), l, pages(l.Token), run(l.Holder)))
+	case "release":
+		mustDo(t, s.Release(t.Context(), l, run(l.Holder)))
+	default:
+		t.Fatalf("there is no operation %q", op)
+	}
+}
+
 func load(t *testing.T, s *store.Store, stream string) store.State {
 	t.Helper()
 	state, err := s.Load(t.Context(), stream)
-	if err != nil {
-		t.Fatalf("loading: %v", err)
-	}
+	mustDo(t, err)
 	return state
 }
 
 func history(t *testing.T, s *store.Store, stream string, limit int) []store.Run {
 	t.Helper()
 	runs, err := s.Runs(t.Context(), stream, limit)
-	if err != nil {
-		t.Fatalf("reading the history: %v", err)
-	}
+	mustDo(t, err)
 	return runs
 }
 
@@ -126,6 +144,13 @@ func wantError(t *testing.T, what string, got, want error) {
 	t.Helper()
 	if !errors.Is(got, want) {
 		t.Errorf("%s: got error %v, want %v", what, got, want)
+	}
+}
+
+func wantSame[T any](t *testing.T, what string, want, got T, opts ...cmp.Option) {
+	t.Helper()
+	if diff := cmp.Diff(want, got, opts...); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", what, diff)
 	}
 }
 

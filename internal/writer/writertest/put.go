@@ -21,7 +21,7 @@ import (
 
 func testRoundTrip(t *testing.T, b Bucket) {
 	for i, meta := range []writer.Meta{
-		object("").Meta,
+		object(page(1), "").Meta,
 		{},
 		{Next: `quoted "x", 'y' \z`, Records: 1000, RunID: "run 2", Token: 1 << 60, Account: "api-1234abcd.duosecurity.com", Untimed: 7},
 		{Next: "päge,次", First: at(1, 0, 0)},
@@ -31,29 +31,17 @@ func testRoundTrip(t *testing.T, b Bucket) {
 			w := b.Open("p")
 			want := writer.Object{Name: page(i), Data: []byte("{\"a\":1}\n{\"b\":\"é\"}\n"), Meta: meta}
 			mustPut(t, w, want)
-			got, err := w.Get(t.Context(), want.Name)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(want, got); diff != "" {
-				t.Errorf("object (-put +got):\n%s", diff)
-			}
+			wantKept(t, w, want)
 		})
 	}
 }
 
 func testGzip(t *testing.T, b Bucket) {
-	w, o := b.Open("p"), object(strings.Repeat("{\"a\":1}\n", 500))
+	w, o := b.Open("p"), object(page(1), strings.Repeat("{\"a\":1}\n", 500))
 	o.Name.Gzip = true
 	mustPut(t, w, o)
 	mustPut(t, w, o)
-	got, err := w.Get(t.Context(), o.Name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(got.Data, o.Data) {
-		t.Error("Get did not return the plain text")
-	}
+	wantKept(t, w, o)
 	r, err := gzip.NewReader(bytes.NewReader(b.Objects(t)["p/"+o.Name.String()]))
 	if err != nil {
 		t.Fatal(err)
@@ -73,8 +61,7 @@ func testPrefixes(t *testing.T, b Bucket) {
 		"//d//e": "d/e/",
 	} {
 		t.Run(prefix, func(t *testing.T) {
-			w, o := b.Open(prefix), object("{}\n")
-			o.Name.Page = len(prefix) // "" and "/" are the same place
+			w, o := b.Open(prefix), object(page(len(prefix)), "{}\n") // "" and "/" are the same place
 			mustPut(t, w, o)
 			key := folder + o.Name.String()
 			if _, ok := b.Objects(t)[key]; !ok {
@@ -91,35 +78,29 @@ func testPrefixes(t *testing.T, b Bucket) {
 }
 
 func testSameAgain(t *testing.T, b Bucket) {
-	w, o := b.Open("p"), object("{\"a\":1}\n")
-	mustPut(t, w, o)
-	o.Meta.RunID, o.Meta.Token = "run-2", 8
-	mustPut(t, w, o)
-	got, err := w.Get(t.Context(), o.Name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got.Meta.RunID != "run-1" {
-		t.Errorf("the object is now of %s", got.Meta.RunID)
-	}
+	w, first := b.Open("p"), object(page(1), "{\"a\":1}\n")
+	mustPut(t, w, first)
+	again := first
+	again.Meta.RunID, again.Meta.Token = "run-2", 8
+	mustPut(t, w, again)
+	wantKept(t, w, first)
 }
 
 func testTaken(t *testing.T, b Bucket) {
-	first, second := object("{\"a\":1}\n"), object("{\"a\":2}\n")
+	first, second := object(page(1), "{\"a\":1}\n"), object(page(1), "{\"a\":2}\n")
 	second.Meta = writer.Meta{Next: "other", Records: 2, RunID: "run-2", Token: 8}
 	wantAdopted(t, b, first, second)
 }
 
-// If the same records have another next offset this time, the first attempt's
-// object is adopted.
+// If the same records now have another next offset, the first object is adopted.
 func testTakenSameBytes(t *testing.T, b Bucket) {
-	first, second := object("{\"a\":1}\n"), object("{\"a\":1}\n")
+	first := object(page(1), "{\"a\":1}\n")
+	second := first
 	second.Meta.Next = "other"
 	wantAdopted(t, b, first, second)
 }
 
-// wantAdopted puts both. The second Put must return the first object, and the
-// bucket keep it.
+// wantAdopted puts both: the second Put returns the first object, which is kept.
 func wantAdopted(t *testing.T, b Bucket, first, second writer.Object) {
 	t.Helper()
 	w := b.Open("p")
@@ -131,29 +112,19 @@ func wantAdopted(t *testing.T, b Bucket, first, second writer.Object) {
 	if diff := cmp.Diff(first, *there); diff != "" {
 		t.Errorf("returned (-first +got):\n%s", diff)
 	}
-	kept, err := w.Get(t.Context(), first.Name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(first, kept); diff != "" {
-		t.Errorf("kept (-first +got):\n%s", diff)
-	}
+	wantKept(t, w, first)
 }
 
 func testConcurrent(t *testing.T, b Bucket) {
 	const writers = 20
-	type result struct {
-		there *writer.Object
-		err   error
-	}
-	results := make([]result, writers)
+	var there [writers]*writer.Object
+	var errs [writers]error
 	var wg sync.WaitGroup
 	for i := range writers {
 		wg.Go(func() {
-			o := object(fmt.Sprintf("{\"a\":%d}\n", i))
+			o := object(page(1), fmt.Sprintf("{\"a\":%d}\n", i))
 			o.Meta.RunID = fmt.Sprint(i)
-			there, err := b.Open("p").Put(t.Context(), o)
-			results[i] = result{there, err}
+			there[i], errs[i] = b.Open("p").Put(t.Context(), o)
 		})
 	}
 	wg.Wait()
@@ -161,14 +132,14 @@ func testConcurrent(t *testing.T, b Bucket) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i, r := range results {
+	for i, got := range there {
 		switch winner := kept.Meta.RunID == fmt.Sprint(i); {
-		case r.err != nil:
-			t.Errorf("writer %d: %v", i, r.err)
-		case winner && r.there != nil:
+		case errs[i] != nil:
+			t.Errorf("writer %d: %v", i, errs[i])
+		case winner && got != nil:
 			t.Errorf("writer %d created the object and was given another", i)
-		case !winner && (r.there == nil || !cmp.Equal(*r.there, kept)):
-			t.Errorf("writer %d was given %v, want the object of writer %s", i, r.there, kept.Meta.RunID)
+		case !winner && (got == nil || !cmp.Equal(*got, kept)):
+			t.Errorf("writer %d was given %v, want the object of writer %s", i, got, kept.Meta.RunID)
 		}
 	}
 	if want := fmt.Sprintf("{\"a\":%s}\n", kept.Meta.RunID); string(kept.Data) != want {
@@ -180,23 +151,23 @@ func testConcurrent(t *testing.T, b Bucket) {
 }
 
 func testForeign(t *testing.T, b Bucket) {
-	w, o := b.Open("p"), object("{\"a\":1}\n")
-	key := "p/" + o.Name.String()
-	b.Plant(t, key, []byte("somebody else's\n"))
-	_, err := w.Put(t.Context(), o)
-	if !errors.Is(err, writer.ErrForeign) || !strings.Contains(err.Error(), w.URI(o.Name)) {
-		t.Errorf("Put = %v, want ErrForeign with the object's name", err)
-	}
-	if got, err := w.Get(t.Context(), o.Name); !errors.Is(err, writer.ErrForeign) || string(got.Data) != "somebody else's\n" {
-		t.Errorf("Get = %q, %v, want what is there and ErrForeign", got.Data, err)
-	}
-	o.Name.Gzip = true // unpacked before it was uploaded
-	b.Plant(t, "p/"+o.Name.String(), []byte("plain\n"))
-	if got, err := w.Get(t.Context(), o.Name); !errors.Is(err, writer.ErrForeign) || string(got.Data) != "plain\n" {
-		t.Errorf("Get of what is no gzip = %q, %v", got.Data, err)
-	}
-	if got := b.Objects(t)[key]; string(got) != "somebody else's\n" {
-		t.Errorf("the object is now %q", got)
+	w := b.Open("p")
+	for _, gzip := range []bool{false, true} { // it may have been unpacked before it was uploaded
+		o := object(page(1), "{\"a\":1}\n")
+		o.Name.Gzip = gzip
+		key := "p/" + o.Name.String()
+		b.Plant(t, key, []byte("somebody else's\n"))
+		_, err := w.Put(t.Context(), o)
+		if !errors.Is(err, writer.ErrForeign) || !strings.Contains(err.Error(), w.URI(o.Name)) {
+			t.Errorf("Put = %v, want ErrForeign with the object's name", err)
+		}
+		got, err := w.Get(t.Context(), o.Name)
+		if !errors.Is(err, writer.ErrForeign) || string(got.Data) != "somebody else's\n" {
+			t.Errorf("Get = %q, %v, want what is there and ErrForeign", got.Data, err)
+		}
+		if got := b.Objects(t)[key]; string(got) != "somebody else's\n" {
+			t.Errorf("the object is now %q", got)
+		}
 	}
 }
 
@@ -204,15 +175,12 @@ func testCancelled(t *testing.T, b Bucket) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	w := b.Open("p")
-	if _, err := w.Put(ctx, object("{}\n")); !errors.Is(err, context.Canceled) {
-		t.Errorf("Put = %v, want context.Canceled", err)
-	}
-	if _, err := w.Get(ctx, page(1)); !errors.Is(err, context.Canceled) {
-		t.Errorf("Get = %v, want context.Canceled", err)
-	}
-	if _, err := w.Read(ctx, "x"); !errors.Is(err, context.Canceled) {
-		t.Errorf("Read = %v, want context.Canceled", err)
-	}
+	_, err := w.Put(ctx, object(page(1), "{}\n"))
+	wantError(t, "Put", err, context.Canceled)
+	_, err = w.Get(ctx, page(1))
+	wantError(t, "Get", err, context.Canceled)
+	_, err = w.Read(ctx, "x")
+	wantError(t, "Read", err, context.Canceled)
 	if objects := b.Objects(t); len(objects) != 0 {
 		t.Errorf("%d objects, want none", len(objects))
 	}

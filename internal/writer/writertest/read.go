@@ -14,12 +14,10 @@ import (
 
 func testMissing(t *testing.T, b Bucket) {
 	w := b.Open("p")
-	if _, err := w.Get(t.Context(), page(1)); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("Get = %v, want fs.ErrNotExist", err)
-	}
-	if _, err := w.Read(t.Context(), "state.json"); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("Read = %v, want fs.ErrNotExist", err)
-	}
+	_, err := w.Get(t.Context(), page(1))
+	wantError(t, "Get", err, fs.ErrNotExist)
+	_, err = w.Read(t.Context(), "state.json")
+	wantError(t, "Read", err, fs.ErrNotExist)
 	if names := list(t, w, at(1, 0, 0), at(30, 0, 0)); len(names) != 0 {
 		t.Errorf("List = %v, want nothing", names)
 	}
@@ -59,9 +57,7 @@ func testList(t *testing.T, b Bucket) {
 	zipped := secondPage
 	zipped.Page, zipped.Gzip = 3, true
 	for _, name := range []writer.Name{nextDay, secondPage, zipped, firstPage, before, backfill, dayBefore} {
-		o := object("{\"a\":1}\n")
-		o.Name = name
-		mustPut(t, w, o)
+		mustPut(t, w, object(name, "{\"a\":1}\n"))
 	}
 	for _, key := range []string{
 		"p/state.json", "p/2026/03/14/notes.txt", "p/2026/03/14/old/" + firstPage.String(),
@@ -90,7 +86,7 @@ func testList(t *testing.T, b Bucket) {
 		})
 	}
 	for info, err := range w.List(t.Context(), at(14, 9, 0), at(14, 10, 0), day) {
-		if err != nil || !cmp.Equal(info.Meta, object("").Meta) {
+		if err != nil || !cmp.Equal(info.Meta, object(page(1), "").Meta) {
 			t.Errorf("metadata of %s is %v, %v", info.Name, info.Meta, err)
 		}
 	}
@@ -116,9 +112,7 @@ func list(t *testing.T, w Writer, from, to time.Time) []writer.Name {
 func testListForeign(t *testing.T, b Bucket) {
 	w := b.Open("p")
 	b.Plant(t, "p/"+page(1).String(), []byte("{}\n"))
-	o := object("{}\n")
-	o.Name = page(2)
-	mustPut(t, w, o)
+	mustPut(t, w, object(page(2), "{}\n"))
 	var names []writer.Name
 	for info, err := range w.List(t.Context(), at(14, 0, 0), at(15, 0, 0), day) {
 		if foreign := errors.Is(err, writer.ErrForeign); foreign != (info.Name.Page == 1) || !foreign && err != nil {
@@ -134,9 +128,7 @@ func testListForeign(t *testing.T, b Bucket) {
 func testListStops(t *testing.T, b Bucket) {
 	w := b.Open("p")
 	for i := range 3 {
-		o := object("{}\n")
-		o.Name.Page = i
-		mustPut(t, w, o)
+		mustPut(t, w, object(page(i), "{}\n"))
 	}
 	for info, err := range w.List(t.Context(), at(14, 0, 0), at(15, 0, 0), day) {
 		if err != nil || info.Name.Page != 0 {

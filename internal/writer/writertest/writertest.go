@@ -7,9 +7,12 @@ package writertest
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"duo-telephony-collector/internal/writer"
 )
@@ -35,26 +38,23 @@ type Bucket struct {
 
 // Test runs the suite. Each call of open returns an empty bucket.
 func Test(t *testing.T, open func(t *testing.T) Bucket) {
-	for _, test := range []struct {
-		name string
-		run  func(t *testing.T, b Bucket)
-	}{
-		{"round trip", testRoundTrip},
-		{"gzip", testGzip},
-		{"prefixes", testPrefixes},
-		{"same again", testSameAgain},
-		{"taken", testTaken},
-		{"taken with the same bytes", testTakenSameBytes},
-		{"concurrent", testConcurrent},
-		{"foreign", testForeign},
-		{"cancelled", testCancelled},
-		{"missing", testMissing},
-		{"read", testRead},
-		{"list", testList},
-		{"list foreign", testListForeign},
-		{"list stops", testListStops},
+	for name, test := range map[string]func(*testing.T, Bucket){
+		"round trip":                testRoundTrip,
+		"gzip":                      testGzip,
+		"prefixes":                  testPrefixes,
+		"same again":                testSameAgain,
+		"taken":                     testTaken,
+		"taken with the same bytes": testTakenSameBytes,
+		"concurrent":                testConcurrent,
+		"foreign":                   testForeign,
+		"cancelled":                 testCancelled,
+		"missing":                   testMissing,
+		"read":                      testRead,
+		"list":                      testList,
+		"list foreign":              testListForeign,
+		"list stops":                testListStops,
 	} {
-		t.Run(test.name, func(t *testing.T) { test.run(t, open(t)) })
+		t.Run(name, func(t *testing.T) { test(t, open(t)) })
 	}
 }
 
@@ -68,10 +68,10 @@ func page(number int) writer.Name {
 	return writer.Name{Stream: "telephony", From: at(14, 9, 0), To: at(14, 10, 0), Page: number}
 }
 
-// object is a first page as a run puts it.
-func object(data string) writer.Object {
+// object is a page as a run puts it.
+func object(name writer.Name, data string) writer.Object {
 	return writer.Object{
-		Name: page(1),
+		Name: name,
 		Data: []byte(data),
 		Meta: writer.Meta{
 			Next:    "1773482400000,5bf1b1d2-c0b6-4f5c-a6e8-aaaaaaaaaaaa",
@@ -90,5 +90,21 @@ func mustPut(t *testing.T, w Writer, o writer.Object) {
 	there, err := w.Put(t.Context(), o)
 	if err != nil || there != nil {
 		t.Fatalf("Put(%s) = %v, %v, want nil, nil", o.Name, there, err)
+	}
+}
+
+// wantKept expects the object that was put.
+func wantKept(t *testing.T, w Writer, put writer.Object) {
+	t.Helper()
+	got, err := w.Get(t.Context(), put.Name)
+	if diff := cmp.Diff(put, got); err != nil || diff != "" {
+		t.Errorf("Get(%s): %v (-put +got):\n%s", put.Name, err, diff)
+	}
+}
+
+func wantError(t *testing.T, what string, got, want error) {
+	t.Helper()
+	if !errors.Is(got, want) {
+		t.Errorf("%s = %v, want %v", what, got, want)
 	}
 }
