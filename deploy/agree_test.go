@@ -153,6 +153,7 @@ func deploy(t *testing.T, service string) deployed {
 	}
 	command, _, _ = strings.Cut(command, "\ngcloud run services update-traffic")
 	command = strings.ReplaceAll(command, "$(cat /workspace/digest)", "new@sha256:0")
+	command = strings.ReplaceAll(command, "/workspace/", t.TempDir()+"/")
 	if out, err := gcloud(t, server.URL, "bash", "-euc", command); err != nil || sent == nil {
 		t.Fatalf("%v\n%s", err, out)
 	}

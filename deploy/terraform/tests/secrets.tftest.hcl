@@ -60,6 +60,20 @@ run "file_and_hash" {
   }
 }
 
+run "mirrored_sample" {
+  state_key = "mirrored"
+  command   = plan
+  variables {
+    accounts = "file"
+    secrets  = ["accounts"]
+    image    = "us-central1-docker.pkg.dev/demo-project/mirror/hello"
+  }
+  assert {
+    condition     = local.environment.DUO_ACCOUNTS == "/secrets/accounts/accounts"
+    error_message = "The first apply asks for mounts that only a build can make."
+  }
+}
+
 run "hash" {
   command = plan
   variables {
