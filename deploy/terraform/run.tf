@@ -134,8 +134,9 @@ resource "google_cloud_run_v2_service" "this" {
       error_message = "With auth_mode = cloudrun-iam everybody would get in: Cloud Run's invoker check is off. Switch it on first: gcloud run services update ${local.service} --region=${var.region} --project=${var.project} --invoker-iam-check"
     }
 
-    # Once there is an image that reads them, the mounts must come before what
-    # names them, and go after it: else no instance starts.
+    # Once there is an image that reads the files, they must be mounted before the
+    # environment names them: else no instance starts. And a secret must stay until
+    # it is no longer mounted: else Cloud Run refuses every new revision.
     postcondition {
       condition = length(var.secrets) == 0 || contains(compact([local.sample, var.image]), self.template[0].containers[0].image) || alltrue([
         for file in values(local.secret_files) : contains(self.template[0].containers[0].volume_mounts[*].mount_path, dirname(file))
@@ -147,7 +148,7 @@ resource "google_cloud_run_v2_service" "this" {
         [for secret in flatten(self.template[0].volumes[*].secret) : basename(secret.secret)],
         [for secret in setsubtract(local.more_secrets, var.secrets) : "${var.name}-${secret}"],
       )) == 0
-      error_message = "The service mounts a secret that secrets no longer has, and would not start without it. Leave it there, apply what does not need it any more, build, and take it out then."
+      error_message = "The service mounts a secret that secrets no longer has: without it Cloud Run would refuse every new revision. Leave it there, apply what does not need it any more, build, and take it out then."
     }
   }
 

@@ -72,7 +72,7 @@ run "projects" {
       google_firestore_database.this.project, google_firestore_field.expire_at.project, google_firestore_field.seen.project,
       google_logging_metric.lag.project, google_logging_metric.records.project, google_logging_metric.refused.project, google_logging_metric.runs.project,
       google_monitoring_alert_policy.act.project, google_monitoring_alert_policy.dead_letters.project, google_monitoring_alert_policy.gap.project,
-      google_monitoring_alert_policy.lag.project, google_monitoring_alert_policy.no_complete_run.project, google_monitoring_alert_policy.refused.project,
+      google_monitoring_alert_policy.lag.project, google_monitoring_alert_policy.no_complete_run.project, google_monitoring_alert_policy.refused.project, google_monitoring_alert_policy.service.project,
       google_monitoring_dashboard.this.project, google_project_iam_member.build_log.project, google_project_iam_member.datastore.project,
       google_pubsub_subscription.dead.project, google_pubsub_subscription.push.project, google_pubsub_topic.dead.project, google_pubsub_topic.tick.project,
       google_secret_manager_secret.skey.project, google_service_account.build.project, google_service_account.invoker.project,
