@@ -228,15 +228,20 @@ func TestDeployKeeps(t *testing.T) {
 
 // TestSecretNames expects each file in the service's environment to end in the
 // name of a secret that the module can make, by which a build mounts it, and to lie
-// in a directory of its own, as Cloud Run demands.
+// in a directory of its own, as Cloud Run demands. docs/operations.md mounts the
+// same.
 func TestSecretNames(t *testing.T) {
 	tf := module(t)
 	prefix := variableDefault(t, tf, "name") + "-"
+	operations := readFile(t, "../docs/operations.md")
 	var named []string
 	directories := map[string]bool{}
-	for _, file := range secretFiles(t, tf) {
+	for variable, file := range secretFiles(t, tf) {
 		named = append(named, prefix+path.Base(file))
 		directories[path.Dir(file)] = true
+		if mount := "--update-secrets=" + file + "=" + prefix + path.Base(file) + ":latest\n"; variable != "DUO_SKEY_FILE" && !strings.Contains(operations, mount) {
+			t.Errorf("docs/operations.md has no %s", mount)
+		}
 	}
 	if diff := cmp.Diff(unique(secretNames(t, tf)), unique(named)); diff != "" {
 		t.Errorf("secrets (-made +mounted):\n%s", diff)
