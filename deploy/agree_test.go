@@ -4,12 +4,15 @@ import (
 	"encoding/json"
 	"io"
 	"io/fs"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -47,18 +50,31 @@ func variableDefault(t *testing.T, text, name string) string {
 	return find(t, text, `(?s)variable "`+name+`" \{.*?default\s+= "([^"]*)"`)
 }
 
-// serviceJSON is a service as Terraform makes it, and Cloud Run returns it.
-const serviceJSON = `{"apiVersion":"serving.knative.dev/v1","kind":"Service","metadata":{"name":"collector","namespace":"demo","generation":1},
+// serviceJSON is a service as Terraform makes it, and Cloud Run returns it. An
+// earlier build has mounted a secret that the environment does not name any more.
+func serviceJSON(t *testing.T, env map[string]string) string {
+	t.Helper()
+	var list []map[string]string
+	for _, name := range slices.Sorted(maps.Keys(env)) {
+		list = append(list, map[string]string{"name": name, "value": env[name]})
+	}
+	text, err := json.Marshal(list)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Replace(`{"apiVersion":"serving.knative.dev/v1","kind":"Service","metadata":{"name":"collector","namespace":"demo","generation":1},
 	"spec":{"template":{
 		"metadata":{"annotations":{"autoscaling.knative.dev/maxScale":"2","run.googleapis.com/cpu-throttling":"true"}},
 		"spec":{"containerConcurrency":8,"timeoutSeconds":600,"serviceAccountName":"run@demo.iam.gserviceaccount.com","containers":[{
-			"image":"old","env":[{"name":"DUO_LOGS","value":"telephony"}],
+			"image":"old","env":ENV,"volumeMounts":[{"name":"old","mountPath":"/secrets/old"}],
 			"resources":{"limits":{"cpu":"1","memory":"512Mi"}},
-			"startupProbe":{"periodSeconds":2,"failureThreshold":15,"httpGet":{"path":"/health"}}}]}},
+			"startupProbe":{"periodSeconds":2,"failureThreshold":15,"httpGet":{"path":"/health"}}}],
+			"volumes":[{"name":"old","secret":{"secretName":"old","items":[{"key":"latest","path":"old"}]}}]}},
 		"traffic":[{"latestRevision":true,"percent":100}]},
 	"status":{"observedGeneration":1,"latestReadyRevisionName":"r-1","latestCreatedRevisionName":"r-1",
 		"conditions":[{"type":"Ready","status":"True"},{"type":"ConfigurationsReady","status":"True"},{"type":"RoutesReady","status":"True"}],
-		"traffic":[{"revisionName":"r-1","percent":100,"latestRevision":true}]}}`
+		"traffic":[{"revisionName":"r-1","percent":100,"latestRevision":true}]}}`, "ENV", string(text), 1)
+}
 
 // deployed is what of a service a test compares.
 type deployed struct {
@@ -70,6 +86,7 @@ type deployed struct {
 				ContainerConcurrency int
 				TimeoutSeconds       int
 				Volumes              []struct {
+					Name   string
 					Secret struct {
 						SecretName string
 						Items      []struct{ Key, Path string }
@@ -80,7 +97,7 @@ type deployed struct {
 					Env          any
 					Resources    any
 					StartupProbe any
-					VolumeMounts []struct{ MountPath string }
+					VolumeMounts []struct{ Name, MountPath string }
 				}
 			}
 		}
@@ -99,9 +116,22 @@ func parseService(t *testing.T, text []byte) deployed {
 	return s
 }
 
+// mounts returns what is mounted: secret and version by file.
+func (d deployed) mounts() map[string]string {
+	mounts := map[string]string{}
+	for _, m := range d.Spec.Template.Spec.Containers[0].VolumeMounts {
+		for _, v := range d.Spec.Template.Spec.Volumes {
+			if v.Name == m.Name {
+				mounts[m.MountPath+"/"+v.Secret.Items[0].Path] = v.Secret.SecretName + ":" + v.Secret.Items[0].Key
+			}
+		}
+	}
+	return mounts
+}
+
 // deploy runs the deployment of cloudbuild.yaml by the real gcloud, and returns
 // the service that it asks for.
-func deploy(t *testing.T) deployed {
+func deploy(t *testing.T, service string) deployed {
 	t.Helper()
 	var sent []byte
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -113,46 +143,111 @@ func deploy(t *testing.T) deployed {
 		case r.Method == http.MethodPut:
 			sent, _ = io.ReadAll(r.Body)
 		}
-		io.WriteString(w, serviceJSON)
+		io.WriteString(w, service)
 	}))
 	defer server.Close()
 	shells, _ := stepsByID(t)
-	_, command, _ := strings.Cut(shells["deploy"], "gcloud run deploy ")
-	command, _, _ = strings.Cut(command, "\ngcloud ")
+	_, command, found := strings.Cut(shells["deploy"], "esac\n")
+	if !found {
+		t.Fatal("the step deploy does not look at AUTH_MODE first any more")
+	}
+	command, _, _ = strings.Cut(command, "\ngcloud run services update-traffic")
 	command = strings.ReplaceAll(command, "$(cat /workspace/digest)", "new@sha256:0")
-	if out, err := gcloud(t, server.URL, "bash", "-euc", "gcloud run deploy "+command); err != nil || sent == nil {
+	command = strings.ReplaceAll(command, "/workspace/", t.TempDir()+"/")
+	if out, err := gcloud(t, server.URL, "bash", "-euc", command); err != nil || sent == nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	return parseService(t, sent)
 }
 
+// secretFiles returns where the module lets the service find its secrets, by the
+// variable that says so.
+func secretFiles(t *testing.T, tf string) map[string]string {
+	t.Helper()
+	files := map[string]string{}
+	for _, m := range regexp.MustCompile(`(\w+) = "(/[^"]+)"`).FindAllStringSubmatch(find(t, tf, `(?s)secret_files = merge\((.*?)\n  \)`), -1) {
+		files[m[1]] = m[2]
+	}
+	return files
+}
+
+// secretNames returns the names of the secrets that the module can make.
+func secretNames(t *testing.T, tf string) []string {
+	t.Helper()
+	name := variableDefault(t, tf, "name")
+	names := []string{strings.ReplaceAll(find(t, tf, `secret_id = "([^"]+)"`), "${var.name}", name)}
+	for _, m := range regexp.MustCompile(`"([^"]+)"`).FindAllStringSubmatch(find(t, tf, `more_secrets = \[(.*?)\]`), -1) {
+		names = append(names, name+"-"+m[1])
+	}
+	return names
+}
+
 // TestDeployKeeps expects a deployment to bring an image, without traffic, and
-// the secret's mount, and to change nothing else that Terraform has set.
+// to mount the secrets that the environment names, no more and no fewer, and to
+// change nothing else that Terraform has set.
 func TestDeployKeeps(t *testing.T) {
 	needGcloud(t)
-	got, want := deploy(t), parseService(t, []byte(serviceJSON))
-	container := &got.Spec.Template.Spec.Containers[0]
-	if container.Image != "new@sha256:0" {
-		t.Errorf("the image is %s", container.Image)
-	}
-	volumes, mounts := got.Spec.Template.Spec.Volumes, container.VolumeMounts
-	if len(volumes) != 1 || len(mounts) != 1 {
-		t.Fatalf("volumes %v, mounts %v", volumes, mounts)
-	}
 	tf := module(t)
-	secret := strings.ReplaceAll(find(t, tf, `secret_id = "([^"]+)"`), "${var.name}", variableDefault(t, tf, "name"))
-	if volumes[0].Secret.SecretName != secret || volumes[0].Secret.Items[0].Key != "latest" {
-		t.Errorf("it mounts %v, Terraform makes %s", volumes[0].Secret, secret)
+	all := secretFiles(t, tf)
+	for name, test := range map[string]struct {
+		variables []string
+		secrets   []string
+	}{
+		"own":           {[]string{"DUO_SKEY_FILE"}, []string{"duo-telephony-skey:latest"}},
+		"file":          {[]string{"DUO_ACCOUNTS"}, []string{"duo-telephony-accounts:latest"}},
+		"own and hash":  {[]string{"DUO_SKEY_FILE", "PHONES_KEY_FILE"}, []string{"duo-telephony-skey:latest", "duo-telephony-phones-key:latest"}},
+		"file and hash": {[]string{"DUO_ACCOUNTS", "PHONES_KEY_FILE"}, []string{"duo-telephony-accounts:latest", "duo-telephony-phones-key:latest"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			env, mounts := map[string]string{"DUO_ACCOUNTS": "children"}, map[string]string{}
+			for i, variable := range test.variables {
+				env[variable] = all[variable]
+				mounts[all[variable]] = test.secrets[i]
+			}
+			service := serviceJSON(t, env)
+			got, want := deploy(t, service), parseService(t, []byte(service))
+			if diff := cmp.Diff(mounts, got.mounts()); diff != "" {
+				t.Errorf("mounts (-want +got):\n%s", diff)
+			}
+			container := &got.Spec.Template.Spec.Containers[0]
+			if container.Image != "new@sha256:0" {
+				t.Errorf("the image is %s", container.Image)
+			}
+			if diff := cmp.Diff([]any{map[string]any{"percent": 100.0, "revisionName": "r-1"}}, got.Spec.Traffic); diff != "" {
+				t.Errorf("traffic (-want +got):\n%s", diff)
+			}
+			got.Spec.Traffic, container.Image = want.Spec.Traffic, "old"
+			got.Spec.Template.Spec.Volumes, container.VolumeMounts = want.Spec.Template.Spec.Volumes, want.Spec.Template.Spec.Containers[0].VolumeMounts
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("the service (-Terraform +deployed):\n%s", diff)
+			}
+		})
 	}
-	if file := mounts[0].MountPath + "/" + volumes[0].Secret.Items[0].Path; file != find(t, tf, `DUO_SKEY_FILE\s+= "([^"]+)"`) {
-		t.Errorf("the secret key is at %s, where the service does not look for it", file)
+}
+
+// TestSecretNames expects each file in the service's environment to end in the
+// name of a secret that the module can make, by which a build mounts it, and to lie
+// in a directory of its own, as Cloud Run demands. docs/operations.md mounts the
+// same.
+func TestSecretNames(t *testing.T) {
+	tf := module(t)
+	prefix := variableDefault(t, tf, "name") + "-"
+	operations := readFile(t, "../docs/operations.md")
+	var named []string
+	directories := map[string]bool{}
+	for variable, file := range secretFiles(t, tf) {
+		named = append(named, prefix+path.Base(file))
+		directories[path.Dir(file)] = true
+		if mount := "--update-secrets=" + file + "=" + prefix + path.Base(file) + ":latest\n"; variable != "DUO_SKEY_FILE" && !strings.Contains(operations, mount) {
+			t.Errorf("docs/operations.md has no %s", mount)
+		}
 	}
-	if diff := cmp.Diff([]any{map[string]any{"percent": 100.0, "revisionName": "r-1"}}, got.Spec.Traffic); diff != "" {
-		t.Errorf("traffic (-want +got):\n%s", diff)
+	if diff := cmp.Diff(unique(secretNames(t, tf)), unique(named)); diff != "" {
+		t.Errorf("secrets (-made +mounted):\n%s", diff)
 	}
-	got.Spec.Traffic, got.Spec.Template.Spec.Volumes, container.VolumeMounts, container.Image = want.Spec.Traffic, nil, nil, "old"
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("the service (-Terraform +deployed):\n%s", diff)
+	if len(directories) != len(named) {
+		t.Errorf("two secrets share one of %v", directories)
 	}
 }
 

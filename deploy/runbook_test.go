@@ -16,6 +16,7 @@ var runbook = map[string]string{
 	"lag":             "lag",
 	"no_complete_run": "no-complete-run",
 	"refused":         "refused-callers",
+	"service":         "the-service-itself",
 	"vanished":        "account-no-longer-listed",
 }
 

@@ -52,7 +52,7 @@ resource "google_monitoring_alert_policy" "no_complete_run" {
   }
 
   documentation {
-    content = "No run of the stream $${metric_or_resource.label.stream} has caught up for three intervals. Next: read the outcome and reason of its last runs in the service's log. ${local.see}$${metric_or_resource.label.stream}\n\nRead on: ${var.runbook_url}#no-complete-run"
+    content = "No run of $${metric_or_resource.label.stream} has caught up for three intervals. Next: read the outcome and reason of its last runs in the service's log. ${local.see}$${metric_or_resource.label.stream}\n\nRead on: ${var.runbook_url}#no-complete-run"
   }
 
   depends_on = [google_logging_metric.runs]
@@ -94,11 +94,11 @@ resource "google_monitoring_alert_policy" "act" {
   notification_channels = local.channels
 
   conditions {
-    display_name = "An ERROR of the service"
+    display_name = "An ERROR of a stream"
     condition_matched_log {
       # A gap has an alert of its own.
-      filter           = "${local.log} AND severity>=ERROR AND NOT jsonPayload.message=~\"^records lost:\""
-      label_extractors = local.stream_label # empty where the ERROR is not a run's
+      filter           = "${local.log} AND severity>=ERROR AND jsonPayload.stream:* AND NOT jsonPayload.message=~\"^records lost:\""
+      label_extractors = local.stream_label
     }
   }
   alert_strategy {
@@ -110,6 +110,34 @@ resource "google_monitoring_alert_policy" "act" {
 
   documentation {
     content = "No run of the stream $${log.extracted_label.stream} can succeed until somebody does what the line asks for. Next: read its reason, it names the credential, permission or setting. ${local.see}$${log.extracted_label.stream}\n\nRead on: ${var.runbook_url}#a-person-must-act"
+  }
+
+  depends_on = [google_project_service.this]
+}
+
+# Apart from the one before: a text with a stream's name would say null.
+resource "google_monitoring_alert_policy" "service" {
+  project               = var.project
+  display_name          = "${local.service}: the service itself"
+  severity              = "CRITICAL"
+  combiner              = "OR"
+  notification_channels = local.channels
+
+  conditions {
+    display_name = "An ERROR that concerns no stream"
+    condition_matched_log {
+      filter = "${local.log} AND severity>=ERROR AND NOT jsonPayload.stream:*"
+    }
+  }
+  alert_strategy {
+    auto_close = "3600s"
+    notification_rate_limit {
+      period = "3600s"
+    }
+  }
+
+  documentation {
+    content = "The service refuses its configuration, can't list Duo's accounts, or failed in a way that nobody foresaw; perhaps nothing is collected. Next: read the line, it says what to do. ${var.runbook_url}#the-service-itself"
   }
 
   depends_on = [google_project_service.this]

@@ -15,12 +15,13 @@ locals {
   # Telephony alone needs 40 MiB, four logs side by side 75 (docs/performance.md).
   memory_mib = 256
 
-  environment = merge(var.settings, var.accounts == "own" ? {} : { DUO_ACCOUNTS = var.accounts }, {
-    DUO_LOGS      = join(",", local.logs)
-    DUO_IKEY      = var.duo_ikey
-    DUO_API_HOST  = var.duo_api_host
-    DUO_SKEY_FILE = "/secrets/duo/skey"
-    GCS_BUCKET    = google_storage_bucket.objects.name
+  # An accounts file has keys and hosts of its own.
+  application = var.accounts == "file" ? {} : { DUO_IKEY = var.duo_ikey, DUO_API_HOST = var.duo_api_host }
+  children    = var.accounts == "children" ? { DUO_ACCOUNTS = "children" } : {}
+
+  environment = merge(var.settings, local.application, local.children, local.secret_files, {
+    DUO_LOGS   = join(",", local.logs)
+    GCS_BUCKET = google_storage_bucket.objects.name
     # With one log there is no {log} left: an image older than DUO_LOGS would take
     # it for a folder's name.
     GCS_PREFIX           = length(local.logs) == 1 ? local.folders[local.logs[0]] : var.gcs_prefix
@@ -117,8 +118,8 @@ resource "google_cloud_run_v2_service" "this" {
   }
 
   lifecycle {
-    # What Cloud Build's deployments set: the image, and the secret key's mount,
-    # which Cloud Run refuses while the secret has no version. The invoker check
+    # What Cloud Build's deployments set: the image, and the secrets' mounts,
+    # which Cloud Run refuses while a secret has no version. The invoker check
     # too: only who sees which revisions can be reached may switch it off. Until
     # the first build does, nobody without a role gets through.
     ignore_changes = [
@@ -132,12 +133,30 @@ resource "google_cloud_run_v2_service" "this" {
       condition     = var.auth_mode == "verify" || !coalesce(self.invoker_iam_disabled, false)
       error_message = "With auth_mode = cloudrun-iam everybody would get in: Cloud Run's invoker check is off. Switch it on first: gcloud run services update ${local.service} --region=${var.region} --project=${var.project} --invoker-iam-check"
     }
+
+    # Once there is an image that reads the files, they must be mounted before the
+    # environment names them: else no instance starts. And a secret must stay until
+    # it is no longer mounted: else Cloud Run refuses every new revision.
+    postcondition {
+      condition = length(var.secrets) == 0 || contains(compact([local.sample, var.image]), self.template[0].containers[0].image) || alltrue([
+        for file in values(local.secret_files) : contains(self.template[0].containers[0].volume_mounts[*].mount_path, dirname(file))
+      ])
+      error_message = "The service would not find all of ${join(", ", values(local.secret_files))}. Add a version to each of these secrets, and mount them first: gcloud run services update ${local.service} --region=${var.region} --project=${var.project} --update-secrets=${join(",", [for file in values(local.secret_files) : "${file}=${var.name}-${basename(file)}:latest"])}"
+    }
+    postcondition {
+      condition = length(setintersection(
+        [for secret in flatten(self.template[0].volumes[*].secret) : basename(secret.secret)],
+        [for secret in setsubtract(local.more_secrets, var.secrets) : "${var.name}-${secret}"],
+      )) == 0
+      error_message = "The service mounts a secret that secrets no longer has: without it Cloud Run would refuse every new revision. Leave it there, apply what does not need it any more, build, and take it out then."
+    }
   }
 
   depends_on = [
     google_project_service.this,
     google_project_iam_member.datastore,
     google_secret_manager_secret_iam_member.run,
+    google_secret_manager_secret_iam_member.more,
     google_storage_bucket_iam_member.run,
   ]
 }

@@ -10,20 +10,22 @@ variable "project" {
 }
 
 variable "duo_ikey" {
-  description = "Integration key of the Duo Admin API application, which needs the permission \"Grant read log\"."
+  description = "Integration key of the Duo Admin API application, which needs the permission \"Grant read log\". Not with an accounts file, which has keys."
   type        = string
+  default     = null
   validation {
-    condition     = length(trimspace(var.duo_ikey)) > 0
-    error_message = "The integration key is on the page of the application in Duo's Admin Panel."
+    condition     = var.accounts == "file" || try(length(trimspace(var.duo_ikey)) > 0, false)
+    error_message = "Set it: the integration key is on the page of the application in Duo's Admin Panel."
   }
 }
 
 variable "duo_api_host" {
   description = "API hostname of that application."
   type        = string
+  default     = null
   validation {
-    condition     = can(regex("^api-[a-z0-9-]+\\.(duosecurity|duofederal)\\.com$", var.duo_api_host))
-    error_message = "The form is api-….duosecurity.com or api-….duofederal.com, without scheme, path or port."
+    condition     = var.accounts == "file" || can(regex("^api-[a-z0-9-]+\\.(duosecurity|duofederal)\\.com$", var.duo_api_host))
+    error_message = "Set it: the form is api-….duosecurity.com or api-….duofederal.com, without scheme, path or port."
   }
 }
 
@@ -38,12 +40,26 @@ variable "logs" {
 }
 
 variable "accounts" {
-  description = "Whose logs: own, or children, with the keys of an Accounts API application: the accounts below its own one."
+  description = "Whose logs: own; children, with the keys of an Accounts API application: the accounts below its own one; or file: those that the secret NAME-accounts has keys for."
   type        = string
   default     = "own"
   validation {
-    condition     = contains(["own", "children"], var.accounts)
-    error_message = "own or children."
+    condition     = contains(["own", "children", "file"], var.accounts)
+    error_message = "own, children or file. The accounts file itself is the secret NAME-accounts: see docs/operations.md, \"A managed provider\"."
+  }
+  validation {
+    condition     = var.accounts != "file" || contains(var.secrets, "accounts")
+    error_message = "The file has to be the secret NAME-accounts: add \"accounts\" to secrets. Where the service runs already, do that alone, add a version and mount it first: docs/operations.md, \"A managed provider\"."
+  }
+}
+
+variable "secrets" {
+  description = "Secrets to make beside Duo's key: accounts, for accounts = \"file\", and phones-key, for PHONES = \"hash\". What is taken out is destroyed, with all versions."
+  type        = set(string)
+  default     = []
+  validation {
+    condition     = length(setsubtract(var.secrets, local.more_secrets)) == 0
+    error_message = "${join(", ", local.more_secrets)}: names of secrets, their values go into Secret Manager."
   }
 }
 
@@ -212,8 +228,8 @@ variable "settings" {
     error_message = "COMPRESSION, CONCURRENCY, ENRICH, INGEST_DELAY, LOG_LEVEL, MAX_ITERATIONS, MAX_WINDOW, OVERLAP, OVERLAP_<LOG>, PAGE_INTERVAL, PHONES and STATE_KEY. The others follow from other variables."
   }
   validation {
-    condition     = lookup(var.settings, "PHONES", "keep") != "hash"
-    error_message = "PHONES is keep or mask here: hash needs a file with a key, which this module does not mount."
+    condition     = lower(lookup(var.settings, "PHONES", "keep")) != "hash" || contains(var.secrets, "phones-key")
+    error_message = "PHONES = \"hash\" needs a key, the secret NAME-phones-key: add \"phones-key\" to secrets. Where the service runs already, do that alone, add a version and mount it first: docs/operations.md, \"Phone numbers\"."
   }
 }
 

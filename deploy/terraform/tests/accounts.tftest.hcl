@@ -46,6 +46,10 @@ run "children" {
     error_message = "Nothing fires when no account is collected at all, or its link to the status page breaks."
   }
   assert {
+    condition     = startswith(google_monitoring_alert_policy.no_complete_run.documentation[0].content, "No run of $${metric_or_resource.label.stream} has caught up ")
+    error_message = "An alert speaks of a stream that is called every-account."
+  }
+  assert {
     condition     = strcontains(google_monitoring_alert_policy.vanished[0].conditions[0].condition_matched_log[0].filter, "^account no longer listed")
     error_message = "Nobody hears of a child account that vanished."
   }

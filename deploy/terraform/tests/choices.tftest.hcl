@@ -90,6 +90,7 @@ run "people" {
     condition = alltrue([for p in [
       google_monitoring_alert_policy.act, google_monitoring_alert_policy.dead_letters, google_monitoring_alert_policy.gap,
       google_monitoring_alert_policy.lag, google_monitoring_alert_policy.no_complete_run, google_monitoring_alert_policy.refused,
+      google_monitoring_alert_policy.service,
     ] : p.notification_channels == tolist([google_monitoring_notification_channel.email["ann@example.com"].id])])
     error_message = "An alert tells nobody."
   }

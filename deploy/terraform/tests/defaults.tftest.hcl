@@ -153,6 +153,15 @@ run "outputs" {
     } : strcontains(content, "\n${output.page}\n\nand open http://127.0.0.1:8081/?stream=$${${stream}}\n")])
     error_message = "An alert on a stream does not lead to it on the status page."
   }
+  # A variable that has no value reads null.
+  assert {
+    condition     = strcontains(google_monitoring_alert_policy.act.conditions[0].condition_matched_log[0].filter, " AND jsonPayload.stream:* ")
+    error_message = "An alert speaks of the stream null."
+  }
+  assert {
+    condition     = endswith(google_monitoring_alert_policy.service.conditions[0].condition_matched_log[0].filter, " AND severity>=ERROR AND NOT jsonPayload.stream:*") && !strcontains(google_monitoring_alert_policy.service.documentation[0].content, "stream")
+    error_message = "Nobody hears of an error that concerns no stream."
+  }
   assert {
     condition     = output.build == "gcloud builds submit --project=demo-project --config=cloudbuild.yaml --gcs-source-staging-dir=gs://demo-project-duo-telephony-build/source --substitutions=_NAME=duo-telephony,_REGION=us-central1"
     error_message = "The build has another source or other names."

@@ -56,6 +56,7 @@ run "projects" {
   variables {
     alert_emails  = ["ann@example.com"]
     static_egress = true
+    secrets       = ["accounts", "phones-key"]
     feed_account  = "feed@secops.iam.gserviceaccount.com"
     secops        = { project = "secops-project", location = "us", instance = "00000000-0000-4000-8000-000000000000" }
   }
@@ -63,6 +64,7 @@ run "projects" {
     condition = alltrue([for r in concat(
       [for s in google_project_service.this : s], [for c in google_monitoring_notification_channel.email : c],
       [for t in google_pubsub_topic.feed : t], [for s in google_pubsub_subscription.feed : s],
+      [for s in google_secret_manager_secret.more : s], [for m in google_secret_manager_secret_iam_member.more : m],
       google_compute_network.egress, google_compute_subnetwork.egress, google_compute_address.egress, google_compute_router.egress, google_compute_router_nat.egress,
       ) : r.project == "demo-project"]) && alltrue([for project in [
       google_artifact_registry_repository.images.project, google_artifact_registry_repository_iam_member.build.project,
@@ -70,7 +72,7 @@ run "projects" {
       google_firestore_database.this.project, google_firestore_field.expire_at.project, google_firestore_field.seen.project,
       google_logging_metric.lag.project, google_logging_metric.records.project, google_logging_metric.refused.project, google_logging_metric.runs.project,
       google_monitoring_alert_policy.act.project, google_monitoring_alert_policy.dead_letters.project, google_monitoring_alert_policy.gap.project,
-      google_monitoring_alert_policy.lag.project, google_monitoring_alert_policy.no_complete_run.project, google_monitoring_alert_policy.refused.project,
+      google_monitoring_alert_policy.lag.project, google_monitoring_alert_policy.no_complete_run.project, google_monitoring_alert_policy.refused.project, google_monitoring_alert_policy.service.project,
       google_monitoring_dashboard.this.project, google_project_iam_member.build_log.project, google_project_iam_member.datastore.project,
       google_pubsub_subscription.dead.project, google_pubsub_subscription.push.project, google_pubsub_topic.dead.project, google_pubsub_topic.tick.project,
       google_secret_manager_secret.skey.project, google_service_account.build.project, google_service_account.invoker.project,
@@ -82,10 +84,11 @@ run "projects" {
 
 run "second_instance" {
   variables {
-    name = "duo-two"
+    name    = "duo-two"
+    secrets = ["accounts", "phones-key"]
   }
   assert {
-    condition = alltrue([for name in [
+    condition = alltrue([for name in concat([for s in google_secret_manager_secret.more : s.secret_id], [
       google_service_account.build.account_id, google_service_account.invoker.account_id, google_service_account.push.account_id, google_service_account.run.account_id,
       google_artifact_registry_repository.images.repository_id, google_cloud_run_v2_service.this.name, google_cloud_scheduler_job.tick.name,
       google_firestore_database.this.name, google_pubsub_topic.tick.name, google_pubsub_topic.dead.name, google_pubsub_subscription.push.name,
@@ -93,7 +96,7 @@ run "second_instance" {
       trimprefix(google_storage_bucket.objects.name, "demo-project-"), trimprefix(google_storage_bucket.source.name, "demo-project-"),
       google_monitoring_alert_policy.act.display_name, replace(google_logging_metric.runs.name, "_", "-"), replace(google_logging_metric.lag.name, "_", "-"),
       replace(google_logging_metric.records.name, "_", "-"), replace(google_logging_metric.refused.name, "_", "-"),
-    ] : startswith(name, "duo-two")])
+    ]) : startswith(name, "duo-two")])
     error_message = "Two instances of the module in one project would meet in a name."
   }
 }
