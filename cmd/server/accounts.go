@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"regexp"
 	"strings"
 	"sync"
 	"time"
@@ -187,13 +188,10 @@ func (c *children) child(a duo.Account, others map[string]string) ([]*collect.Co
 	return collectors, a.Host
 }
 
+var notNameable = regexp.MustCompile(`[^0-9A-Za-z]`)
+
 // nameable is a text as the name of a document can have it.
 func nameable(s string) string {
-	s = strings.Map(func(r rune) rune {
-		if r == '-' || r >= '0' && r <= '9' || r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z' {
-			return r
-		}
-		return '-'
-	}, s)
+	s = notNameable.ReplaceAllString(s, "-")
 	return "unusable-" + s[:min(len(s), 64)]
 }

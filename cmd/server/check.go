@@ -41,8 +41,7 @@ func (c *checkCommand) run(ctx context.Context, con console) int {
 		write = check.WriteJSON
 	}
 	if err := write(con.out, findings); err != nil {
-		fmt.Fprintln(con.err, err)
-		return exitFailed
+		return con.exit(exitFailed, err)
 	}
 	if check.Failed(findings) {
 		return exitFailed

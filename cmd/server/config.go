@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -135,10 +136,7 @@ func (e *env) readStorage(c *config) {
 }
 
 func (e *env) readFirestore(c *config) {
-	c.project = e.text("FIRESTORE_PROJECT", "")
-	if c.project == "" {
-		c.project = e.text("GOOGLE_CLOUD_PROJECT", "")
-	}
+	c.project = cmp.Or(e.text("FIRESTORE_PROJECT", ""), e.text("GOOGLE_CLOUD_PROJECT", ""))
 	if c.project == "" {
 		c.project = detectProject()
 	}
@@ -226,24 +224,25 @@ func (e *env) readCollect(c *config) {
 // readPhones returns what becomes of phone numbers. Unlike DUO_SKEY_FILE, the key
 // is read once: another one makes other hashes of the same numbers.
 func (e *env) readPhones() record.Phones {
-	mode, file := e.choice("PHONES", "keep", "keep", "mask", "hash"), e.text("PHONES_KEY_FILE", "")
+	const name, noKey = "PHONES_KEY_FILE", "is required by PHONES=hash: " +
+		"a file with a random key, such as openssl rand -hex 32 makes"
+	mode, file := e.choice("PHONES", "keep", "keep", "mask", "hash"), e.text(name, "")
 	var key string
+	var err error
 	switch {
 	case mode != "hash" && file != "":
-		e.fault("PHONES_KEY_FILE", "is set, and only PHONES=hash uses a key: unset it, or set PHONES to hash")
+		e.fault(name, "is set, and only PHONES=hash uses a key: unset it, or set PHONES to hash")
 	case mode == "hash" && file == "":
-		e.fault("PHONES_KEY_FILE", "is required by PHONES=hash: a file with a random key, such as openssl rand -hex 32 makes")
-		return record.Phones{}
+		err = errors.New(noKey)
 	case mode == "hash":
-		var err error
-		if key, err = readSecret(file); err != nil {
-			e.fault("PHONES_KEY_FILE", "%v", err)
-			return record.Phones{}
-		}
+		key, err = readSecret(file)
 	}
-	phones, err := record.NewPhones(mode, []byte(key))
+	var phones record.Phones
+	if err == nil {
+		phones, err = record.NewPhones(mode, []byte(key))
+	}
 	if err != nil {
-		e.fault("PHONES_KEY_FILE", "%v", err)
+		e.fault(name, "%v", err)
 	}
 	return phones
 }

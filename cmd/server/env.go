@@ -11,10 +11,13 @@ import (
 	"time"
 )
 
+// lookup is an environment: it returns a variable, and whether it is set.
+type lookup func(name string) (string, bool)
+
 // env reads variables and collects all faults instead of stopping at the first. It
 // remembers which it was asked for, so that a test can compare the documentation.
 type env struct {
-	lookup func(string) (string, bool)
+	lookup lookup
 	faults []error
 	asked  []variable
 }

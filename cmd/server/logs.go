@@ -39,17 +39,17 @@ func (c config) folder(l duo.Log, account string) string {
 // folders are where feeds find the objects: a folder for each log and, where the
 // prefix says so, for each account, of which the children are not known yet.
 func (c config) folders() []string {
+	accounts := c.known()
+	switch {
+	case !strings.Contains(c.prefix, accountPart):
+		accounts = []duo.Account{{}}
+	case c.accounts == childAccounts:
+		accounts = []duo.Account{{Host: accountPart}}
+	}
 	var all []string
 	for _, l := range c.logs {
-		switch {
-		case !strings.Contains(c.prefix, accountPart):
-			all = append(all, c.folder(l, ""))
-		case c.accounts == childAccounts:
-			all = append(all, strings.ReplaceAll(c.prefix, logPart, l.Name))
-		default:
-			for _, a := range c.known() {
-				all = append(all, c.folder(l, a.Host))
-			}
+		for _, a := range accounts {
+			all = append(all, c.folder(l, a.Host))
 		}
 	}
 	return all
@@ -210,12 +210,5 @@ func (e *env) overlaps() map[string]time.Duration {
 
 // short writes a duration without its zero units: 10m, not 10m0s.
 func short(d time.Duration) string {
-	text := d.String()
-	if strings.HasSuffix(text, "m0s") {
-		text = strings.TrimSuffix(text, "0s")
-	}
-	if strings.HasSuffix(text, "h0m") {
-		text = strings.TrimSuffix(text, "0m")
-	}
-	return text
+	return strings.NewReplacer("h0m0s", "h", "m0s", "m").Replace(d.String())
 }

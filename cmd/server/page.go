@@ -54,20 +54,15 @@ func (c *pageCommand) accept(args []string) error {
 func (c *pageCommand) run(ctx context.Context, con console) int {
 	token := &gcloudToken{account: c.account, audience: c.url}
 	if _, err := token.get(ctx); err != nil {
-		fmt.Fprintln(con.err, err)
-		return exitFailed
+		return con.exit(exitFailed, err)
 	}
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.addr)
 	if err != nil {
-		fmt.Fprintf(con.err, "%v: choose another address with -addr\n", err)
-		return exitConfig
+		return con.exit(exitConfig, fmt.Errorf("%w: choose another address with -addr", err))
 	}
 	fmt.Fprintf(con.err, "The status page of %s is at\n\n  http://%s/\n\nStop with Ctrl-C.\n", c.url, listener.Addr())
-	if err := serve(ctx, listener, c.routes(listener.Addr().String(), token), slog.New(newConsoleLog(con.err, slog.LevelInfo, nil))); err != nil {
-		fmt.Fprintln(con.err, err)
-		return exitFailed
-	}
-	return exitOK
+	log := slog.New(newConsoleLog(con.err, slog.LevelInfo, nil))
+	return con.exit(exitFailed, serve(ctx, listener, c.routes(listener.Addr().String(), token), log))
 }
 
 // routes passes on what only reads, to a browser that asked for this address by

@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -82,10 +81,7 @@ func (c *udmCommand) accept(files []string) error {
 
 func (c *udmCommand) run(ctx context.Context, con console) int {
 	ended := make(chan int, 1)
-	go func() { // a read from a terminal does not end with ctx
-		p := newPrinter(con, c.mapping)
-		ended <- p.printAll(c.files, con.in)
-	}()
+	go func() { ended <- c.print(con) }() // a read from a terminal does not end with ctx
 	select {
 	case code := <-ended:
 		return code
@@ -94,26 +90,19 @@ func (c *udmCommand) run(ctx context.Context, con console) int {
 	}
 }
 
-// printer writes events, and faults as file:line: what is wrong.
-type printer struct {
-	mapping udm.Mapping // nil for that of each file's log
-	out     *bufio.Writer
-	events  *json.Encoder
-	faults  io.Writer
-	failed  bool
-}
-
-func newPrinter(con console, mapping udm.Mapping) *printer {
-	p := &printer{mapping: mapping, out: bufio.NewWriterSize(con.out, 1<<16), faults: con.err}
-	p.events = json.NewEncoder(p.out)
-	p.events.SetEscapeHTML(false)
-	return p
-}
-
-// printAll reads the files one after the other, standard input if there are
-// none.
-func (p *printer) printAll(files []string, in io.Reader) int {
-	if err := p.printFiles(files, in); err != nil {
+// print reads the files one after the other, standard input if there are none.
+func (c *udmCommand) print(con console) int {
+	p := &printer{mapping: c.mapping, out: bufio.NewWriterSize(con.out, 1<<16), faults: con.err}
+	var err error
+	if len(c.files) == 0 {
+		err = p.print("standard input", con.in)
+	}
+	for _, file := range c.files {
+		if err = p.printFile(file); err != nil {
+			break
+		}
+	}
+	if err != nil {
 		p.fault(err)
 	}
 	if p.failed {
@@ -122,23 +111,22 @@ func (p *printer) printAll(files []string, in io.Reader) int {
 	return exitOK
 }
 
-func (p *printer) printFiles(files []string, in io.Reader) error {
-	if len(files) == 0 {
-		return p.print("standard input", in)
+// printer writes events, and faults as file:line: what is wrong.
+type printer struct {
+	mapping udm.Mapping // nil for that of each file's log
+	out     *bufio.Writer
+	faults  io.Writer
+	failed  bool
+}
+
+func (p *printer) printFile(file string) error {
+	f, err := os.Open(file)
+	if err != nil {
+		p.fault(err)
+		return nil
 	}
-	for _, file := range files {
-		f, err := os.Open(file)
-		if err != nil {
-			p.fault(err)
-			continue
-		}
-		err = p.print(file, f)
-		f.Close()
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	defer f.Close()
+	return p.print(file, f)
 }
 
 func (p *printer) fault(err error) {
@@ -191,11 +179,10 @@ func (p *printer) open(file string, in io.Reader) (udm.Mapping, *bufio.Reader, e
 
 func (p *printer) convert(mapping udm.Mapping, line []byte) error {
 	event, err := mapping.Convert(line)
-	if err != nil {
-		return err
+	if err == nil {
+		_, _ = p.out.Write(append(event, '\n')) // a write that failed makes Flush fail
 	}
-	_ = p.events.Encode(event) // a write that failed makes Flush fail
-	return nil
+	return err
 }
 
 // unzipped unpacks what begins as gzip does; no JSON begins so.
@@ -214,21 +201,21 @@ func unzipped(in io.Reader) (*bufio.Reader, error) {
 var errLongLine = fmt.Errorf("is longer than the %d MiB that a SecOps feed takes in a line", maxLine>>20)
 
 // nextLine returns a line without the white space around it, and io.EOF after
-// the last one. It is valid until the next call. A line that is too long is
-// passed over.
+// the last one, which needs no newline. It is valid until the next call. A line
+// that is too long is passed over.
 func nextLine(r *bufio.Reader) ([]byte, error) {
 	line, err := r.ReadSlice('\n')
-	if !errors.Is(err, bufio.ErrBufferFull) {
-		if errors.Is(err, io.EOF) && len(line) > 0 {
-			err = nil // the last line needs no newline
-		}
-		return bytes.TrimSpace(line), err
-	}
+	long := errors.Is(err, bufio.ErrBufferFull)
 	for errors.Is(err, bufio.ErrBufferFull) {
 		_, err = r.ReadSlice('\n')
 	}
-	if err != nil && !errors.Is(err, io.EOF) {
+	switch {
+	case err != nil && !errors.Is(err, io.EOF):
 		return nil, err
+	case long:
+		return nil, errLongLine
+	case len(line) == 0:
+		return nil, io.EOF
 	}
-	return nil, errLongLine
+	return bytes.TrimSpace(line), nil
 }

@@ -64,12 +64,10 @@ func (c *verifyCommand) run(ctx context.Context, con console) int {
 	report, err := audit.Run(ctx, collector, c.from, c.to, shown.show)
 	shown.end()
 	if err != nil {
-		fmt.Fprintf(con.err, "verifying failed: %v\n", err)
-		return exitFailed
+		return con.exit(exitFailed, fmt.Errorf("verifying failed: %w", err))
 	}
 	if err := c.write(con.out, report); err != nil {
-		fmt.Fprintf(con.err, "writing the report: %v\n", err)
-		return exitFailed
+		return con.exit(exitFailed, fmt.Errorf("writing the report: %w", err))
 	}
 	if !report.Exact() {
 		return exitFailed
@@ -89,18 +87,14 @@ func instant(t *time.Time) func(string) error {
 // environment is what the bucket was filled with: the service's own, or that of
 // server local. Where that has no Duo but its simulated one, it is started again
 // and has the same records.
-func (c *verifyCommand) environment(ctx context.Context, con console) (func(string) (string, bool), error) {
+func (c *verifyCommand) environment(ctx context.Context, con console) (lookup, error) {
 	if c.dir == "" {
 		return con.lookup, nil
 	}
 	if _, err := os.Stat(filepath.Join(c.dir, "bucket")); err != nil {
 		return nil, fmt.Errorf("-dir: %w: name the directory of server local", err)
 	}
-	lookup := localEnvironment(con.lookup)
-	if c.log != "" { // whatever logs the directory has
-		lookup = overlaid(lookup, map[string]string{"DUO_LOGS": c.log})
-	}
-	lookup, simulated, err := withDuo(ctx, lookup)
+	lookup, simulated, err := localEnvironment(ctx, con.lookup, c.log) // whatever logs the directory has
 	if simulated != "" {
 		fmt.Fprintln(con.err, "comparing with "+simulated)
 	}
