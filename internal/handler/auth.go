@@ -14,13 +14,12 @@ import (
 type Mode string
 
 const (
-	// ModeVerify is for a service that anyone may connect to: the signature
-	// is checked here, with Google's certificates.
+	// ModeVerify is for a service that anyone may connect to: the signature is
+	// checked here, with Google's certificates.
 	ModeVerify Mode = "verify"
-	// ModeCloudRunIAM is for a service whose invoker check is on: Cloud Run
-	// has checked the signature and put its placeholder there. Only that is
-	// taken without a check; anywhere else it lets everybody in who can write
-	// JSON.
+	// ModeCloudRunIAM is for a service whose invoker check is on: Cloud Run has
+	// checked the signature and put its placeholder there, which is taken without
+	// a check. Anywhere else it lets everybody in who can write JSON.
 	ModeCloudRunIAM Mode = "cloudrun-iam"
 )
 
@@ -43,9 +42,7 @@ type AuthConfig struct {
 	Mode      Mode
 	Audiences []string // accepted audiences, exact; an empty one accepts none
 	Callers   []string // accepted e-mail addresses, exact; likewise
-	// CertsURL is where a JWKS is read instead of Google's certificates; for
-	// tests and local runs.
-	CertsURL string
+	CertsURL  string   // of a JWKS in the place of Google's certificates, for tests
 }
 
 // Auth decides who may call. In this order it checks that there is one bearer
@@ -62,9 +59,9 @@ type Auth struct {
 	certs *certs
 }
 
-// Refused is why a request was turned away. The caller is told the Status and
-// no more; the Reason is for the log. It holds no part of the token except,
-// once the signature is known to be good, the e-mail address.
+// Refused is why a request was turned away. The caller is told the Status alone; the
+// Reason is for the log. Of the token it holds at most the e-mail address, and that
+// only once the signature is known to be good.
 type Refused struct {
 	Status int // 401, 403 or 503
 	Reason string
@@ -85,8 +82,8 @@ func NewAuth(cfg AuthConfig) (*Auth, error) {
 	return &Auth{cfg: cfg, certs: newCerts(cfg.CertsURL)}, nil
 }
 
-// Caller checks the request's id token and returns the e-mail address of who
-// made the request. Every error is a [*Refused].
+// Caller checks the request's id token and returns its e-mail address. Every error is
+// a [*Refused].
 func (a *Auth) Caller(r *http.Request) (string, error) {
 	token, err := a.bearer(r.Header)
 	if err != nil {

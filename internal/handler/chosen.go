@@ -15,7 +15,11 @@ import (
 func (s *server) chosen(ctx context.Context, log, account *string) (*collect.Streams, error) {
 	all, err := s.Streams.Now(ctx)
 	if err != nil {
-		return nil, unlisted(err)
+		status := http.StatusServiceUnavailable
+		if collect.MustAct(err) {
+			status = http.StatusInternalServerError
+		}
+		return nil, &httpError{status, err.Error()}
 	}
 	if only := all.Only(log, account); only != nil {
 		return only, nil
@@ -24,14 +28,6 @@ func (s *server) chosen(ctx context.Context, log, account *string) (*collect.Str
 		return nil, &httpError{http.StatusBadRequest, fmt.Sprintf("log is %q, and DUO_LOGS has %s", *log, names(all))}
 	}
 	return nil, &httpError{http.StatusBadRequest, fmt.Sprintf("account is %q, and no account that is collected has that API hostname, id or name", *account)}
-}
-
-// unlisted is the answer where nobody knows the streams.
-func unlisted(err error) error {
-	if collect.MustAct(err) {
-		return &httpError{http.StatusInternalServerError, err.Error()}
-	}
-	return &httpError{http.StatusServiceUnavailable, err.Error()}
 }
 
 // tooMany refuses a backfill of more than one stream.

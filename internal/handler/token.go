@@ -12,17 +12,16 @@ import (
 const maxToken = 8 << 10
 
 // claims is what an id token says. A claim of another type makes the token malformed,
-// and so does a list of audiences: Google issues none.
+// and so does a list of audiences: Google issues none. Times are seconds since 1970,
+// to which RFC 7519 allows a fraction.
 type claims struct {
-	Issuer   string `json:"iss"`
-	Audience string `json:"aud"`
-	// Seconds since 1970, which RFC 7519 allows to have a fraction.
+	Issuer    string  `json:"iss"`
+	Audience  string  `json:"aud"`
 	Expires   float64 `json:"exp"`
 	IssuedAt  float64 `json:"iat"`
 	NotBefore float64 `json:"nbf"`
 	Email     string  `json:"email"`
-	// Verified has any type so that all but true is an unverified address.
-	Verified any `json:"email_verified"`
+	Verified  any     `json:"email_verified"` // all but true is an unverified address
 }
 
 // precheck reads a token that nobody has checked yet: the id of the key that is
