@@ -52,14 +52,13 @@ func (e *env) readAccounts(c *config) {
 	c.applications = applications
 }
 
-// placed is a bucket that leads to its places: the logs', the accounts', and those
-// where earlier settings wrote.
+// placed is a bucket that leads to its places: of logs, accounts and earlier settings.
 type placed[B any] interface {
 	collect.Bucket
 	At(writer.Place) B
 }
 
-// newSource returns the streams of each log of each account. They share the
+// newSource returns the streams of each log of each account, which share the
 // connections. with, unless it is nil, completes each collector.
 func newSource[B placed[B]](cfg config, s collect.Store, b B, log *slog.Logger, with func(*collect.Collector)) handler.Source {
 	of := func(client *duo.Client, a duo.Account) []*collect.Collector {
@@ -92,8 +91,8 @@ func newSource[B placed[B]](cfg config, s collect.Store, b B, log *slog.Logger, 
 	return streams
 }
 
-// newDuo returns the client of the application that the environment names. With an
-// accounts file that is none, and the client leads to those of the file.
+// newDuo returns the client of the application that the environment names. Where that
+// is none it leads to those of the accounts file.
 func newDuo(cfg config, log *slog.Logger) *duo.Client {
 	return duo.New(duo.Config{
 		IKey: cfg.duoIKey, Secret: cfg.duoSecret, Host: cfg.duoHost, URL: cfg.duoURL, Interval: cfg.pageInterval, Log: log,
@@ -115,15 +114,13 @@ type children struct {
 	names   map[string]string
 }
 
-// errNone: an account that has child accounts does not lose all at once, so the
-// list is not believed.
+// errNone: an account does not lose all of its children at once: this is not believed.
 var errNone = &duo.Error{
 	Err:  errors.New("no account is listed below the one that the keys belong to"),
 	Hint: "see in its Admin Panel whether it has child accounts; set DUO_ACCOUNTS to own to collect its own logs, with an Admin API application's keys",
 }
 
-// Now lists the accounts now and then. A list that can't be read or that is empty
-// leaves the one before in force.
+// Now lists the accounts now and then. An unreadable or empty list changes nothing.
 func (c *children) Now(ctx context.Context) (*collect.Streams, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -49,8 +49,7 @@ func (c *checkCommand) run(ctx context.Context, con console) int {
 	return exitOK
 }
 
-// checks reads the configuration. It returns a check of that, and one for whatever
-// is configured soundly.
+// checks returns a check of the configuration, and one for whatever is sound in it.
 func (c *checkCommand) checks(e *env) []check.Check {
 	var cfg config
 	var checks []check.Check
@@ -78,8 +77,7 @@ func (c *checkCommand) checks(e *env) []check.Check {
 	return append([]check.Check{check.Configuration(e.faults)}, checks...)
 }
 
-// duoCheck asks for the logs of the application's own account or of the first of
-// several.
+// duoCheck asks for the logs of the application's account, or of the first of several.
 func duoCheck(cfg config) check.Check {
 	client := newDuo(cfg, slog.New(slog.DiscardHandler))
 	of := check.Duo{Client: client, Logs: cfg.logs, Host: cfg.duoHost, Secret: cfg.duoSecret}

@@ -50,8 +50,7 @@ var (
 	databaseNames = regexp.MustCompile(`^(\(default\)|[a-z][a-z0-9-]{2,61}[a-z0-9])$`)
 )
 
-// readConfig returns the configuration, or all of its faults joined, each
-// naming its variable.
+// readConfig returns the configuration, or all faults joined, each with its variable.
 func readConfig(e *env) (config, error) {
 	var c config
 	e.readDuo(&c)
@@ -65,8 +64,7 @@ func readConfig(e *env) (config, error) {
 	return c, e.err()
 }
 
-// readDuo reads the way to Duo. Where an accounts file has the keys, no others are
-// read.
+// readDuo reads the way to Duo. An accounts file has the keys itself.
 func (e *env) readDuo(c *config) {
 	e.readAccounts(c)
 	if c.accountsFile == "" {
@@ -173,8 +171,7 @@ func collectionFault(name string) string {
 	return ""
 }
 
-// detectProject asks the metadata server, which answers at once where there is
-// one.
+// detectProject asks the metadata server. Where there is one it answers at once.
 func detectProject() string {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
@@ -221,8 +218,8 @@ func (e *env) readCollect(c *config) {
 	c.overlaps = e.overlaps()
 }
 
-// readPhones returns what becomes of phone numbers. Unlike DUO_SKEY_FILE, the key
-// is read once: another one makes other hashes of the same numbers.
+// readPhones returns what becomes of phone numbers. Unlike DUO_SKEY_FILE, the key is
+// read once: another one makes other hashes of the same numbers.
 func (e *env) readPhones() record.Phones {
 	const name, noKey = "PHONES_KEY_FILE", "is required by PHONES=hash: " +
 		"a file with a random key, such as openssl rand -hex 32 makes"

@@ -20,10 +20,9 @@ import (
 	"duo-telephony-collector/internal/writer"
 )
 
-// localCommand is the whole system on one machine: a directory is the bucket,
-// a bbolt file the store, and a clock pushes what Pub/Sub would push to the
-// same routes that run in Cloud Run. Duo is simulated unless the environment
-// names a real application.
+// localCommand is the whole system on one machine: a directory is the bucket, a bbolt
+// file the store, and a clock pushes what Pub/Sub would push to the routes that run in
+// Cloud Run. Duo is simulated unless the environment names a real application.
 type localCommand struct {
 	dir   string
 	logs  string
@@ -116,9 +115,9 @@ func startLocal(ctx context.Context, c localCommand, con console) (*local, error
 // several reports whether there can be more than one stream.
 func (l *local) several() bool { return len(l.cfg.logs) > 1 || l.cfg.accounts != ownAccount }
 
-// localEnvironment is the real one with a Duo, see withDuo, with what only the cloud
-// needs made up, and without the state of an older function: that is in the cloud. The
-// logs are those of DUO_LOGS unless they are named here.
+// localEnvironment is the outer one with a Duo, see withDuo, and with these logs if
+// they are named. What only the cloud needs is made up; an older function's state,
+// which is there, is left out.
 func localEnvironment(ctx context.Context, outer lookup, logs string) (_ lookup, simulated string, _ error) {
 	set := map[string]string{
 		"GCS_BUCKET": "local", "FIRESTORE_PROJECT": "local", "AUTH_MODE": "verify", "STATE_KEY": "",

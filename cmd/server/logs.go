@@ -23,8 +23,7 @@ var defaultLog = duo.Logs[0]
 
 func isDefault(l duo.Log) bool { return l.Name == defaultLog.Name }
 
-// folder is the prefix of a log's objects: those of an account or, without one, of
-// the application's own.
+// folder is the prefix of a log's objects of an account, "" for the application's own.
 func (c config) folder(l duo.Log, account string) string {
 	prefix := strings.ReplaceAll(c.prefix, logPart, l.Name)
 	switch {
@@ -55,8 +54,7 @@ func (c config) folders() []string {
 	return all
 }
 
-// known are the accounts that the configuration tells of, the application's own one
-// as the zero account.
+// known are the accounts that the configuration tells of, the application's own as zero.
 func (c config) known() []duo.Account {
 	switch {
 	case c.accounts == childAccounts:
@@ -127,8 +125,7 @@ func (e *env) readLogs(c *config) {
 	c.concurrency = e.number("CONCURRENCY", 8, 1, 64)
 }
 
-// In the prefix, a log's name replaces logPart, and an account's API hostname replaces
-// accountPart.
+// What is replaced in the prefix, by a log's name and by an account's API hostname.
 const (
 	logPart     = "{log}"
 	accountPart = "{account}"

@@ -26,10 +26,9 @@ import (
 // shutdownTimeout is what Cloud Run leaves between SIGTERM and SIGKILL.
 const shutdownTimeout = 10 * time.Second
 
-// gcPercent is Go's GOGC for the service, a quarter of the default, so that what a
-// long run has more in memory than a short one, mostly what it has seen, does not
-// count twice. Duo allows a page or two a minute, so the processor is idle;
-// without that limit a page takes a millisecond more than at 50 (internal/bench).
+// gcPercent is Go's GOGC for the service, a quarter of the default, so that what a long
+// run has more in memory, mostly what it has seen, does not count twice. A page takes a
+// millisecond more than at 50 (internal/bench), and Duo allows one or two a minute.
 const gcPercent = 25
 
 const hintCredentials = "run this in the cloud as the service's account, or on a laptop after " +
@@ -80,8 +79,7 @@ func reportFaults(ctx context.Context, out io.Writer, log *slog.Logger, err erro
 	return exitConfig
 }
 
-// cloudRoutes builds the clients and what they are for. None of them connects
-// before the first request.
+// cloudRoutes builds the clients, of which none connects before the first request.
 func cloudRoutes(ctx context.Context, cfg config, log *slog.Logger) (http.Handler, error) {
 	bucket, err := openBucket(ctx, cfg)
 	if err != nil {

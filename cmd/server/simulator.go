@@ -32,8 +32,7 @@ var simulatedChildren = []duosim.Child{
 	{ID: "DASIMULATEDCHILD0003", Name: "Northwind Traders", Host: "api-simulated3.duosecurity.com"},
 }
 
-// newSimulator returns the simulated account, with the children if they are wanted:
-// its own logs can't be read then.
+// newSimulator returns the simulated account, or one of which only children have logs.
 func newSimulator(accounts string) *duosim.Sim {
 	sim := duosim.New(simulator)
 	if strings.EqualFold(accounts, childAccounts) {
@@ -47,9 +46,9 @@ func newSimulator(accounts string) *duosim.Sim {
 // duoVariables lead to an application of Duo's; the last one has two names.
 var duoVariables = [][]string{{"DUO_IKEY"}, {"DUO_API_HOST"}, {"DUO_SKEY", "DUO_SKEY_FILE"}}
 
-// withDuo returns the environment with the variables that lead to a Duo: the real
-// one's, if all of them are set; else the simulator's, which starts and ends with
-// the process. Of that one, simulated says so, and why; it is empty for the real one.
+// withDuo returns the environment with the variables that lead to a Duo: the real one's
+// if all are set, else those of the simulator, which ends with the process. Of that one
+// simulated says so, and why; it is empty for the real one.
 func withDuo(ctx context.Context, without lookup) (with lookup, simulated string, err error) {
 	accounts, _ := without("DUO_ACCOUNTS")
 	accounts = strings.TrimSpace(accounts)

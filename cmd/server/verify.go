@@ -84,9 +84,8 @@ func instant(t *time.Time) func(string) error {
 	}
 }
 
-// environment is what the bucket was filled with: the service's own, or that of
-// server local. Where that has no Duo but its simulated one, it is started again
-// and has the same records.
+// environment is what the bucket was filled with: the service's own, or that of server
+// local, whose simulated Duo is started again and has the same records.
 func (c *verifyCommand) environment(ctx context.Context, con console) (lookup, error) {
 	if c.dir == "" {
 		return con.lookup, nil
@@ -101,8 +100,7 @@ func (c *verifyCommand) environment(ctx context.Context, con console) (lookup, e
 	return lookup, err
 }
 
-// collector returns the audit's collector. It does not need the configuration of
-// the service's callers.
+// collector returns the audit's collector. Who may call the service does not matter.
 func (c *verifyCommand) collector(ctx context.Context, con console, log *slog.Logger) (*collect.Collector, error) {
 	lookup, err := c.environment(ctx, con)
 	if err != nil {

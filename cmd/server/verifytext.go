@@ -9,8 +9,7 @@ import (
 	"duo-telephony-collector/internal/audit"
 )
 
-// maxShown is how many faults of each kind the text names, and how many copies of
-// each fault.
+// maxShown is how many faults of each kind the text names, and copies of each fault.
 const maxShown = 20
 
 // auditText is the report for people. It has nothing of a record but id and time.

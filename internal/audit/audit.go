@@ -38,13 +38,10 @@ type Report struct {
 	Unknown Faults `json:"unknown"` // in the bucket, not shown by Duo
 	Foreign Faults `json:"foreign"` // in an object of ours that has lost its metadata
 
-	// Backfill is the range whose backfill writes what is missing; nil if nothing
-	// is.
-	Backfill *store.Span `json:"backfill"`
+	Backfill *store.Span `json:"backfill"` // writes what is missing; nil if nothing is
 }
 
-// Exact reports whether the bucket holds exactly what Duo shows, each record once,
-// in objects of ours.
+// Exact reports whether the bucket holds what Duo shows, each record once, in our objects.
 func (r Report) Exact() bool {
 	return r.Missing.Count+r.Doubled.Count+r.Altered.Count+r.Unknown.Count+r.Foreign.Count == 0
 }
@@ -60,10 +57,9 @@ var errNothing = errors.New("nothing is left of the range to compare")
 // For each record it keeps hashes, the id and the place, about 200 bytes: a million
 // records take 200 MB. Objects are read one at a time.
 //
-// It compares only what Duo still shows and the live stream is past for good,
-// overlap included: the same range that a backfill may collect again. It calls
-// progress, which may be nil, for every page. The walk goes backwards, so the
-// progress's From is later than its To.
+// It compares only what Duo still shows and the live stream is past for good, overlap
+// included: the range that a backfill may collect again. It calls progress, which may
+// be nil, for every page; the walk goes backwards, from From to an earlier To.
 func Run(ctx context.Context, c *collect.Collector, from, to time.Time, progress func(collect.Progress)) (Report, error) {
 	settled, err := c.Settled(ctx)
 	if err != nil {

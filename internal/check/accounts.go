@@ -3,14 +3,11 @@ package check
 import (
 	"context"
 	"fmt"
-
-	"duo-telephony-collector/internal/duo"
 )
 
 const accountsName = "accounts"
 
-// Children lists the accounts below the application's own one, and asks for the
-// logs of the first that can be asked.
+// Children lists the accounts below the application's, and asks for the first's logs.
 type Children struct{ Duo Duo }
 
 // Check is a [Check].
@@ -23,25 +20,22 @@ func (c Children) Check(ctx context.Context) []Finding {
 		return []Finding{fail(accountsName, c.Duo.Host+" lists no account below the one that the keys belong to",
 			"see in its Admin Panel whether it has child accounts, or set DUO_ACCOUNTS to own")}
 	}
-	var first *duo.Account
-	found := []Finding{good(accountsName, fmt.Sprintf("%s lists %d below the one that the keys belong to; the logs of the first are asked for", c.Duo.Host, len(accounts)))}
-	parent := c.Duo.Client
+	found := []Finding{good(accountsName, fmt.Sprintf("%s lists %d below the one that the keys belong to; "+
+		"the logs of the first are asked for", c.Duo.Host, len(accounts)))}
+	first := c.Duo
+	first.Client = nil
 	for _, a := range accounts {
-		client, err := parent.Child(a)
-		switch {
-		case err != nil:
-			unusable := failOf(accountsName, err, "")
-			unusable.Detail = a.Name + ": " + unusable.Detail
-			found = append(found, unusable)
-		case first == nil:
-			first = &a
-			c.Duo.Client, c.Duo.Host = client, a.Host
+		client, err := c.Duo.Client.Child(a)
+		if err != nil {
+			found = append(found, failOf(accountsName, err, "").of(a.Name))
+		} else if first.Client == nil {
+			first.Client, first.Host = client, a.Host
 		}
 	}
-	if first == nil {
+	if first.Client == nil {
 		return found
 	}
-	return append(found, c.Duo.Check(ctx)...)
+	return append(found, first.Check(ctx)...)
 }
 
 // Applications asks for the logs of the first account of an accounts file.

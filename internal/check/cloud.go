@@ -15,9 +15,8 @@ import (
 
 const hintGoogle = "try again; if this lasts, check the connection to Google's port 443"
 
-// Bucket lists today's objects in each folder, reads one of any day, and asks for
-// the other permissions. It writes nothing, because the feed would take a test
-// object and this account can't delete it.
+// Bucket lists today's objects in each folder, reads one of any day, and asks for the
+// other permissions. It writes none: the feed would take it, and nobody could delete it.
 type Bucket struct {
 	Open     func(context.Context) (*writer.GCS, error) // at any prefix
 	Name     string
@@ -104,7 +103,7 @@ func (f Firestore) Check(ctx context.Context) []Finding {
 	for _, stream := range f.Streams {
 		one := f.document(ctx, stream)
 		if len(f.Streams) > 1 {
-			one.Detail = stream + ": " + one.Detail
+			one = one.of(stream)
 		}
 		found = append(found, one)
 		if one.Status == Fail { // the others would mostly fail for the same reason

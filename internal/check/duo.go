@@ -15,8 +15,7 @@ import (
 // known in whole seconds, and its answer takes a while.
 const clockTolerance = 10 * time.Second
 
-// Duo makes one request per log, which checks the connection to Duo, this machine's
-// clock, the credentials and the permission.
+// Duo makes a request per log, to check connection, clock, credentials and permission.
 type Duo struct {
 	Client *duo.Client
 	Logs   []duo.Log
@@ -60,7 +59,7 @@ func (d Duo) findings(answers []answered) []Finding {
 		return found[:1]
 	}
 	for i, log := range d.Logs {
-		found[i].Detail = log.Name + ": " + found[i].Detail
+		found[i] = found[i].of(log.Name)
 	}
 	return found
 }

@@ -14,12 +14,10 @@ import (
 type Mode string
 
 const (
-	// ModeVerify is for a service that anyone may connect to: the signature is
-	// checked here, with Google's certificates.
+	// ModeVerify checks the signature here, for a service that anyone may connect to.
 	ModeVerify Mode = "verify"
-	// ModeCloudRunIAM is for a service whose invoker check is on: Cloud Run has
-	// checked the signature and put its placeholder there, which is taken without
-	// a check. Anywhere else it lets everybody in who can write JSON.
+	// ModeCloudRunIAM takes the placeholder that Cloud Run's invoker check puts in the
+	// place of a signature. Anywhere else it lets everybody in who can write JSON.
 	ModeCloudRunIAM Mode = "cloudrun-iam"
 )
 
@@ -45,15 +43,11 @@ type AuthConfig struct {
 	CertsURL  string   // of a JWKS in the place of Google's certificates, for tests
 }
 
-// Auth decides who may call. In this order it checks that there is one bearer
-// token of the right shape (401), that Google issued it for one of our
-// audiences and that it is in time (401), that its signature is good (401, or
-// 503 where the certificates cannot be fetched; in [ModeCloudRunIAM] Cloud Run's
-// placeholder is as good), and that it names a caller on the list (403).
-//
-// What costs nothing is checked first: only a token that names our audience
-// can cause a fetch of the certificates, which are then kept for as long as
-// Google says. An Auth is safe for concurrent use.
+// Auth decides who may call. In this order it checks that there is one bearer token of
+// the right shape (401), that Google issued it for one of our audiences and that it is
+// in time (401), that its signature is good (401, or 503 where the certificates cannot
+// be fetched), and that it names a caller on the list (403). So only a token that names
+// our audience can cause a fetch. An Auth is safe for concurrent use.
 type Auth struct {
 	cfg   AuthConfig
 	certs *certs
@@ -82,8 +76,7 @@ func NewAuth(cfg AuthConfig) (*Auth, error) {
 	return &Auth{cfg: cfg, certs: newCerts(cfg.CertsURL)}, nil
 }
 
-// Caller checks the request's id token and returns its e-mail address. Every error is
-// a [*Refused].
+// Caller returns the e-mail address of a good id token. Every error is a [*Refused].
 func (a *Auth) Caller(r *http.Request) (string, error) {
 	token, err := a.bearer(r.Header)
 	if err != nil {
@@ -124,11 +117,10 @@ func (a *Auth) bearer(h http.Header) (string, error) {
 	return token, nil
 }
 
-// checkClaims does what the library leaves out (the issuer, a list of
-// audiences, times in the future) and, to save fetches, what it does as well.
-// A token from the future shows that this clock is behind, and then an expired
-// one would pass. There is no limit on a token's age but its own: Pub/Sub sends
-// tokens that are up to an hour old.
+// checkClaims does what the library leaves out (the issuer, a list of audiences, times
+// in the future) and, to save fetches, what it does as well. A token from the future
+// shows that this clock is behind, and then an expired one would pass. Only its own end
+// limits a token's age: Pub/Sub sends some that are up to an hour old.
 func (a *Auth) checkClaims(c claims) error {
 	now := float64(time.Now().UnixNano()) / 1e9
 	switch {
@@ -146,8 +138,7 @@ func (a *Auth) checkClaims(c claims) error {
 	return nil
 }
 
-// checkSignature relies on an audience that is on the list: given an empty one
-// the library would accept any.
+// checkSignature relies on checkClaims: given no audience the library accepts any.
 func (a *Auth) checkSignature(ctx context.Context, token, kid, audience string) error {
 	switch removed := strings.HasSuffix(token, stripped); {
 	case removed && a.cfg.Mode == ModeCloudRunIAM:

@@ -38,8 +38,7 @@ const (
 )
 
 // certs keeps Google's certificates for as long as Google says, or until a token names
-// a key that is not among them: Google may change its keys unannounced. The library's
-// own cache does not see that.
+// another key: Google may change its keys unannounced, which the library's cache misses.
 type certs struct {
 	url    string
 	client *http.Client
@@ -183,8 +182,7 @@ func (s *certSet) check(ctx context.Context, token, kid, audience string) error 
 	return rsa.VerifyPKCS1v15(key, crypto.SHA256, digest[:], signature)
 }
 
-// served answers every request with itself: the library asks for certificates,
-// and these have been fetched.
+// served are certificates that were fetched, for the library, which asks for them.
 type served []byte
 
 func (s served) RoundTrip(r *http.Request) (*http.Response, error) {

@@ -10,8 +10,7 @@ import (
 	"duo-telephony-collector/internal/collect"
 )
 
-// chosen returns the streams of the log and of the account that a request names,
-// nil for any.
+// chosen returns the streams of the log and the account that are named, nil for any.
 func (s *server) chosen(ctx context.Context, log, account *string) (*collect.Streams, error) {
 	all, err := s.Streams.Now(ctx)
 	if err != nil {

@@ -10,8 +10,7 @@ import (
 	"strings"
 )
 
-// Push is what matters of a Pub/Sub push delivery. The message's data does not: it is
-// a tick.
+// Push is what matters of a Pub/Sub push, of which the message's data is just a tick.
 type Push struct {
 	MessageID       string  `json:"-"`
 	Log, Account    *string `json:"-"` // the message's attributes, nil if it has none

@@ -30,10 +30,8 @@ type Source interface {
 
 // Config is what the routes need.
 type Config struct {
-	Streams Source
-	// Auth decides who may call; nil lets everybody in, for a service that
-	// listens on loopback alone.
-	Auth     *Auth
+	Streams  Source
+	Auth     *Auth // who may call; nil, which is for loopback alone, lets everybody in
 	Log      *slog.Logger
 	Version  string
 	Revision string // Cloud Run's name for what it has deployed; empty elsewhere

@@ -17,9 +17,8 @@ func TraceID(ctx context.Context) string {
 	return id
 }
 
-// withTrace takes the trace from the header that Cloud Run sets: W3C's
-// traceparent (VERSION-TRACE-SPAN-FLAGS) or the older X-Cloud-Trace-Context
-// (TRACE/SPAN;o=1).
+// withTrace takes the trace from the header that Cloud Run sets: W3C's traceparent
+// (VERSION-TRACE-SPAN-FLAGS) or the older X-Cloud-Trace-Context (TRACE/SPAN;o=1).
 func withTrace(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		id := ""

@@ -24,13 +24,12 @@ type claims struct {
 	Verified  any     `json:"email_verified"` // all but true is an unverified address
 }
 
-// precheck reads a token that nobody has checked yet: the id of the key that is
-// said to have signed it, "" if there is none, and the claims. It lets nothing but RS256
-// through to the library, which panics on a short ES256 signature
-// (https://github.com/googleapis/google-api-go-client/pull/3668) and takes the
-// keys for that from Google's IAP, which answers for other tokens. The header
-// is decoded just as the library does it, so that a repeated or oddly written
-// alg cannot mean one thing here and another there.
+// precheck reads a token that nobody has checked yet: the id of the key that is said to
+// have signed it, "" if there is none, and the claims. It lets nothing but RS256 through
+// to the library, which panics on a short ES256 signature
+// (https://github.com/googleapis/google-api-go-client/pull/3668) and takes the keys for
+// that from Google's IAP, which answers for other tokens. The header is decoded just as
+// there, so that a repeated or odd alg can't mean another thing here.
 func precheck(token string) (kid string, c claims, err error) {
 	if len(token) > maxToken {
 		return "", claims{}, refuse(http.StatusUnauthorized, "the id token is longer than %d bytes", maxToken)

@@ -42,8 +42,7 @@ func when(t, now time.Time) string {
 	return t.Format("15:04:05")
 }
 
-// duration shows d in its two greatest units, "3 min 42 s", and a negative one as
-// nothing.
+// duration shows d in its two greatest units, "3 min 42 s", and a negative one as 0.
 func duration(d time.Duration) string {
 	switch s := int(d.Seconds()); {
 	case s < 1:

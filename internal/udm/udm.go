@@ -28,8 +28,7 @@ import (
 // ErrNoObject means that a line is no JSON object. It never holds the line.
 var ErrNoObject = errors.New("is no JSON object")
 
-// Mapping is the table of a log, a row for each field of its event. The event has
-// them in this order.
+// Mapping is the table of a log, a row for each field of its event, in the event's order.
 type Mapping []row
 
 // row says from what a field of the event is made.
@@ -151,12 +150,10 @@ func (o object) MarshalJSONTo(e *jsontext.Encoder) error {
 	return errors.Join(err, e.WriteToken(jsontext.EndObject))
 }
 
-// fields are those of a JSON object. The methods take a path, names with dots
-// between them.
+// fields are those of a JSON object. The methods take a path: names and dots.
 type fields map[string]any
 
-// parse returns nil where data is not one JSON object. Numbers keep their
-// spelling, however large they are.
+// parse returns nil where data is not one JSON object. Numbers keep their spelling.
 func parse(data []byte) fields {
 	d := jsonv1.NewDecoder(bytes.NewReader(data))
 	d.UseNumber()
