@@ -32,9 +32,6 @@ const udmUsage = `usage: server udm [-log L] [FILE…]
           has no such name, and standard input, is telephony.
 `
 
-// unnamedLog is the log of records that come without an object's name.
-const unnamedLog = "telephony"
-
 // udmCommand prints events. A line that can't become one is reported on standard error
 // by its place, never its content, and the others are converted.
 type udmCommand struct {
@@ -63,15 +60,14 @@ func mappingOf(log string) (udm.Mapping, error) {
 // logOf tells the log of an object, copied here with its folders or without, by
 // the stream that its name begins with, as in telephony-backfill_….ndjson.
 func logOf(file string) string {
+	stream, _, named := strings.Cut(filepath.Base(file), "_")
 	for _, log := range duo.Logs {
-		for _, backfill := range []bool{false, true} {
-			stream := collect.Stream{Log: log.Name, Backfill: backfill}
-			if strings.HasPrefix(filepath.Base(file), stream.String()+"_") {
-				return log.Name
-			}
+		of := collect.Config{Log: log}
+		if named && (stream == of.Live().Name() || stream == of.Backfill().Name()) {
+			return log.Name
 		}
 	}
-	return unnamedLog
+	return "telephony"
 }
 
 func (c *udmCommand) accept(files []string) error {

@@ -183,13 +183,10 @@ func (c *verifyCommand) call(r audit.Report) string {
 	if c.dir != "" {
 		to = "http://127.0.0.1:8080/run"
 	}
-	log := ""
-	if c.log != "" {
-		log = fmt.Sprintf(`"log":"%s",`, c.log)
-	}
-	if r.Account != "" {
-		log += fmt.Sprintf(`"account":"%s",`, r.Account)
-	}
-	return fmt.Sprintf(`curl -X POST %s -d '{%s"from":"%s","to":"%s"}'`, to, log,
-		r.Backfill.From.Format(time.RFC3339Nano), r.Backfill.To.Format(time.RFC3339Nano))
+	wish, _ := json.Marshal(struct {
+		Log     string `json:"log,omitempty"`
+		Account string `json:"account,omitempty"`
+		store.Span
+	}{c.log, r.Account, *r.Backfill})
+	return fmt.Sprintf("curl -X POST %s -d '%s'", to, wish)
 }

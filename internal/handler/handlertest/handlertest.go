@@ -88,14 +88,9 @@ func Claims(t testing.TB, claims map[string]any) string {
 	t.Helper()
 	now := time.Now()
 	all := map[string]any{
-		"iss":            "https://accounts.google.com",
-		"aud":            Audience,
-		"azp":            "113774264463038321964",
-		"sub":            "113774264463038321964",
-		"email":          Email,
-		"email_verified": true,
-		"iat":            now.Unix(),
-		"exp":            now.Add(time.Hour).Unix(),
+		"iss": "https://accounts.google.com", "aud": Audience, "email": Email, "email_verified": true,
+		"azp": "113774264463038321964", "sub": "113774264463038321964",
+		"iat": now.Unix(), "exp": now.Add(time.Hour).Unix(),
 	}
 	maps.Copy(all, claims)
 	maps.DeleteFunc(all, func(_ string, claim any) bool { return claim == nil })
