@@ -45,11 +45,10 @@ func (e *env) readAccounts(c *config) {
 		}
 	}
 	c.accountsFile = c.accounts
-	applications, err := duo.ReadAccounts(c.accountsFile)
-	if err != nil {
+	var err error
+	if c.applications, err = duo.ReadAccounts(c.accountsFile); err != nil {
 		e.fault(name, "it is neither %s nor %s, so it names an accounts file: %w", ownAccount, childAccounts, err)
 	}
-	c.applications = applications
 }
 
 // placed is a bucket that leads to its places: of logs, accounts and earlier settings.

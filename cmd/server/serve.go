@@ -52,7 +52,8 @@ func serveCommand(ctx context.Context, con console) int {
 	if err != nil {
 		return reportFaults(ctx, con.err, log, err)
 	}
-	log.InfoContext(ctx, "serving", "version", version, "port", cfg.port, "bucket", cfg.bucket, "prefix", strings.Join(cfg.folders(), ", "), "accounts", cfg.accounts,
+	log.InfoContext(ctx, "serving", "version", version, "port", cfg.port,
+		"bucket", cfg.bucket, "prefix", strings.Join(cfg.folders(), ", "), "accounts", cfg.accounts,
 		"project", cfg.project, "database", cfg.database, "auth_mode", string(cfg.auth.Mode))
 	if err := serve(ctx, listener, routes, log); err != nil {
 		log.ErrorContext(ctx, "serving ended", "error", err)
@@ -146,19 +147,16 @@ func serve(ctx context.Context, listener net.Listener, routes http.Handler, log 
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 	}
 	ended := make(chan error, 1)
-	go func() { ended <- srv.Serve(listener) }()
-	select {
-	case err := <-ended:
+	context.AfterFunc(ctx, func() {
+		late, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
+		defer cancel()
+		ended <- srv.Shutdown(late)
+	})
+	if err := srv.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 		return err
-	case <-ctx.Done():
 	}
-	late, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
-	defer cancel()
-	if err := srv.Shutdown(late); err != nil {
+	if err := <-ended; err != nil {
 		return fmt.Errorf("shutting down: %w", err)
-	}
-	if err := <-ended; !errors.Is(err, http.ErrServerClosed) {
-		return err
 	}
 	return nil
 }
