@@ -163,6 +163,9 @@ func (c *children) replace(ctx context.Context, accounts []duo.Account) {
 	c.streams, c.err, c.names, c.again = streams, nil, names, time.Now().Add(listEvery)
 }
 
+// unnameable is what the name of a document can't have.
+var unnameable = regexp.MustCompile(`[^0-9A-Za-z]`)
+
 // child returns the streams of an account, and the host that names them. If the
 // account can't be asked, all of its runs fail.
 func (c *children) child(a duo.Account, others map[string]string) ([]*collect.Collector, string) {
@@ -176,18 +179,11 @@ func (c *children) child(a duo.Account, others map[string]string) ([]*collect.Co
 	if err == nil {
 		return c.of(client, a), a.Host
 	}
-	a.Host = nameable(cmp.Or(a.ID, a.Host, a.Name))
+	name := unnameable.ReplaceAllString(cmp.Or(a.ID, a.Host, a.Name), "-")
+	a.Host = "unusable-" + name[:min(len(name), 64)]
 	collectors := c.of(c.client, a)
 	for _, one := range collectors {
 		one.Fault = err
 	}
 	return collectors, a.Host
-}
-
-var notNameable = regexp.MustCompile(`[^0-9A-Za-z]`)
-
-// nameable is a text as the name of a document can have it.
-func nameable(s string) string {
-	s = notNameable.ReplaceAllString(s, "-")
-	return "unusable-" + s[:min(len(s), 64)]
 }
