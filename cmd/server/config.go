@@ -220,21 +220,20 @@ func (e *env) readCollect(c *config) {
 
 // readPhones returns what becomes of phone numbers. Unlike DUO_SKEY_FILE, the key is
 // read once: another one makes other hashes of the same numbers.
-func (e *env) readPhones() record.Phones {
-	const name, noKey = "PHONES_KEY_FILE", "is required by PHONES=hash: " +
-		"a file with a random key, such as openssl rand -hex 32 makes"
+func (e *env) readPhones() (phones record.Phones) {
+	const name = "PHONES_KEY_FILE"
 	mode, file := e.choice("PHONES", "keep", "keep", "mask", "hash"), e.text(name, "")
 	var key string
 	var err error
 	switch {
-	case mode != "hash" && file != "":
-		e.fault(name, "is set, and only PHONES=hash uses a key: unset it, or set PHONES to hash")
 	case mode == "hash" && file == "":
-		err = errors.New(noKey)
+		err = errors.New("is required by PHONES=hash: " +
+			"a file with a random key, such as openssl rand -hex 32 makes")
 	case mode == "hash":
 		key, err = readSecret(file)
+	case file != "":
+		e.fault(name, "is set, and only PHONES=hash uses a key: unset it, or set PHONES to hash")
 	}
-	var phones record.Phones
 	if err == nil {
 		phones, err = record.NewPhones(mode, []byte(key))
 	}

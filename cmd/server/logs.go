@@ -54,7 +54,7 @@ func (c config) folders() []string {
 	return all
 }
 
-// known are the accounts that the configuration tells of, the application's own as zero.
+// known are the accounts that the configuration tells of, the application's own as the zero one.
 func (c config) known() []duo.Account {
 	switch {
 	case c.accounts == childAccounts:
