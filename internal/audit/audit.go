@@ -10,7 +10,6 @@ package audit
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -48,9 +47,6 @@ func (r Report) Exact() bool {
 	return r.Missing.Count+r.Doubled.Count+r.Altered.Count+r.Unknown.Count+r.Foreign.Count == 0
 }
 
-// errNothing means that the whole range was cut off.
-var errNothing = errors.New("nothing is left of the range to compare")
-
 // Run compares what Duo shows of the record times from ≤ ts < to with what c's
 // live stream and its backfills have written. It only reads and takes no lease, so
 // it can be repeated at any time. If Duo shows a record in the range, it is
@@ -70,7 +66,7 @@ func Run(ctx context.Context, c *collect.Collector, from, to time.Time, progress
 	report := cut(from, to, settled)
 	report.Log, report.Account = c.Log.Name, c.Account.Host
 	if !report.From.Before(report.To) {
-		return report, fmt.Errorf("%w: %s", errNothing, strings.Join(report.Cut, "; "))
+		return report, fmt.Errorf("nothing is left of the range to compare: %s", strings.Join(report.Cut, "; "))
 	}
 	a := newAuditor(c, report, settled, progress)
 	for _, step := range []func(context.Context) error{a.list, a.read, a.search} {
@@ -133,13 +129,6 @@ func (f *Faults) add(k key, fault Fault) {
 	f.Records = append(f.Records, fault)
 }
 
-// extend adds another copy of a record, if it is named.
-func (f *Faults) extend(k key, c Copy) {
-	if i, ok := f.named[k]; ok {
-		f.Records[i].Copies = append(f.Records[i].Copies, c)
-	}
-}
-
 // sorted sorts the records by time, those without one first.
 func (r Report) sorted() Report {
 	at := func(f Fault) (t time.Time) {
@@ -149,7 +138,9 @@ func (r Report) sorted() Report {
 		return t
 	}
 	for _, f := range []*Faults{&r.Missing, &r.Doubled, &r.Altered, &r.Unknown, &r.Foreign} {
-		slices.SortFunc(f.Records, func(a, b Fault) int { return cmp.Or(at(a).Compare(at(b)), strings.Compare(a.ID, b.ID)) })
+		slices.SortFunc(f.Records, func(a, b Fault) int {
+			return cmp.Or(at(a).Compare(at(b)), strings.Compare(a.ID, b.ID))
+		})
 		f.Records = append([]Fault{}, f.Records...) // [] in JSON, not null
 		f.named = nil
 	}

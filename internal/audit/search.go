@@ -110,7 +110,7 @@ func (a *auditor) note(f *Faults, first bool, r record.Record, here place) {
 	c := Copy{Object: object.bucket.URI(object.Name), Line: int(here.line)}
 	if first {
 		f.add(r.Written, Fault{ID: record.Name(r.Line, a.Log), TS: instant(r.At), Copies: []Copy{c}})
-		return
+	} else if i, named := f.named[r.Written]; named {
+		f.Records[i].Copies = append(f.Records[i].Copies, c)
 	}
-	f.extend(r.Written, c)
 }

@@ -116,7 +116,8 @@ type Children struct{ Duo Duo }
 func (c Children) Check(ctx context.Context) []Finding {
 	accounts, err := c.Duo.Client.Children(ctx)
 	if err != nil {
-		return append([]Finding{failOf(accountsName, notInTime(err), "check DUO_API_HOST and the way to its port 443")}, c.Duo.secretKey()...)
+		failed := failOf(accountsName, notInTime(err), "check DUO_API_HOST and the way to its port 443")
+		return append([]Finding{failed}, c.Duo.secretKey()...)
 	}
 	if len(accounts) == 0 {
 		return []Finding{fail(accountsName, c.Duo.Host+" lists no account below the one that the keys belong to",
@@ -149,5 +150,6 @@ type Applications struct {
 
 // Check is a [Check].
 func (a Applications) Check(ctx context.Context) []Finding {
-	return append([]Finding{good(accountsName, fmt.Sprintf("%s has %d; the logs of the first are asked for", a.File, a.Accounts))}, a.Duo.Check(ctx)...)
+	text := fmt.Sprintf("%s has %d; the logs of the first are asked for", a.File, a.Accounts)
+	return append([]Finding{good(accountsName, text)}, a.Duo.Check(ctx)...)
 }

@@ -70,6 +70,10 @@ func refuse(status int, format string, args ...any) error {
 	return &Refused{status, fmt.Sprintf(format, args...)}
 }
 
+func unauthorized(format string, args ...any) error {
+	return refuse(http.StatusUnauthorized, format, args...)
+}
+
 // NewAuth returns an Auth. It makes no request and needs no credentials.
 func NewAuth(cfg AuthConfig) (*Auth, error) {
 	if _, err := url.Parse(cfg.CertsURL); err != nil {
@@ -110,11 +114,11 @@ func (a *Auth) bearer(h http.Header) (string, error) {
 	}
 	values := h.Values(name)
 	if len(values) != 1 {
-		return "", refuse(http.StatusUnauthorized, "want one %s header with an id token, got %d", name, len(values))
+		return "", unauthorized("want one %s header with an id token, got %d", name, len(values))
 	}
 	scheme, token, _ := strings.Cut(values[0], " ")
 	if !strings.EqualFold(scheme, "Bearer") {
-		return "", refuse(http.StatusUnauthorized, "the %s header is not of the form Bearer TOKEN", name)
+		return "", unauthorized("the %s header is not of the form Bearer TOKEN", name)
 	}
 	return token, nil
 }
@@ -127,15 +131,15 @@ func (a *Auth) checkClaims(c claims) error {
 	now := float64(time.Now().UnixNano()) / 1e9
 	switch {
 	case !slices.Contains(issuers, c.Issuer):
-		return refuse(http.StatusUnauthorized, "the id token is not issued by Google: get one from Pub/Sub or gcloud")
+		return unauthorized("the id token is not issued by Google: get one from Pub/Sub or gcloud")
 	case c.Audience == "" || !slices.Contains(a.cfg.Audiences, c.Audience):
-		return refuse(http.StatusUnauthorized, "the id token's audience is not in PUSH_AUDIENCE: "+
-			"set it as the subscription's push auth token audience; "+
+		return unauthorized("the id token's audience is not in PUSH_AUDIENCE: " +
+			"set it as the subscription's push auth token audience; " +
 			"a person adds --impersonate-service-account and --audiences to gcloud auth print-identity-token")
 	case now >= c.Expires:
-		return refuse(http.StatusUnauthorized, "the id token has expired: get a new one")
+		return unauthorized("the id token has expired: get a new one")
 	case max(c.IssuedAt, c.NotBefore) > now+maxSkew.Seconds():
-		return refuse(http.StatusUnauthorized, "the id token is from the future: set this machine's clock")
+		return unauthorized("the id token is from the future: set this machine's clock")
 	}
 	return nil
 }
@@ -146,7 +150,7 @@ func (a *Auth) checkSignature(ctx context.Context, token, kid, audience string) 
 	case removed && a.cfg.Mode == ModeCloudRunIAM:
 		return nil
 	case removed:
-		return refuse(http.StatusUnauthorized, "Cloud Run has taken the signature off the id token: "+
+		return unauthorized("Cloud Run has taken the signature off the id token: "+
 			"deploy with --no-invoker-iam-check, or leave the check to it with AUTH_MODE=%s", ModeCloudRunIAM)
 	}
 	set, err := a.certs.get(ctx, kid)
@@ -155,7 +159,7 @@ func (a *Auth) checkSignature(ctx context.Context, token, kid, audience string) 
 			"the service must be able to reach www.googleapis.com", err)
 	}
 	if err := set.check(ctx, token, kid, audience); err != nil {
-		return refuse(http.StatusUnauthorized, "the id token's signature is not Google's: %v", err)
+		return unauthorized("the id token's signature is not Google's: %v", err)
 	}
 	return nil
 }
@@ -196,24 +200,25 @@ type claims struct {
 // there, so that a repeated or odd alg can't mean another thing here.
 func precheck(token string) (kid string, c claims, err error) {
 	if len(token) > maxToken {
-		return "", claims{}, refuse(http.StatusUnauthorized, "the id token is longer than %d bytes", maxToken)
+		return "", claims{}, unauthorized("the id token is longer than %d bytes", maxToken)
 	}
 	parts := strings.Split(token, ".")
 	if len(parts) != 3 || slices.Contains(parts, "") {
-		return "", claims{}, refuse(http.StatusUnauthorized, "the token does not have the three parts of an id token; an access token will not do")
+		return "", claims{}, unauthorized("the token does not have the three parts of an id token; " +
+			"an access token will not do")
 	}
 	var header struct {
 		Algorithm string `json:"alg"`
 		KeyID     any    `json:"kid"`
 	}
 	if err := decodePart(parts[0], &header); err != nil || header.Algorithm != "RS256" {
-		return "", claims{}, refuse(http.StatusUnauthorized, "the id token's header does not say RS256, as all of Google's do")
+		return "", claims{}, unauthorized("the id token's header does not say RS256, as all of Google's do")
 	}
 	if _, err := base64.RawURLEncoding.DecodeString(parts[2]); err != nil {
-		return "", claims{}, refuse(http.StatusUnauthorized, "the id token's signature is not base64url")
+		return "", claims{}, unauthorized("the id token's signature is not base64url")
 	}
 	if err := decodePart(parts[1], &c); err != nil {
-		return "", claims{}, refuse(http.StatusUnauthorized, "the id token's claims are no JSON or of other types than Google's")
+		return "", claims{}, unauthorized("the id token's claims are no JSON or of other types than Google's")
 	}
 	kid, _ = header.KeyID.(string)
 	return kid, c, nil

@@ -234,9 +234,9 @@ func (s *server) manual(w http.ResponseWriter, r *http.Request) error {
 }
 
 // run runs the streams and writes a line for each run, with what triggered it.
-func (s *server) run(ctx context.Context, of *collect.Streams, job collect.Job, trigger ...any) []collect.Report {
+func (s *server) run(ctx context.Context, of *collect.Streams, job collect.Job, by ...any) []collect.Report {
 	caller, _ := ctx.Value(callerKey{}).(string)
-	trigger = append([]any{"caller", caller, "dry_run", job.DryRun}, trigger...)
+	by = append([]any{"caller", caller, "dry_run", job.DryRun}, by...)
 	return of.Run(ctx, job, func(c *collect.Collector, r *collect.Report) {
 		if errors.Is(r.Err, collect.ErrUnsettled) {
 			return // no run was begun: the refusal is logged
@@ -244,8 +244,13 @@ func (s *server) run(ctx context.Context, of *collect.Streams, job collect.Job, 
 		if !job.DryRun {
 			s.failed.remember(ctx, c, r)
 		}
-		s.Log.Log(ctx, level(runStatus(*r, false)), "run "+r.Outcome, append(fieldsOf(*r), trigger...)...)
+		s.logRun(ctx, *r, by)
 	})
+}
+
+// logRun writes a run's line. Error Reporting groups failures by this function's name.
+func (s *server) logRun(ctx context.Context, r collect.Report, by []any) {
+	s.Log.Log(ctx, level(runStatus(r, false)), "run "+r.Outcome, append(fieldsOf(r), by...)...)
 }
 
 // maxInFull is how many reports of one request, or statuses, an answer has in full.
