@@ -55,7 +55,8 @@ func (s stream) rank() int {
 	return 4
 }
 
-// verdict is the worst stream's, with its name. The list has at least the worst of all.
+// verdict is the worst stream's, with its name. The list may be only a part of
+// all streams, but the worst.
 func (l list) verdict(all int) verdict {
 	v := l[0].Verdict
 	if v.Tone == "well" {
@@ -96,7 +97,8 @@ func (s stream) Line() []template.HTML {
 	return []template.HTML{lag, last, s.say(s.lately())}
 }
 
-// lately is how many records came in the last day, or since the history begins.
+// lately is how many records came in the last day or, where the history does
+// not reach back as far, since it begins.
 func (s stream) lately() string {
 	span, in, records := day, "day", 0
 	if n := len(s.Runs); (n >= store.HistoryLimit || s.Cut && n > 0) && s.Now.Sub(s.Runs[n-1].StartedAt) < day {
