@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"regexp"
 	"strings"
 	"sync"
 	"time"
@@ -44,21 +45,19 @@ func (e *env) readAccounts(c *config) {
 		}
 	}
 	c.accountsFile = c.accounts
-	applications, err := duo.ReadAccounts(c.accountsFile)
-	if err != nil {
+	var err error
+	if c.applications, err = duo.ReadAccounts(c.accountsFile); err != nil {
 		e.fault(name, "it is neither %s nor %s, so it names an accounts file: %w", ownAccount, childAccounts, err)
 	}
-	c.applications = applications
 }
 
-// placed is a bucket that leads to its places: the logs', the accounts', and those
-// where earlier settings wrote.
+// placed is a bucket that leads to its places: of logs, accounts and earlier settings.
 type placed[B any] interface {
 	collect.Bucket
 	At(writer.Place) B
 }
 
-// newSource returns the streams of each log of each account. They share the
+// newSource returns the streams of each log of each account, which share the
 // connections. with, unless it is nil, completes each collector.
 func newSource[B placed[B]](cfg config, s collect.Store, b B, log *slog.Logger, with func(*collect.Collector)) handler.Source {
 	of := func(client *duo.Client, a duo.Account) []*collect.Collector {
@@ -91,8 +90,8 @@ func newSource[B placed[B]](cfg config, s collect.Store, b B, log *slog.Logger, 
 	return streams
 }
 
-// newDuo returns the client of the application that the environment names. With an
-// accounts file that is none, and the client leads to those of the file.
+// newDuo returns the client of the application that the environment names. Where that
+// is none it leads to those of the accounts file.
 func newDuo(cfg config, log *slog.Logger) *duo.Client {
 	return duo.New(duo.Config{
 		IKey: cfg.duoIKey, Secret: cfg.duoSecret, Host: cfg.duoHost, URL: cfg.duoURL, Interval: cfg.pageInterval, Log: log,
@@ -114,15 +113,13 @@ type children struct {
 	names   map[string]string
 }
 
-// errNone: an account that has child accounts does not lose all at once, so the
-// list is not believed.
+// errNone: an account does not lose all of its children at once: this is not believed.
 var errNone = &duo.Error{
 	Err:  errors.New("no account is listed below the one that the keys belong to"),
 	Hint: "see in its Admin Panel whether it has child accounts; set DUO_ACCOUNTS to own to collect its own logs, with an Admin API application's keys",
 }
 
-// Now lists the accounts now and then. A list that can't be read or that is empty
-// leaves the one before in force.
+// Now lists the accounts now and then. An unreadable or empty list changes nothing.
 func (c *children) Now(ctx context.Context) (*collect.Streams, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -166,6 +163,9 @@ func (c *children) replace(ctx context.Context, accounts []duo.Account) {
 	c.streams, c.err, c.names, c.again = streams, nil, names, time.Now().Add(listEvery)
 }
 
+// unnameable is what the name of a document can't have.
+var unnameable = regexp.MustCompile(`[^0-9A-Za-z]`)
+
 // child returns the streams of an account, and the host that names them. If the
 // account can't be asked, all of its runs fail.
 func (c *children) child(a duo.Account, others map[string]string) ([]*collect.Collector, string) {
@@ -179,21 +179,11 @@ func (c *children) child(a duo.Account, others map[string]string) ([]*collect.Co
 	if err == nil {
 		return c.of(client, a), a.Host
 	}
-	a.Host = nameable(cmp.Or(a.ID, a.Host, a.Name))
+	name := unnameable.ReplaceAllString(cmp.Or(a.ID, a.Host, a.Name), "-")
+	a.Host = "unusable-" + name[:min(len(name), 64)]
 	collectors := c.of(c.client, a)
 	for _, one := range collectors {
 		one.Fault = err
 	}
 	return collectors, a.Host
-}
-
-// nameable is a text as the name of a document can have it.
-func nameable(s string) string {
-	s = strings.Map(func(r rune) rune {
-		if r == '-' || r >= '0' && r <= '9' || r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z' {
-			return r
-		}
-		return '-'
-	}, s)
-	return "unusable-" + s[:min(len(s), 64)]
 }

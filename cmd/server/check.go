@@ -41,8 +41,7 @@ func (c *checkCommand) run(ctx context.Context, con console) int {
 		write = check.WriteJSON
 	}
 	if err := write(con.out, findings); err != nil {
-		fmt.Fprintln(con.err, err)
-		return exitFailed
+		return con.exit(exitFailed, err)
 	}
 	if check.Failed(findings) {
 		return exitFailed
@@ -50,8 +49,7 @@ func (c *checkCommand) run(ctx context.Context, con console) int {
 	return exitOK
 }
 
-// checks reads the configuration. It returns a check of that, and one for whatever
-// is configured soundly.
+// checks returns a check of the configuration, and one for whatever is sound in it.
 func (c *checkCommand) checks(e *env) []check.Check {
 	var cfg config
 	var checks []check.Check
@@ -79,8 +77,7 @@ func (c *checkCommand) checks(e *env) []check.Check {
 	return append([]check.Check{check.Configuration(e.faults)}, checks...)
 }
 
-// duoCheck asks for the logs of the application's own account or of the first of
-// several.
+// duoCheck asks for the logs of the application's account, or of the first of several.
 func duoCheck(cfg config) check.Check {
 	client := newDuo(cfg, slog.New(slog.DiscardHandler))
 	of := check.Duo{Client: client, Logs: cfg.logs, Host: cfg.duoHost, Secret: cfg.duoSecret}

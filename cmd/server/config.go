@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -49,8 +50,7 @@ var (
 	databaseNames = regexp.MustCompile(`^(\(default\)|[a-z][a-z0-9-]{2,61}[a-z0-9])$`)
 )
 
-// readConfig returns the configuration, or all of its faults joined, each
-// naming its variable.
+// readConfig returns the configuration, or all faults joined, each with its variable.
 func readConfig(e *env) (config, error) {
 	var c config
 	e.readDuo(&c)
@@ -64,8 +64,7 @@ func readConfig(e *env) (config, error) {
 	return c, e.err()
 }
 
-// readDuo reads the way to Duo. Where an accounts file has the keys, no others are
-// read.
+// readDuo reads the way to Duo. An accounts file has the keys itself.
 func (e *env) readDuo(c *config) {
 	e.readAccounts(c)
 	if c.accountsFile == "" {
@@ -135,10 +134,7 @@ func (e *env) readStorage(c *config) {
 }
 
 func (e *env) readFirestore(c *config) {
-	c.project = e.text("FIRESTORE_PROJECT", "")
-	if c.project == "" {
-		c.project = e.text("GOOGLE_CLOUD_PROJECT", "")
-	}
+	c.project = cmp.Or(e.text("FIRESTORE_PROJECT", ""), e.text("GOOGLE_CLOUD_PROJECT", ""))
 	if c.project == "" {
 		c.project = detectProject()
 	}
@@ -175,8 +171,7 @@ func collectionFault(name string) string {
 	return ""
 }
 
-// detectProject asks the metadata server, which answers at once where there is
-// one.
+// detectProject asks the metadata server. Where there is one it answers at once.
 func detectProject() string {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
@@ -223,27 +218,27 @@ func (e *env) readCollect(c *config) {
 	c.overlaps = e.overlaps()
 }
 
-// readPhones returns what becomes of phone numbers. Unlike DUO_SKEY_FILE, the key
-// is read once: another one makes other hashes of the same numbers.
-func (e *env) readPhones() record.Phones {
-	mode, file := e.choice("PHONES", "keep", "keep", "mask", "hash"), e.text("PHONES_KEY_FILE", "")
+// readPhones returns what becomes of phone numbers. Unlike DUO_SKEY_FILE, the key is
+// read once: another one makes other hashes of the same numbers.
+func (e *env) readPhones() (phones record.Phones) {
+	const name = "PHONES_KEY_FILE"
+	mode, file := e.choice("PHONES", "keep", "keep", "mask", "hash"), e.text(name, "")
 	var key string
+	var err error
 	switch {
-	case mode != "hash" && file != "":
-		e.fault("PHONES_KEY_FILE", "is set, and only PHONES=hash uses a key: unset it, or set PHONES to hash")
 	case mode == "hash" && file == "":
-		e.fault("PHONES_KEY_FILE", "is required by PHONES=hash: a file with a random key, such as openssl rand -hex 32 makes")
-		return record.Phones{}
+		err = errors.New("is required by PHONES=hash: " +
+			"a file with a random key, such as openssl rand -hex 32 makes")
 	case mode == "hash":
-		var err error
-		if key, err = readSecret(file); err != nil {
-			e.fault("PHONES_KEY_FILE", "%v", err)
-			return record.Phones{}
-		}
+		key, err = readSecret(file)
+	case file != "":
+		e.fault(name, "is set, and only PHONES=hash uses a key: unset it, or set PHONES to hash")
 	}
-	phones, err := record.NewPhones(mode, []byte(key))
+	if err == nil {
+		phones, err = record.NewPhones(mode, []byte(key))
+	}
 	if err != nil {
-		e.fault("PHONES_KEY_FILE", "%v", err)
+		e.fault(name, "%v", err)
 	}
 	return phones
 }

@@ -11,10 +11,13 @@ import (
 	"time"
 )
 
-// env reads variables and collects all faults instead of stopping at the first. It
-// remembers which it was asked for, so that a test can compare the documentation.
+// lookup is an environment: it returns a variable, and whether it is set.
+type lookup func(name string) (string, bool)
+
+// env reads variables and collects all faults. It remembers which it was asked for, so
+// that a test can compare the documentation.
 type env struct {
-	lookup func(string) (string, bool)
+	lookup lookup
 	faults []error
 	asked  []variable
 }
@@ -44,8 +47,7 @@ func (e *env) required(name, what string) string {
 	return v
 }
 
-// list splits at commas. An empty entry would match an empty claim, so there
-// is none.
+// list splits at commas. Empty entries would match empty claims, so there are none.
 func (e *env) list(name, fallback, what string) []string {
 	var out []string
 	for v := range strings.SplitSeq(e.text(name, fallback), ",") {
@@ -95,8 +97,7 @@ func (e *env) duration(name, fallback string, least, most time.Duration) time.Du
 	return e.parseDuration(name, e.text(name, fallback), least, most)
 }
 
-// parseDuration takes whole milliseconds, the unit of Duo's bounds and of
-// windows.
+// parseDuration takes whole milliseconds, the unit of Duo's bounds and of windows.
 func (e *env) parseDuration(name, v string, least, most time.Duration) time.Duration {
 	d, err := time.ParseDuration(v)
 	switch {

@@ -1,9 +1,7 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -22,10 +20,9 @@ import (
 	"duo-telephony-collector/internal/writer"
 )
 
-// localCommand is the whole system on one machine: a directory is the bucket,
-// a bbolt file the store, and a clock pushes what Pub/Sub would push to the
-// same routes that run in Cloud Run. Duo is simulated unless the environment
-// names a real application.
+// localCommand is the whole system on one machine: a directory is the bucket, a bbolt
+// file the store, and a clock pushes what Pub/Sub would push to the routes that run in
+// Cloud Run. Duo is simulated unless the environment names a real application.
 type localCommand struct {
 	dir   string
 	logs  string
@@ -63,8 +60,7 @@ func loopbackOnly(addr string) error {
 func (c *localCommand) run(ctx context.Context, con console) int {
 	l, err := startLocal(ctx, *c, con)
 	if err != nil {
-		fmt.Fprintln(con.err, err)
-		return exitConfig
+		return con.exit(exitConfig, err)
 	}
 	if c.once {
 		return l.pushOnce(ctx)
@@ -86,22 +82,15 @@ type local struct {
 
 func startLocal(ctx context.Context, c localCommand, con console) (*local, error) {
 	l := &local{localCommand: c, con: con, shown: newProgress(con.err)}
-	lookup := localEnvironment(con.lookup)
-	if c.logs != "" {
-		lookup = overlaid(lookup, map[string]string{"DUO_LOGS": c.logs})
-	}
-	lookup, simulated, err := withDuo(ctx, lookup)
+	lookup, simulated, err := localEnvironment(ctx, con.lookup, c.logs)
 	if err != nil {
 		return nil, err
 	}
 	if l.cfg, err = readConfig(&env{lookup: lookup}); err != nil {
 		return nil, err
 	}
-	if l.source = simulated; simulated == "" {
-		l.source = "the real Duo"
-		if l.cfg.duoHost != "" {
-			l.source += " at " + l.cfg.duoHost
-		}
+	if l.source = simulated; simulated == "" { // an accounts file has hosts of its own
+		l.source = strings.TrimSuffix("the real Duo at "+l.cfg.duoHost, " at ")
 	}
 	if err := os.MkdirAll(filepath.Join(c.dir, "bucket"), 0o755); err != nil {
 		return nil, fmt.Errorf("making the folder for objects: %w: choose another one with -dir", err)
@@ -126,23 +115,27 @@ func startLocal(ctx context.Context, c localCommand, con console) (*local, error
 // several reports whether there can be more than one stream.
 func (l *local) several() bool { return len(l.cfg.logs) > 1 || l.cfg.accounts != ownAccount }
 
-// localEnvironment is the real one, with what only the cloud needs made up, and
-// without the state of an older function: that is in the cloud.
-func localEnvironment(lookup func(string) (string, bool)) func(string) (string, bool) {
-	return overlaid(lookup, map[string]string{
-		"GCS_BUCKET": "local", "FIRESTORE_PROJECT": "local", "AUTH_MODE": "verify",
+// localEnvironment is the outer one with a Duo, see withDuo, and with these logs if
+// they are named. What only the cloud needs is made up; an older function's state,
+// which is there, is left out.
+func localEnvironment(ctx context.Context, outer lookup, logs string) (_ lookup, simulated string, _ error) {
+	set := map[string]string{
+		"GCS_BUCKET": "local", "FIRESTORE_PROJECT": "local", "AUTH_MODE": "verify", "STATE_KEY": "",
 		"PUSH_AUDIENCE": "local", "ALLOWED_CALLERS": "local@localhost", "PORT": "8080",
-		"STATE_KEY": "",
-	})
+	}
+	if logs != "" {
+		set["DUO_LOGS"] = logs
+	}
+	return withDuo(ctx, overlaid(outer, set))
 }
 
-// overlaid is lookup with some variables set.
-func overlaid(lookup func(string) (string, bool), set map[string]string) func(string) (string, bool) {
+// overlaid is an environment with some variables set.
+func overlaid(beneath lookup, set map[string]string) lookup {
 	return func(name string) (string, bool) {
 		if v, ok := set[name]; ok {
 			return v, true
 		}
-		return lookup(name)
+		return beneath(name)
 	}
 }
 
@@ -152,11 +145,10 @@ func (l *local) pushOnce(ctx context.Context) int {
 	ended := make(chan error, 1)
 	serving, stop := context.WithCancel(ctx)
 	go func() { ended <- serve(serving, l.listener, l.routes, l.log) }()
-	status, report, err := l.push(ctx, 1)
+	status, report, err := l.push(1)
 	stop()
 	if err := errors.Join(err, <-ended); err != nil {
-		fmt.Fprintln(l.con.err, err)
-		return exitFailed
+		return l.con.exit(exitFailed, err)
 	}
 	l.con.out.Write(report)
 	if status != http.StatusOK {
@@ -173,42 +165,26 @@ func (l *local) forever(ctx context.Context) int {
 	tick := time.NewTicker(l.every)
 	defer tick.Stop()
 	for n := 1; ; n++ {
-		if _, _, err := l.push(ctx, n); err != nil && ctx.Err() == nil {
+		if _, _, err := l.push(n); err != nil && ctx.Err() == nil {
 			fmt.Fprintln(l.con.err, err)
 		}
 		select {
 		case <-tick.C:
 		case err := <-ended:
-			if err != nil {
-				fmt.Fprintln(l.con.err, err)
-				return exitFailed
-			}
-			return exitOK
+			return l.con.exit(exitFailed, err)
 		}
 	}
 }
 
 // push delivers a message as Pub/Sub does, and returns the answer.
-func (l *local) push(ctx context.Context, n int) (int, []byte, error) {
+func (l *local) push(n int) (int, []byte, error) {
 	l.shown.begin()
 	defer l.shown.end()
-	body, err := json.Marshal(map[string]any{
-		"message": map[string]any{
-			"data": []byte(`{}`), "attributes": map[string]string{},
-			"messageId": fmt.Sprint(n), "publishTime": time.Now().UTC().Format(time.RFC3339Nano),
-		},
-		"subscription": "projects/local/subscriptions/local",
-	})
-	if err != nil {
-		return 0, nil, err
-	}
-	// The run is told to stop by the server that it runs in, not by its client.
-	req, err := http.NewRequestWithContext(context.WithoutCancel(ctx), http.MethodPost, "http://"+l.listener.Addr().String()+"/", bytes.NewReader(body))
-	if err != nil {
-		return 0, nil, err
-	}
-	req.Header.Set("Content-Type", "application/json")
-	resp, err := http.DefaultClient.Do(req)
+	body := fmt.Sprintf(`{"message":{"data":"e30=","attributes":{},"messageId":"%d","publishTime":%q},
+		"subscription":"projects/local/subscriptions/local"}`, n, time.Now().UTC().Format(time.RFC3339Nano))
+	// Without a context: the server that the run is in tells it to stop, not its client.
+	to := fmt.Sprintf("http://%s/", l.listener.Addr())
+	resp, err := http.Post(to, "application/json", strings.NewReader(body))
 	if err != nil {
 		return 0, nil, fmt.Errorf("pushing a message: %w", err)
 	}

@@ -32,10 +32,9 @@ func cloudNames(groups []string, a slog.Attr) slog.Attr {
 	return a
 }
 
-// cloudLines adds the request's trace to a line, as the bare id, which
-// LogEntry.trace prefers to the longer form with the project. To errors it adds
-// what Error Reporting needs. Don't use it with groups: these fields must be at the
-// top level.
+// cloudLines adds the request's trace to a line, as the bare id, which LogEntry.trace
+// prefers to the longer form with the project, and to errors what Error Reporting
+// needs. Don't use it with groups: these fields must be at the top level.
 type cloudLines struct{ slog.Handler }
 
 func (c cloudLines) Handle(ctx context.Context, r slog.Record) error {
@@ -56,8 +55,7 @@ func (c cloudLines) WithGroup(name string) slog.Handler { return cloudLines{c.Ha
 
 // errorEvent returns the fields that make a line an error event, see
 // https://docs.cloud.google.com/error-reporting/docs/formatting-error-messages
-// Error Reporting groups events by stack_trace or, without one, by where they were
-// logged.
+// Events are grouped by stack_trace or, without one, by where they were logged.
 func errorEvent(r slog.Record) []slog.Attr {
 	attrs := []slog.Attr{
 		slog.String("@type", "type.googleapis.com/google.devtools.clouderrorreporting.v1beta1.ReportedErrorEvent"),

@@ -23,8 +23,7 @@ var defaultLog = duo.Logs[0]
 
 func isDefault(l duo.Log) bool { return l.Name == defaultLog.Name }
 
-// folder is the prefix of a log's objects: those of an account or, without one, of
-// the application's own.
+// folder is the prefix of a log's objects of an account, "" for the application's own.
 func (c config) folder(l duo.Log, account string) string {
 	prefix := strings.ReplaceAll(c.prefix, logPart, l.Name)
 	switch {
@@ -39,24 +38,23 @@ func (c config) folder(l duo.Log, account string) string {
 // folders are where feeds find the objects: a folder for each log and, where the
 // prefix says so, for each account, of which the children are not known yet.
 func (c config) folders() []string {
+	accounts := c.known()
+	switch {
+	case !strings.Contains(c.prefix, accountPart):
+		accounts = []duo.Account{{}}
+	case c.accounts == childAccounts:
+		accounts = []duo.Account{{Host: accountPart}}
+	}
 	var all []string
 	for _, l := range c.logs {
-		switch {
-		case !strings.Contains(c.prefix, accountPart):
-			all = append(all, c.folder(l, ""))
-		case c.accounts == childAccounts:
-			all = append(all, strings.ReplaceAll(c.prefix, logPart, l.Name))
-		default:
-			for _, a := range c.known() {
-				all = append(all, c.folder(l, a.Host))
-			}
+		for _, a := range accounts {
+			all = append(all, c.folder(l, a.Host))
 		}
 	}
 	return all
 }
 
-// known are the accounts that the configuration tells of, the application's own one
-// as the zero account.
+// known are the accounts that the configuration tells of, the application's own as the zero one.
 func (c config) known() []duo.Account {
 	switch {
 	case c.accounts == childAccounts:
@@ -127,8 +125,7 @@ func (e *env) readLogs(c *config) {
 	c.concurrency = e.number("CONCURRENCY", 8, 1, 64)
 }
 
-// In the prefix, a log's name replaces logPart, and an account's API hostname replaces
-// accountPart.
+// What is replaced in the prefix, by a log's name and by an account's API hostname.
 const (
 	logPart     = "{log}"
 	accountPart = "{account}"
@@ -210,12 +207,5 @@ func (e *env) overlaps() map[string]time.Duration {
 
 // short writes a duration without its zero units: 10m, not 10m0s.
 func short(d time.Duration) string {
-	text := d.String()
-	if strings.HasSuffix(text, "m0s") {
-		text = strings.TrimSuffix(text, "0s")
-	}
-	if strings.HasSuffix(text, "h0m") {
-		text = strings.TrimSuffix(text, "0m")
-	}
-	return text
+	return strings.NewReplacer("h0m0s", "h", "m0s", "m").Replace(d.String())
 }

@@ -1,12 +1,5 @@
-// Command server collects Duo's telephony log into a Cloud Storage bucket, with one
-// run per pushed Pub/Sub message.
-//
-//	server         serve, configured by the environment (see README.md)
-//	server local   run the whole system on this machine, with nothing to set
-//	server check   find out what is wrong before it matters
-//	server udm     show what Google SecOps makes of records
-//	server verify  compare the bucket with what Duo shows
-//	server page    show a deployed service's status page in a browser
+// Command server collects Duo's logs into a Cloud Storage bucket, with one run of each
+// log per pushed Pub/Sub message. What else it can do is in [usage].
 package main
 
 import (
@@ -17,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 )
 
@@ -48,30 +42,35 @@ func main() {
 
 // console is a command's access to the outside.
 type console struct {
-	lookup func(string) (string, bool)
+	lookup lookup
 	in     io.Reader
 	out    io.Writer
 	err    io.Writer
+}
+
+// exit ends a command, with the code if there is an error to tell.
+func (con console) exit(code int, err error) int {
+	if err == nil {
+		return exitOK
+	}
+	fmt.Fprintln(con.err, err)
+	return code
 }
 
 func run(ctx context.Context, args []string, con console) int {
 	if len(args) == 0 {
 		return serveCommand(ctx, con)
 	}
-	switch args[0] {
-	case "local":
-		return runCommand(ctx, &localCommand{}, args, con)
-	case "check":
-		return runCommand(ctx, &checkCommand{}, args, con)
-	case "udm":
-		return runCommand(ctx, &udmCommand{}, args, con)
-	case "verify":
-		return runCommand(ctx, &verifyCommand{}, args, con)
-	case "page":
-		return runCommand(ctx, &pageCommand{}, args, con)
-	case "-h", "-help", "--help", "help":
+	if slices.Contains([]string{"-h", "-help", "--help", "help"}, args[0]) {
 		fmt.Fprint(con.out, usage)
 		return exitOK
+	}
+	commands := map[string]command{
+		"local": &localCommand{}, "check": &checkCommand{}, "udm": &udmCommand{}, "verify": &verifyCommand{},
+		"page": &pageCommand{},
+	}
+	if c, known := commands[args[0]]; known {
+		return runCommand(ctx, c, args, con)
 	}
 	fmt.Fprintf(con.err, "unknown command %q\n%s", args[0], usage)
 	return exitConfig
@@ -96,8 +95,7 @@ func runCommand(ctx context.Context, c command, args []string, con console) int 
 		return exitConfig
 	}
 	if err := c.accept(flags.Args()); err != nil {
-		fmt.Fprintln(con.err, err)
-		return exitConfig
+		return con.exit(exitConfig, err)
 	}
 	return c.run(ctx, con)
 }

@@ -54,20 +54,15 @@ func (c *pageCommand) accept(args []string) error {
 func (c *pageCommand) run(ctx context.Context, con console) int {
 	token := &gcloudToken{account: c.account, audience: c.url}
 	if _, err := token.get(ctx); err != nil {
-		fmt.Fprintln(con.err, err)
-		return exitFailed
+		return con.exit(exitFailed, err)
 	}
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.addr)
 	if err != nil {
-		fmt.Fprintf(con.err, "%v: choose another address with -addr\n", err)
-		return exitConfig
+		return con.exit(exitConfig, fmt.Errorf("%w: choose another address with -addr", err))
 	}
 	fmt.Fprintf(con.err, "The status page of %s is at\n\n  http://%s/\n\nStop with Ctrl-C.\n", c.url, listener.Addr())
-	if err := serve(ctx, listener, c.routes(listener.Addr().String(), token), slog.New(newConsoleLog(con.err, slog.LevelInfo, nil))); err != nil {
-		fmt.Fprintln(con.err, err)
-		return exitFailed
-	}
-	return exitOK
+	log := slog.New(newConsoleLog(con.err, slog.LevelInfo, nil))
+	return con.exit(exitFailed, serve(ctx, listener, c.routes(listener.Addr().String(), token), log))
 }
 
 // routes passes on what only reads, to a browser that asked for this address by
@@ -75,7 +70,11 @@ func (c *pageCommand) run(ctx context.Context, con console) int {
 func (c *pageCommand) routes(address string, token *gcloudToken) http.Handler {
 	mux := http.NewServeMux()
 	for _, route := range []string{"GET /{$}", "GET /status"} {
-		mux.HandleFunc(route, func(w http.ResponseWriter, r *http.Request) { c.pass(w, r, token) })
+		mux.HandleFunc(route, func(w http.ResponseWriter, r *http.Request) {
+			if err := c.pass(w, r, token); err != nil {
+				http.Error(w, err.Error(), http.StatusBadGateway)
+			}
+		})
 	}
 	_, port, _ := net.SplitHostPort(address)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -88,35 +87,32 @@ func (c *pageCommand) routes(address string, token *gcloudToken) http.Handler {
 }
 
 // pass asks the service for the same path and query, without the browser's
-// headers: they may have a cookie of another service on this machine.
-func (c *pageCommand) pass(w http.ResponseWriter, r *http.Request, token *gcloudToken) {
+// headers: they may have a cookie of another service on this machine. A refusal,
+// which tells a stranger nothing, becomes what to do.
+func (c *pageCommand) pass(w http.ResponseWriter, r *http.Request, token *gcloudToken) error {
 	req, err := http.NewRequestWithContext(r.Context(), http.MethodGet, c.url+r.URL.RequestURI(), nil)
 	if err != nil {
-		http.Error(w, err.Error(), http.StatusBadRequest)
-		return
+		return err
 	}
-	resp, err := token.send(req)
-	if err == nil {
-		defer resp.Body.Close()
-		err = c.explain(resp)
-	}
+	bearer, err := token.get(r.Context())
 	if err != nil {
-		http.Error(w, err.Error(), http.StatusBadGateway)
-		return
+		return err
 	}
-	maps.Copy(w.Header(), resp.Header)
-	w.WriteHeader(resp.StatusCode)
-	_, _ = io.Copy(w, resp.Body) // an error means that the browser is gone
-}
-
-// explain turns a refusal, which tells a stranger nothing, into what to do.
-func (c *pageCommand) explain(r *http.Response) error {
-	switch r.StatusCode {
+	req.Header.Set("Authorization", "Bearer "+bearer)
+	resp, err := http.DefaultTransport.RoundTrip(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	switch resp.StatusCode {
 	case http.StatusUnauthorized:
 		return fmt.Errorf("the service refused the id token: -url must be in its PUSH_AUDIENCE: %s; its log has the reason", c.url)
 	case http.StatusForbidden:
 		return fmt.Errorf("the service refused the caller: -account must be in its ALLOWED_CALLERS: %s; its log has the reason", c.account)
 	}
+	maps.Copy(w.Header(), resp.Header)
+	w.WriteHeader(resp.StatusCode)
+	_, _ = io.Copy(w, resp.Body) // an error means that the browser is gone
 	return nil
 }
 
@@ -127,16 +123,6 @@ type gcloudToken struct {
 	mu      sync.Mutex
 	token   string
 	expires time.Time
-}
-
-// send sends a request with the token.
-func (g *gcloudToken) send(r *http.Request) (*http.Response, error) {
-	token, err := g.get(r.Context())
-	if err != nil {
-		return nil, err
-	}
-	r.Header.Set("Authorization", "Bearer "+token)
-	return http.DefaultTransport.RoundTrip(r)
 }
 
 // get returns the token, a new one if it expires within five minutes. An error

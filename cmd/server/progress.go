@@ -16,9 +16,8 @@ const quietFor = 10 * time.Second
 // eraseLine erases a terminal's current line.
 const eraseLine = "\r\x1b[K"
 
-// progress shows how far a long walk is: on a terminal as a line that is redrawn,
-// elsewhere as a line every now and then. Text written through it goes above that
-// line. It is safe for concurrent use.
+// progress shows how far a long walk is: on a terminal by a line that is redrawn, below
+// what is written through it, elsewhere by one now and then. Concurrent use is safe.
 type progress struct {
 	out      io.Writer
 	terminal bool

@@ -26,10 +26,9 @@ import (
 // shutdownTimeout is what Cloud Run leaves between SIGTERM and SIGKILL.
 const shutdownTimeout = 10 * time.Second
 
-// gcPercent is Go's GOGC for the service, a quarter of the default, so that what a
-// long run has more in memory than a short one, mostly what it has seen, does not
-// count twice. Duo allows a page or two a minute, so the processor is idle;
-// without that limit a page takes a millisecond more than at 50 (internal/bench).
+// gcPercent is Go's GOGC for the service, a quarter of the default, so that what a long
+// run has more in memory, mostly what it has seen, does not count twice. A page takes a
+// millisecond more than at 50 (internal/bench), and Duo allows one or two a minute.
 const gcPercent = 25
 
 const hintCredentials = "run this in the cloud as the service's account, or on a laptop after " +
@@ -53,7 +52,8 @@ func serveCommand(ctx context.Context, con console) int {
 	if err != nil {
 		return reportFaults(ctx, con.err, log, err)
 	}
-	log.InfoContext(ctx, "serving", "version", version, "port", cfg.port, "bucket", cfg.bucket, "prefix", strings.Join(cfg.folders(), ", "), "accounts", cfg.accounts,
+	log.InfoContext(ctx, "serving", "version", version, "port", cfg.port,
+		"bucket", cfg.bucket, "prefix", strings.Join(cfg.folders(), ", "), "accounts", cfg.accounts,
 		"project", cfg.project, "database", cfg.database, "auth_mode", string(cfg.auth.Mode))
 	if err := serve(ctx, listener, routes, log); err != nil {
 		log.ErrorContext(ctx, "serving ended", "error", err)
@@ -80,8 +80,7 @@ func reportFaults(ctx context.Context, out io.Writer, log *slog.Logger, err erro
 	return exitConfig
 }
 
-// cloudRoutes builds the clients and what they are for. None of them connects
-// before the first request.
+// cloudRoutes builds the clients, of which none connects before the first request.
 func cloudRoutes(ctx context.Context, cfg config, log *slog.Logger) (http.Handler, error) {
 	bucket, err := openBucket(ctx, cfg)
 	if err != nil {
@@ -148,19 +147,16 @@ func serve(ctx context.Context, listener net.Listener, routes http.Handler, log 
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 	}
 	ended := make(chan error, 1)
-	go func() { ended <- srv.Serve(listener) }()
-	select {
-	case err := <-ended:
+	context.AfterFunc(ctx, func() {
+		late, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
+		defer cancel()
+		ended <- srv.Shutdown(late)
+	})
+	if err := srv.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 		return err
-	case <-ctx.Done():
 	}
-	late, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
-	defer cancel()
-	if err := srv.Shutdown(late); err != nil {
+	if err := <-ended; err != nil {
 		return fmt.Errorf("shutting down: %w", err)
-	}
-	if err := <-ended; !errors.Is(err, http.ErrServerClosed) {
-		return err
 	}
 	return nil
 }

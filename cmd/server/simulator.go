@@ -32,8 +32,7 @@ var simulatedChildren = []duosim.Child{
 	{ID: "DASIMULATEDCHILD0003", Name: "Northwind Traders", Host: "api-simulated3.duosecurity.com"},
 }
 
-// newSimulator returns the simulated account, with the children if they are wanted:
-// its own logs can't be read then.
+// newSimulator returns the simulated account, or one of which only children have logs.
 func newSimulator(accounts string) *duosim.Sim {
 	sim := duosim.New(simulator)
 	if strings.EqualFold(accounts, childAccounts) {
@@ -47,18 +46,18 @@ func newSimulator(accounts string) *duosim.Sim {
 // duoVariables lead to an application of Duo's; the last one has two names.
 var duoVariables = [][]string{{"DUO_IKEY"}, {"DUO_API_HOST"}, {"DUO_SKEY", "DUO_SKEY_FILE"}}
 
-// withDuo returns the environment with the variables that lead to a Duo: the real
-// one's, if all of them are set; else the simulator's, which starts and ends with
-// the process. Of that one, simulated says so, and why; it is empty for the real one.
-func withDuo(ctx context.Context, lookup func(string) (string, bool)) (found func(string) (string, bool), simulated string, err error) {
-	accounts, _ := lookup("DUO_ACCOUNTS")
+// withDuo returns the environment with the variables that lead to a Duo: the real one's
+// if all are set, else those of the simulator, which ends with the process. Of that one
+// simulated says so, and why; it is empty for the real one.
+func withDuo(ctx context.Context, without lookup) (with lookup, simulated string, err error) {
+	accounts, _ := without("DUO_ACCOUNTS")
 	accounts = strings.TrimSpace(accounts)
 	if accounts != "" && !strings.EqualFold(accounts, ownAccount) && !strings.EqualFold(accounts, childAccounts) {
-		return lookup, "", nil // an accounts file has applications of the real one
+		return without, "", nil // an accounts file has applications of the real one
 	}
 	var set, unset []string
 	for _, names := range duoVariables {
-		i := slices.IndexFunc(names, func(name string) bool { _, ok := lookup(name); return ok })
+		i := slices.IndexFunc(names, func(name string) bool { _, ok := without(name); return ok })
 		if i < 0 {
 			unset = append(unset, names[0])
 		} else {
@@ -67,7 +66,7 @@ func withDuo(ctx context.Context, lookup func(string) (string, bool)) (found fun
 	}
 	switch {
 	case len(unset) == 0:
-		return lookup, "", nil
+		return without, "", nil
 	case len(set) == 0:
 		simulated = "a simulated Duo (set DUO_IKEY, DUO_SKEY and DUO_API_HOST for the real one)"
 	default:
@@ -78,7 +77,7 @@ func withDuo(ctx context.Context, lookup func(string) (string, bool)) (found fun
 		return nil, "", fmt.Errorf("starting the Duo simulator: %w", err)
 	}
 	go serve(context.WithoutCancel(ctx), listener, newSimulator(accounts), slog.Default())
-	return overlaid(lookup, map[string]string{
+	return overlaid(without, map[string]string{
 		"DUO_IKEY": simulator.IKey, "DUO_SKEY": simulator.SKey, "DUO_SKEY_FILE": "", "DUO_API_HOST": simulator.Host,
 		"DUO_API_URL": "http://" + listener.Addr().String(),
 	}), simulated, nil

@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -32,9 +31,6 @@ const udmUsage = `usage: server udm [-log L] [FILE…]
           Without it an object's name tells (authentication_….ndjson); what
           has no such name, and standard input, is telephony.
 `
-
-// unnamedLog is the log of records that come without an object's name.
-const unnamedLog = "telephony"
 
 // udmCommand prints events. A line that can't become one is reported on standard error
 // by its place, never its content, and the others are converted.
@@ -64,15 +60,14 @@ func mappingOf(log string) (udm.Mapping, error) {
 // logOf tells the log of an object, copied here with its folders or without, by
 // the stream that its name begins with, as in telephony-backfill_….ndjson.
 func logOf(file string) string {
+	stream, _, named := strings.Cut(filepath.Base(file), "_")
 	for _, log := range duo.Logs {
-		for _, backfill := range []bool{false, true} {
-			stream := collect.Stream{Log: log.Name, Backfill: backfill}
-			if strings.HasPrefix(filepath.Base(file), stream.String()+"_") {
-				return log.Name
-			}
+		of := collect.Config{Log: log}
+		if named && (stream == of.Live().Name() || stream == of.Backfill().Name()) {
+			return log.Name
 		}
 	}
-	return unnamedLog
+	return "telephony"
 }
 
 func (c *udmCommand) accept(files []string) error {
@@ -82,10 +77,7 @@ func (c *udmCommand) accept(files []string) error {
 
 func (c *udmCommand) run(ctx context.Context, con console) int {
 	ended := make(chan int, 1)
-	go func() { // a read from a terminal does not end with ctx
-		p := newPrinter(con, c.mapping)
-		ended <- p.printAll(c.files, con.in)
-	}()
+	go func() { ended <- c.print(con) }() // a read from a terminal does not end with ctx
 	select {
 	case code := <-ended:
 		return code
@@ -94,26 +86,19 @@ func (c *udmCommand) run(ctx context.Context, con console) int {
 	}
 }
 
-// printer writes events, and faults as file:line: what is wrong.
-type printer struct {
-	mapping udm.Mapping // nil for that of each file's log
-	out     *bufio.Writer
-	events  *json.Encoder
-	faults  io.Writer
-	failed  bool
-}
-
-func newPrinter(con console, mapping udm.Mapping) *printer {
-	p := &printer{mapping: mapping, out: bufio.NewWriterSize(con.out, 1<<16), faults: con.err}
-	p.events = json.NewEncoder(p.out)
-	p.events.SetEscapeHTML(false)
-	return p
-}
-
-// printAll reads the files one after the other, standard input if there are
-// none.
-func (p *printer) printAll(files []string, in io.Reader) int {
-	if err := p.printFiles(files, in); err != nil {
+// print reads the files one after the other, standard input if there are none.
+func (c *udmCommand) print(con console) int {
+	p := &printer{mapping: c.mapping, out: bufio.NewWriterSize(con.out, 1<<16), faults: con.err}
+	var err error
+	if len(c.files) == 0 {
+		err = p.print("standard input", con.in)
+	}
+	for _, file := range c.files {
+		if err = p.printFile(file); err != nil {
+			break
+		}
+	}
+	if err != nil {
 		p.fault(err)
 	}
 	if p.failed {
@@ -122,23 +107,22 @@ func (p *printer) printAll(files []string, in io.Reader) int {
 	return exitOK
 }
 
-func (p *printer) printFiles(files []string, in io.Reader) error {
-	if len(files) == 0 {
-		return p.print("standard input", in)
+// printer writes events, and faults as file:line: what is wrong.
+type printer struct {
+	mapping udm.Mapping // nil for that of each file's log
+	out     *bufio.Writer
+	faults  io.Writer
+	failed  bool
+}
+
+func (p *printer) printFile(file string) error {
+	f, err := os.Open(file)
+	if err != nil {
+		p.fault(err)
+		return nil
 	}
-	for _, file := range files {
-		f, err := os.Open(file)
-		if err != nil {
-			p.fault(err)
-			continue
-		}
-		err = p.print(file, f)
-		f.Close()
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	defer f.Close()
+	return p.print(file, f)
 }
 
 func (p *printer) fault(err error) {
@@ -191,11 +175,10 @@ func (p *printer) open(file string, in io.Reader) (udm.Mapping, *bufio.Reader, e
 
 func (p *printer) convert(mapping udm.Mapping, line []byte) error {
 	event, err := mapping.Convert(line)
-	if err != nil {
-		return err
+	if err == nil {
+		_, _ = p.out.Write(append(event, '\n')) // a write that failed makes Flush fail
 	}
-	_ = p.events.Encode(event) // a write that failed makes Flush fail
-	return nil
+	return err
 }
 
 // unzipped unpacks what begins as gzip does; no JSON begins so.
@@ -214,21 +197,21 @@ func unzipped(in io.Reader) (*bufio.Reader, error) {
 var errLongLine = fmt.Errorf("is longer than the %d MiB that a SecOps feed takes in a line", maxLine>>20)
 
 // nextLine returns a line without the white space around it, and io.EOF after
-// the last one. It is valid until the next call. A line that is too long is
-// passed over.
+// the last one, which needs no newline. It is valid until the next call. A line
+// that is too long is passed over.
 func nextLine(r *bufio.Reader) ([]byte, error) {
 	line, err := r.ReadSlice('\n')
-	if !errors.Is(err, bufio.ErrBufferFull) {
-		if errors.Is(err, io.EOF) && len(line) > 0 {
-			err = nil // the last line needs no newline
-		}
-		return bytes.TrimSpace(line), err
-	}
+	long := errors.Is(err, bufio.ErrBufferFull)
 	for errors.Is(err, bufio.ErrBufferFull) {
 		_, err = r.ReadSlice('\n')
 	}
-	if err != nil && !errors.Is(err, io.EOF) {
+	switch {
+	case err != nil && !errors.Is(err, io.EOF):
 		return nil, err
+	case long:
+		return nil, errLongLine
+	case len(line) == 0:
+		return nil, io.EOF
 	}
-	return nil, errLongLine
+	return bytes.TrimSpace(line), nil
 }

@@ -64,12 +64,10 @@ func (c *verifyCommand) run(ctx context.Context, con console) int {
 	report, err := audit.Run(ctx, collector, c.from, c.to, shown.show)
 	shown.end()
 	if err != nil {
-		fmt.Fprintf(con.err, "verifying failed: %v\n", err)
-		return exitFailed
+		return con.exit(exitFailed, fmt.Errorf("verifying failed: %w", err))
 	}
 	if err := c.write(con.out, report); err != nil {
-		fmt.Fprintf(con.err, "writing the report: %v\n", err)
-		return exitFailed
+		return con.exit(exitFailed, fmt.Errorf("writing the report: %w", err))
 	}
 	if !report.Exact() {
 		return exitFailed
@@ -86,29 +84,23 @@ func instant(t *time.Time) func(string) error {
 	}
 }
 
-// environment is what the bucket was filled with: the service's own, or that of
-// server local. Where that has no Duo but its simulated one, it is started again
-// and has the same records.
-func (c *verifyCommand) environment(ctx context.Context, con console) (func(string) (string, bool), error) {
+// environment is what the bucket was filled with: the service's own, or that of server
+// local, whose simulated Duo is started again and has the same records.
+func (c *verifyCommand) environment(ctx context.Context, con console) (lookup, error) {
 	if c.dir == "" {
 		return con.lookup, nil
 	}
 	if _, err := os.Stat(filepath.Join(c.dir, "bucket")); err != nil {
 		return nil, fmt.Errorf("-dir: %w: name the directory of server local", err)
 	}
-	lookup := localEnvironment(con.lookup)
-	if c.log != "" { // whatever logs the directory has
-		lookup = overlaid(lookup, map[string]string{"DUO_LOGS": c.log})
-	}
-	lookup, simulated, err := withDuo(ctx, lookup)
+	lookup, simulated, err := localEnvironment(ctx, con.lookup, c.log) // whatever logs the directory has
 	if simulated != "" {
 		fmt.Fprintln(con.err, "comparing with "+simulated)
 	}
 	return lookup, err
 }
 
-// collector returns the audit's collector. It does not need the configuration of
-// the service's callers.
+// collector returns the audit's collector. Who may call the service does not matter.
 func (c *verifyCommand) collector(ctx context.Context, con console, log *slog.Logger) (*collect.Collector, error) {
 	lookup, err := c.environment(ctx, con)
 	if err != nil {
@@ -191,13 +183,10 @@ func (c *verifyCommand) call(r audit.Report) string {
 	if c.dir != "" {
 		to = "http://127.0.0.1:8080/run"
 	}
-	log := ""
-	if c.log != "" {
-		log = fmt.Sprintf(`"log":"%s",`, c.log)
-	}
-	if r.Account != "" {
-		log += fmt.Sprintf(`"account":"%s",`, r.Account)
-	}
-	return fmt.Sprintf(`curl -X POST %s -d '{%s"from":"%s","to":"%s"}'`, to, log,
-		r.Backfill.From.Format(time.RFC3339Nano), r.Backfill.To.Format(time.RFC3339Nano))
+	wish, _ := json.Marshal(struct {
+		Log     string `json:"log,omitempty"`
+		Account string `json:"account,omitempty"`
+		store.Span
+	}{c.log, r.Account, *r.Backfill})
+	return fmt.Sprintf("curl -X POST %s -d '%s'", to, wish)
 }

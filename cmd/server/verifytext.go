@@ -9,17 +9,13 @@ import (
 	"duo-telephony-collector/internal/audit"
 )
 
-// maxShown is how many faults of each kind the text names, and how many copies of
-// each fault.
+// maxShown is how many faults of each kind the text names, and copies of each fault.
 const maxShown = 20
 
 // auditText is the report for people. It has nothing of a record but id and time.
 func auditText(r audit.Report, call string) string {
 	var b strings.Builder
-	of := r.Log
-	if r.Account != "" {
-		of += " of " + r.Account
-	}
+	of := strings.TrimSuffix(r.Log+" of "+r.Account, " of ")
 	fmt.Fprintf(&b, "compared     %s, %s to %s\n", of, r.From.Format(time.RFC3339Nano), r.To.Format(time.RFC3339Nano))
 	for _, cut := range r.Cut {
 		fmt.Fprintf(&b, "             %s\n", cut)
@@ -62,24 +58,21 @@ from a missing one. Collected again, a transferred one is there twice.
 `
 
 func writeFaults(b *strings.Builder, f audit.Faults) {
-	for i, r := range f.Records {
-		if i == maxShown {
-			break
-		}
+	shown := f.Records[:min(len(f.Records), maxShown)]
+	for _, r := range shown {
 		at := "without a readable time"
 		if r.TS != nil {
 			at = r.TS.Format(time.RFC3339Nano)
 		}
 		fmt.Fprintf(b, "  %s  %s\n", shownID(r.ID), at)
-		for j, c := range r.Copies {
-			if j == maxShown {
-				fmt.Fprintf(b, "    and %d more\n", len(r.Copies)-maxShown)
-				break
-			}
+		for _, c := range r.Copies[:min(len(r.Copies), maxShown)] {
 			fmt.Fprintf(b, "    %s line %d\n", c.Object, c.Line)
 		}
+		if more := len(r.Copies) - maxShown; more > 0 {
+			fmt.Fprintf(b, "    and %d more\n", more)
+		}
 	}
-	if more := f.Count - min(len(f.Records), maxShown); more > 0 {
+	if more := f.Count - len(shown); more > 0 {
 		fmt.Fprintf(b, "  and %d more, -json has up to 10000\n", more)
 	}
 }

@@ -7,8 +7,6 @@
 package main
 
 import (
-	"bufio"
-	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -53,12 +51,10 @@ func run(dir string, args []string) error {
 		files, err := p.files()
 		faults = append(faults, err)
 		for _, file := range files {
-			to := filepath.Join(dir, p.module, strings.TrimPrefix(file, p.root))
-			if copied[to] {
-				continue
+			if to := filepath.Join(dir, p.module, strings.TrimPrefix(file, p.root)); !copied[to] {
+				copied[to] = true
+				faults = append(faults, check(file), copyFile(file, to))
 			}
-			copied[to] = true
-			faults = append(faults, check(file), copyFile(file, to))
 		}
 	}
 	fmt.Printf("%d files of %d packages\n", len(copied), len(packages))
@@ -83,8 +79,8 @@ func linked(args []string) ([]pkg, error) {
 	}
 	goroot := strings.TrimSpace(string(root))
 	packages := []pkg{{runtime.Version(), goroot, "go", goroot}}
-	for lines := bufio.NewScanner(bytes.NewReader(out)); lines.Scan(); {
-		f := strings.Split(lines.Text(), "\t")
+	for line := range strings.Lines(string(out)) {
+		f := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
 		packages = append(packages, pkg{f[0], f[1], f[2], f[3]})
 	}
 	return packages, nil
@@ -94,29 +90,28 @@ func linked(args []string) ([]pkg, error) {
 // module's: a module may hold code of others below its own licence.
 func (p pkg) files() ([]string, error) {
 	var found []string
-	licensed := false
 	for dir := p.dir; strings.HasPrefix(dir, p.root); dir = filepath.Dir(dir) {
 		entries, err := os.ReadDir(dir)
 		if err != nil {
 			return nil, err
 		}
 		for _, e := range entries {
-			isLicence := licenceFile.MatchString(e.Name())
-			if isLicence || besideIt.MatchString(e.Name()) {
+			if licenceFile.MatchString(e.Name()) || besideIt.MatchString(e.Name()) {
 				found = append(found, filepath.Join(dir, e.Name()))
 			}
-			licensed = licensed || isLicence
 		}
 	}
-	if !licensed {
+	if !slices.ContainsFunc(found, isLicence) {
 		return nil, fmt.Errorf("%s has no licence: nobody may pass it on, replace it", p.path)
 	}
 	return found, nil
 }
 
+func isLicence(file string) bool { return licenceFile.MatchString(filepath.Base(file)) }
+
 // check finds nearly all of a licence's text among those allowed.
 func check(file string) error {
-	if besideIt.MatchString(filepath.Base(file)) {
+	if !isLicence(file) {
 		return nil
 	}
 	text, err := os.ReadFile(file)

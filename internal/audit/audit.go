@@ -8,9 +8,10 @@
 package audit
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -38,19 +39,13 @@ type Report struct {
 	Unknown Faults `json:"unknown"` // in the bucket, not shown by Duo
 	Foreign Faults `json:"foreign"` // in an object of ours that has lost its metadata
 
-	// Backfill is the range whose backfill writes what is missing; nil if nothing
-	// is.
-	Backfill *store.Span `json:"backfill"`
+	Backfill *store.Span `json:"backfill"` // writes what is missing; nil if nothing is
 }
 
-// Exact reports whether the bucket holds exactly what Duo shows, each record once,
-// in objects of ours.
+// Exact reports whether the bucket holds what Duo shows, each record once, in our objects.
 func (r Report) Exact() bool {
 	return r.Missing.Count+r.Doubled.Count+r.Altered.Count+r.Unknown.Count+r.Foreign.Count == 0
 }
-
-// errNothing means that the whole range was cut off.
-var errNothing = errors.New("nothing is left of the range to compare")
 
 // Run compares what Duo shows of the record times from ≤ ts < to with what c's
 // live stream and its backfills have written. It only reads and takes no lease, so
@@ -60,10 +55,9 @@ var errNothing = errors.New("nothing is left of the range to compare")
 // For each record it keeps hashes, the id and the place, about 200 bytes: a million
 // records take 200 MB. Objects are read one at a time.
 //
-// It compares only what Duo still shows and the live stream is past for good,
-// overlap included: the same range that a backfill may collect again. It calls
-// progress, which may be nil, for every page. The walk goes backwards, so the
-// progress's From is later than its To.
+// It compares only what Duo still shows and the live stream is past for good, overlap
+// included: the range that a backfill may collect again. It calls progress, which may
+// be nil, for every page; the walk goes backwards, from From to an earlier To.
 func Run(ctx context.Context, c *collect.Collector, from, to time.Time, progress func(collect.Progress)) (Report, error) {
 	settled, err := c.Settled(ctx)
 	if err != nil {
@@ -72,7 +66,7 @@ func Run(ctx context.Context, c *collect.Collector, from, to time.Time, progress
 	report := cut(from, to, settled)
 	report.Log, report.Account = c.Log.Name, c.Account.Host
 	if !report.From.Before(report.To) {
-		return report, fmt.Errorf("%w: %s", errNothing, strings.Join(report.Cut, "; "))
+		return report, fmt.Errorf("nothing is left of the range to compare: %s", strings.Join(report.Cut, "; "))
 	}
 	a := newAuditor(c, report, settled, progress)
 	for _, step := range []func(context.Context) error{a.list, a.read, a.search} {
@@ -94,6 +88,61 @@ func cut(from, to time.Time, s collect.Settled) Report {
 	if s.To.Before(r.To) {
 		r.To = s.To
 		r.Cut = append(r.Cut, fmt.Sprintf("to is %s: %s", s.To.Format(time.RFC3339), s.Why))
+	}
+	return r
+}
+
+// maxFaults is how many faults of each kind a report names. It counts all.
+const maxFaults = 10_000
+
+// Faults are all records with one kind of fault.
+type Faults struct {
+	Count   int     `json:"count"`
+	Records []Fault `json:"records"` // at most 10,000 of them, by time
+
+	named map[key]int // indices in Records
+}
+
+// Fault is a record with a fault. It has nothing of the record but id and time.
+type Fault struct {
+	ID     string     `json:"id"`     // "" if the record has none
+	TS     *time.Time `json:"ts"`     // nil if the record has no readable time
+	Copies []Copy     `json:"copies"` // in the bucket; only the faulty ones if altered or foreign
+}
+
+// Copy is a line of an object.
+type Copy struct {
+	Object string `json:"object"` // a URI
+	Line   int    `json:"line"`   // from 1
+}
+
+// add counts a record, and names it unless maxFaults are named.
+func (f *Faults) add(k key, fault Fault) {
+	f.Count++
+	if len(f.Records) == maxFaults {
+		return
+	}
+	if f.named == nil {
+		f.named = map[key]int{}
+	}
+	f.named[k] = len(f.Records)
+	f.Records = append(f.Records, fault)
+}
+
+// sorted sorts the records by time, those without one first.
+func (r Report) sorted() Report {
+	at := func(f Fault) (t time.Time) {
+		if f.TS != nil {
+			t = *f.TS
+		}
+		return t
+	}
+	for _, f := range []*Faults{&r.Missing, &r.Doubled, &r.Altered, &r.Unknown, &r.Foreign} {
+		slices.SortFunc(f.Records, func(a, b Fault) int {
+			return cmp.Or(at(a).Compare(at(b)), strings.Compare(a.ID, b.ID))
+		})
+		f.Records = append([]Fault{}, f.Records...) // [] in JSON, not null
+		f.named = nil
 	}
 	return r
 }

@@ -89,32 +89,22 @@ func instant(at int64) *time.Time {
 	return &t
 }
 
-// addMissing reports what Duo shows and the bucket lacks.
+// addMissing reports what Duo shows and the bucket lacks, and the range for a backfill
+// that collects it: the whole one if a record's own time is no guide.
 func (a *auditor) addMissing() {
+	from, to := a.to, a.from
 	for k, t := range a.trails {
 		if t.shown != within || t.copies > t.others {
 			continue
 		}
 		a.report.Missing.add(k, Fault{ID: t.name, TS: instant(t.at), Copies: []Copy{}})
-		a.report.Backfill = a.widened(a.report.Backfill, t)
+		if t.odd {
+			from, to = a.from, a.to
+		} else {
+			from, to = min(from, t.at), max(to, t.at+1)
+		}
 	}
-}
-
-// widened returns the range for a backfill that collects this record too: the
-// whole range if the record's own time is no guide.
-func (a *auditor) widened(s *store.Span, t trail) *store.Span {
-	if t.odd {
-		return &store.Span{From: a.report.From, To: a.report.To}
+	if a.report.Missing.Count > 0 {
+		a.report.Backfill = &store.Span{From: time.UnixMilli(from).UTC(), To: time.UnixMilli(to).UTC()}
 	}
-	from, to := time.UnixMilli(t.at).UTC(), time.UnixMilli(t.at+1).UTC()
-	if s == nil {
-		return &store.Span{From: from, To: to}
-	}
-	if s.From.Before(from) {
-		from = s.From
-	}
-	if s.To.After(to) {
-		to = s.To
-	}
-	return &store.Span{From: from, To: to}
 }

@@ -20,8 +20,7 @@ const (
 	maxStale = 20
 )
 
-// span is a range of milliseconds, inclusive at both ends, to ask Duo for. Duo
-// refuses a span of a single one.
+// span is a range of milliseconds, both ends included. Duo refuses one of a single one.
 type span struct {
 	min, max int64
 	inside   bool // the range being compared
@@ -31,10 +30,9 @@ func (s span) String() string {
 	return time.UnixMilli(s.min).UTC().Format(time.RFC3339Nano) + " to " + time.UnixMilli(s.max).UTC().Format(time.RFC3339Nano)
 }
 
-// spans returns what to ask Duo for: the UTC days of the range, newest first, each
-// with some of its neighbours. Then the borders of the range once more, including
-// a millisecond outside: a run may have got a record without a readable time from
-// there.
+// spans returns what to ask Duo for: the UTC days of the range, newest first, each with
+// some of its neighbours, and the borders of the range with a millisecond outside: a run
+// may have got a record without a readable time from there.
 func (a *auditor) spans() []span {
 	const day, overlap = int64(day / time.Millisecond), int64(overlap / time.Millisecond)
 	last := max(a.to-1, a.from+1)
@@ -59,9 +57,8 @@ func (a *auditor) read(ctx context.Context) error {
 // passed notes how far back the walk has come.
 func (a *auditor) passed(at int64) { a.reached = max(a.from, min(a.reached, at)) }
 
-// settle reads a span. While it is in doubt whether Duo has shown everything, it
-// reads the halves. Those need neither offsets nor the records' own times, so they
-// help whatever is wrong with either.
+// settle reads a span. While it is in doubt whether Duo has shown everything, it reads
+// the halves: that helps whatever is wrong with offsets or with the records' own times.
 func (a *auditor) settle(ctx context.Context, s span) error {
 	doubt, err := a.walk(ctx, s)
 	if err != nil || doubt == "" {
@@ -77,14 +74,12 @@ func (a *auditor) settle(ctx context.Context, s span) error {
 	return a.settle(ctx, span{s.min, middle, s.inside})
 }
 
-// walk reads the pages of a span, newest first. It returns why there may be more
-// records, "" if there are certainly none.
+// walk reads a span, newest first. It returns why there may be more, "" if there is not.
 func (a *auditor) walk(ctx context.Context, s span) (doubt string, err error) {
 	w := walk{total: -1}
 	for {
 		page, err := a.session.Page(ctx, duo.Query{Min: time.UnixMilli(s.min), Max: time.UnixMilli(s.max), Offset: w.offset, Newest: true})
-		var refused *duo.Error
-		if errors.As(err, &refused) && refused.OffsetRefused() {
+		if refused, ok := errors.AsType[*duo.Error](err); ok && refused.OffsetRefused() {
 			return "it refuses the offset that it gave", nil
 		}
 		if err != nil {
@@ -143,8 +138,7 @@ type walk struct {
 	last   string // the last record of the last page that had any
 }
 
-// count counts a page's records. If the page begins with the last record of the
-// one before, that counts once.
+// count counts a page's records, except the last one of the page before at its start.
 func (w *walk) count(page duo.Page, fresh int) {
 	w.total = max(w.total, page.Total)
 	w.shown += len(page.Records)
@@ -166,20 +160,18 @@ func (w *walk) count(page duo.Page, fresh int) {
 // unless a limit on its size, which is at least few, may have cut it off or Duo has
 // counted more. Duo's count can prove that there is more, never that there is not.
 func (w *walk) goOn(page duo.Page, few, largest int) (more bool, doubt string) {
-	next := page.Next
-	switch {
-	case next != "" && next == w.offset && len(page.Records) == 0 && !w.again:
-		w.again = true // this proves nothing: ask once more
-		return true, ""
-	case next != "" && next == w.offset && len(page.Records) == 0:
-		next = "" // empty twice: this is the end
-	case next != "" && next == w.offset:
+	switch same := page.Next == w.offset; {
+	case page.Next == "":
+	case same && len(page.Records) > 0:
 		return false, "its offset leads nowhere"
-	case next != "" && w.stale > maxStale:
+	case same && !w.again:
+		w.again = true // an empty page proves nothing: ask once more
+		return true, ""
+	case same: // empty twice: this is the end
+	case w.stale > maxStale:
 		return false, "its offsets go on without showing anything new"
-	}
-	if next != "" {
-		w.offset, w.again = next, false
+	default:
+		w.offset, w.again = page.Next, false
 		return true, ""
 	}
 	if n := len(page.Records); n >= few && n >= largest {

@@ -2,6 +2,7 @@ package audit
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,13 +35,11 @@ func (a *auditor) list(ctx context.Context) error {
 	return nil
 }
 
-// ours reports whether an object is of the stream or its backfills, and not
-// certainly another account's.
+// ours reports whether an object is of the stream or its backfills. One that does not
+// tell its account may be.
 func (a *auditor) ours(o writer.Info) bool {
-	if o.Meta.Account != "" && !strings.EqualFold(o.Meta.Account, a.Host) {
-		return false
-	}
-	return o.Name.Stream == a.Live().Name() || o.Name.Stream == a.Backfill().Name()
+	return strings.EqualFold(cmp.Or(o.Meta.Account, a.Host), a.Host) &&
+		(o.Name.Stream == a.Live().Name() || o.Name.Stream == a.Backfill().Name())
 }
 
 // search reads the bucket, object by object.
@@ -95,9 +94,8 @@ func (a *auditor) find(line []byte, here place, foreign bool) {
 	a.trails[r.Written] = t
 }
 
-// belongs reports whether Duo would show this record if it had it. If the record's
-// own time is outside its object's window, only Duo knows its time, so the whole
-// window must lie in the range.
+// belongs reports whether Duo would show this record if it had it. Of one whose own time
+// is outside its object's window only Duo knows the time: that whole window must be in.
 func (a *auditor) belongs(r record.Record, n writer.Name) bool {
 	from, to := n.From.UnixMilli(), n.To.UnixMilli()
 	if r.At == 0 || r.At < from-1 || r.At > to {
@@ -106,14 +104,13 @@ func (a *auditor) belongs(r record.Record, n writer.Name) bool {
 	return a.from <= r.At && r.At < a.to
 }
 
-// note reports a faulty copy: as a new fault if it is the record's first, else as
-// another copy.
+// note reports a faulty copy, the record's first as a new fault.
 func (a *auditor) note(f *Faults, first bool, r record.Record, here place) {
 	object := a.objects[here.object]
 	c := Copy{Object: object.bucket.URI(object.Name), Line: int(here.line)}
 	if first {
 		f.add(r.Written, Fault{ID: record.Name(r.Line, a.Log), TS: instant(r.At), Copies: []Copy{c}})
-		return
+	} else if i, named := f.named[r.Written]; named {
+		f.Records[i].Copies = append(f.Records[i].Copies, c)
 	}
-	f.extend(r.Written, c)
 }

@@ -18,7 +18,7 @@ import (
 	"duo-telephony-collector/internal/writer"
 )
 
-// timeout bounds each check. They run at the same time.
+// timeout bounds the checks, which run at the same time.
 const timeout = 15 * time.Second
 
 // Statuses of a finding.
@@ -40,6 +40,12 @@ func good(name, detail string) Finding         { return Finding{name, OK, detail
 func warn(name, detail, action string) Finding { return Finding{name, Warn, detail, action} }
 func fail(name, detail, action string) Finding { return Finding{name, Fail, detail, action} }
 
+// of is the finding with what it is of.
+func (f Finding) of(what string) Finding {
+	f.Detail = what + ": " + f.Detail
+	return f
+}
+
 // failOf takes the action from the error if that has a hint, else action.
 func failOf(name string, err error, action string) Finding {
 	if e, found := errors.AsType[*duo.Error](err); found {
@@ -57,20 +63,17 @@ func failOf(name string, err error, action string) Finding {
 	return fail(name, err.Error(), action)
 }
 
-// Check answers one question, or several that take one request. It ends with its
-// context.
+// Check answers what takes one request, and ends with its context.
 type Check func(context.Context) []Finding
 
 // Run runs the checks concurrently and returns their findings in order.
 func Run(ctx context.Context, checks []Check) []Finding {
 	found := make([][]Finding, len(checks))
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
 	var all sync.WaitGroup
 	for i, check := range checks {
-		all.Go(func() {
-			ctx, cancel := context.WithTimeout(ctx, timeout)
-			defer cancel()
-			found[i] = check(ctx)
-		})
+		all.Go(func() { found[i] = check(ctx) })
 	}
 	all.Wait()
 	return slices.Concat(found...)
@@ -88,8 +91,8 @@ func WriteText(out io.Writer, findings []Finding) error {
 		if f.Action != "" {
 			text += "; " + f.Action
 		}
-		_, err := fmt.Fprintf(out, "%-4s  %-13s  %s\n", f.Status, f.Name, strings.Join(strings.Fields(text), " "))
-		if err != nil {
+		text = strings.Join(strings.Fields(text), " ")
+		if _, err := fmt.Fprintf(out, "%-4s  %-13s  %s\n", f.Status, f.Name, text); err != nil {
 			return err
 		}
 	}

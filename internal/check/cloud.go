@@ -15,9 +15,8 @@ import (
 
 const hintGoogle = "try again; if this lasts, check the connection to Google's port 443"
 
-// Bucket lists today's objects in each folder, reads one of any day, and asks for
-// the other permissions. It writes nothing, because the feed would take a test
-// object and this account can't delete it.
+// Bucket lists today's objects in each folder, reads one of any day, and asks for the
+// other permissions. It writes none: the feed would take it, and nobody could delete it.
 type Bucket struct {
 	Open     func(context.Context) (*writer.GCS, error) // at any prefix
 	Name     string
@@ -104,7 +103,7 @@ func (f Firestore) Check(ctx context.Context) []Finding {
 	for _, stream := range f.Streams {
 		one := f.document(ctx, stream)
 		if len(f.Streams) > 1 {
-			one.Detail = stream + ": " + one.Detail
+			one = one.of(stream)
 		}
 		found = append(found, one)
 		if one.Status == Fail { // the others would mostly fail for the same reason
@@ -116,20 +115,15 @@ func (f Firestore) Check(ctx context.Context) []Finding {
 
 func (f Firestore) document(ctx context.Context, stream string) Finding {
 	const name = "firestore"
-	state, err := f.probe(ctx, stream)
+	state, err := f.Store.Probe(ctx, stream)
 	if err != nil {
-		return failOf(name, err, hintGoogle)
+		return failOf(name, notInTime(err), hintGoogle)
 	}
 	if of := state.Cursor.Account.Host; of != "" && of != f.Account && !state.StartOpen() {
 		return fail(name, "the document belongs to account "+of+", but DUO_API_HOST is "+f.Account+": every run is refused",
 			"correct DUO_API_HOST, or give this account its own FIRESTORE_COLLECTION")
 	}
 	return good(name, fmt.Sprintf("database %s of project %s can be read and written: %s", f.Database, f.Project, standing(state)))
-}
-
-func (f Firestore) probe(ctx context.Context, stream string) (store.State, error) {
-	state, err := f.Store.Probe(ctx, stream)
-	return state, notInTime(err)
 }
 
 // standing says where the stream stands.
@@ -159,7 +153,7 @@ func (k StateKey) Check(ctx context.Context) []Finding {
 	where := "gs://" + k.Bucket.Name + "/" + k.Key
 	i := slices.IndexFunc(k.Bucket.Prefixes, func(prefix string) bool { return prefix == "" || strings.HasPrefix(k.Key, prefix+"/") })
 	below := i >= 0
-	state, err := k.Firestore.probe(ctx, k.Stream)
+	state, err := k.Firestore.Store.Probe(ctx, k.Stream)
 	switch started := err == nil && !state.Cursor.Watermark.IsZero() && !state.StartOpen(); {
 	case started && below:
 		return []Finding{warn(name, where+" lies below the prefix, where the feed takes it for records", "delete it and unset STATE_KEY: there is a cursor, so it is no longer read")}

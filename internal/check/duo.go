@@ -15,8 +15,7 @@ import (
 // known in whole seconds, and its answer takes a while.
 const clockTolerance = 10 * time.Second
 
-// Duo makes one request per log, which checks the connection to Duo, this machine's
-// clock, the credentials and the permission.
+// Duo makes a request per log, to check connection, clock, credentials and permission.
 type Duo struct {
 	Client *duo.Client
 	Logs   []duo.Log
@@ -24,43 +23,35 @@ type Duo struct {
 	Secret func() (string, error) // the secret key that the client uses
 }
 
-// answered is Duo's answer for a log.
-type answered struct {
-	date time.Time
-	err  error
-}
-
 // Check is a [Check].
 func (d Duo) Check(ctx context.Context) []Finding {
-	answers := make([]answered, len(d.Logs))
+	dates, errs := make([]time.Time, len(d.Logs)), make([]error, len(d.Logs))
 	var all sync.WaitGroup
 	for i, log := range d.Logs {
-		all.Go(func() { answers[i].date, answers[i].err = d.Client.Probe(ctx, log) })
+		all.Go(func() { dates[i], errs[i] = d.Client.Probe(ctx, log) })
 	}
 	all.Wait()
-	found := d.findings(answers)
-	if slices.ContainsFunc(answers, func(a answered) bool { return a.err != nil }) {
+	found := d.findings(errs)
+	if errors.Join(errs...) != nil {
 		found = append(found, d.secretKey()...)
 	}
-	for _, a := range answers {
-		if !a.date.IsZero() {
-			return append(found, clock(time.Until(a.date).Round(time.Second)))
-		}
+	if i := slices.IndexFunc(dates, func(date time.Time) bool { return !date.IsZero() }); i >= 0 {
+		found = append(found, clock(time.Until(dates[i]).Round(time.Second)))
 	}
 	return found
 }
 
 // findings has a line for each log, or one if all logs fail for the same reason.
-func (d Duo) findings(answers []answered) []Finding {
+func (d Duo) findings(errs []error) []Finding {
 	var found []Finding
-	for i, a := range answers {
-		found = append(found, d.answer(d.Logs[i], a.err))
+	for i, log := range d.Logs {
+		found = append(found, d.answer(log, errs[i]))
 	}
 	if len(found) == 1 || found[0].Status != OK && len(slices.Compact(slices.Clone(found))) == 1 {
 		return found[:1]
 	}
 	for i, log := range d.Logs {
-		found[i].Detail = log.Name + ": " + found[i].Detail
+		found[i] = found[i].of(log.Name)
 	}
 	return found
 }
@@ -114,4 +105,51 @@ func notInTime(err error) error {
 		return fmt.Errorf("no success within %v: %w", timeout, err)
 	}
 	return err
+}
+
+const accountsName = "accounts"
+
+// Children lists the accounts below the application's, and asks for the first's logs.
+type Children struct{ Duo Duo }
+
+// Check is a [Check].
+func (c Children) Check(ctx context.Context) []Finding {
+	accounts, err := c.Duo.Client.Children(ctx)
+	if err != nil {
+		failed := failOf(accountsName, notInTime(err), "check DUO_API_HOST and the way to its port 443")
+		return append([]Finding{failed}, c.Duo.secretKey()...)
+	}
+	if len(accounts) == 0 {
+		return []Finding{fail(accountsName, c.Duo.Host+" lists no account below the one that the keys belong to",
+			"see in its Admin Panel whether it has child accounts, or set DUO_ACCOUNTS to own")}
+	}
+	found := []Finding{good(accountsName, fmt.Sprintf("%s lists %d below the one that the keys belong to; "+
+		"the logs of the first are asked for", c.Duo.Host, len(accounts)))}
+	first := c.Duo
+	first.Client = nil
+	for _, a := range accounts {
+		client, err := c.Duo.Client.Child(a)
+		if err != nil {
+			found = append(found, failOf(accountsName, err, "").of(a.Name))
+		} else if first.Client == nil {
+			first.Client, first.Host = client, a.Host
+		}
+	}
+	if first.Client == nil {
+		return found
+	}
+	return append(found, first.Check(ctx)...)
+}
+
+// Applications asks for the logs of the first account of an accounts file.
+type Applications struct {
+	Duo      Duo // of that account
+	Accounts int // that the file has
+	File     string
+}
+
+// Check is a [Check].
+func (a Applications) Check(ctx context.Context) []Finding {
+	text := fmt.Sprintf("%s has %d; the logs of the first are asked for", a.File, a.Accounts)
+	return append([]Finding{good(accountsName, text)}, a.Duo.Check(ctx)...)
 }

@@ -13,8 +13,7 @@ import (
 const (
 	// pushDeadline is the most that Pub/Sub and Cloud Run wait for a run.
 	pushDeadline = 600 * time.Second
-	// runMargin is the most that a run takes after its budget, to commit and to
-	// release the lease.
+	// runMargin is the most that a run takes after its budget, to commit and release.
 	runMargin = 30 * time.Second
 	// gcloudAudience is the audience of every gcloud user's id tokens.
 	gcloudAudience = "32555940559.apps.googleusercontent.com"
@@ -35,8 +34,7 @@ func Configuration(faults []error) Check {
 	}
 }
 
-// Auth checks who may call. Only a push shows whether the subscription's tokens
-// fit.
+// Auth checks who may call. Only a push shows whether the subscription's tokens fit.
 type Auth struct {
 	CloudRunIAM        bool // Cloud Run checks the signatures, not the service
 	Audiences, Callers []string

@@ -2,6 +2,8 @@ package handler
 
 import (
 	"context"
+	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -14,13 +16,10 @@ import (
 type Mode string
 
 const (
-	// ModeVerify is for a service that anyone may connect to: the signature
-	// is checked here, with Google's certificates.
+	// ModeVerify checks the signature here, for a service that anyone may connect to.
 	ModeVerify Mode = "verify"
-	// ModeCloudRunIAM is for a service whose invoker check is on: Cloud Run
-	// has checked the signature and put its placeholder there. Only that is
-	// taken without a check; anywhere else it lets everybody in who can write
-	// JSON.
+	// ModeCloudRunIAM takes the placeholder that Cloud Run's invoker check puts in the
+	// place of a signature. Anywhere else it lets everybody in who can write JSON.
 	ModeCloudRunIAM Mode = "cloudrun-iam"
 )
 
@@ -43,28 +42,22 @@ type AuthConfig struct {
 	Mode      Mode
 	Audiences []string // accepted audiences, exact; an empty one accepts none
 	Callers   []string // accepted e-mail addresses, exact; likewise
-	// CertsURL is where a JWKS is read instead of Google's certificates; for
-	// tests and local runs.
-	CertsURL string
+	CertsURL  string   // of a JWKS in the place of Google's certificates, for tests
 }
 
-// Auth decides who may call. In this order it checks that there is one bearer
-// token of the right shape (401), that Google issued it for one of our
-// audiences and that it is in time (401), that its signature is good (401, or
-// 503 where the certificates cannot be fetched; in [ModeCloudRunIAM] Cloud Run's
-// placeholder is as good), and that it names a caller on the list (403).
-//
-// What costs nothing is checked first: only a token that names our audience
-// can cause a fetch of the certificates, which are then kept for as long as
-// Google says. An Auth is safe for concurrent use.
+// Auth decides who may call. In this order it checks that there is one bearer token of
+// the right shape (401), that Google issued it for one of our audiences and that it is
+// in time (401), that its signature is good (401, or 503 where the certificates cannot
+// be fetched), and that it names a caller on the list (403). So only a token that names
+// our audience can cause a fetch. An Auth is safe for concurrent use.
 type Auth struct {
 	cfg   AuthConfig
 	certs *certs
 }
 
-// Refused is why a request was turned away. The caller is told the Status and
-// no more; the Reason is for the log. It holds no part of the token except,
-// once the signature is known to be good, the e-mail address.
+// Refused is why a request was turned away. The caller is told the Status alone; the
+// Reason is for the log. Of the token it holds at most the e-mail address, and that
+// only once the signature is known to be good.
 type Refused struct {
 	Status int // 401, 403 or 503
 	Reason string
@@ -77,6 +70,10 @@ func refuse(status int, format string, args ...any) error {
 	return &Refused{status, fmt.Sprintf(format, args...)}
 }
 
+func unauthorized(format string, args ...any) error {
+	return refuse(http.StatusUnauthorized, format, args...)
+}
+
 // NewAuth returns an Auth. It makes no request and needs no credentials.
 func NewAuth(cfg AuthConfig) (*Auth, error) {
 	if _, err := url.Parse(cfg.CertsURL); err != nil {
@@ -85,8 +82,7 @@ func NewAuth(cfg AuthConfig) (*Auth, error) {
 	return &Auth{cfg: cfg, certs: newCerts(cfg.CertsURL)}, nil
 }
 
-// Caller checks the request's id token and returns the e-mail address of who
-// made the request. Every error is a [*Refused].
+// Caller returns the e-mail address of a good id token. Every error is a [*Refused].
 func (a *Auth) Caller(r *http.Request) (string, error) {
 	token, err := a.bearer(r.Header)
 	if err != nil {
@@ -118,45 +114,43 @@ func (a *Auth) bearer(h http.Header) (string, error) {
 	}
 	values := h.Values(name)
 	if len(values) != 1 {
-		return "", refuse(http.StatusUnauthorized, "want one %s header with an id token, got %d", name, len(values))
+		return "", unauthorized("want one %s header with an id token, got %d", name, len(values))
 	}
 	scheme, token, _ := strings.Cut(values[0], " ")
 	if !strings.EqualFold(scheme, "Bearer") {
-		return "", refuse(http.StatusUnauthorized, "the %s header is not of the form Bearer TOKEN", name)
+		return "", unauthorized("the %s header is not of the form Bearer TOKEN", name)
 	}
 	return token, nil
 }
 
-// checkClaims does what the library leaves out (the issuer, a list of
-// audiences, times in the future) and, to save fetches, what it does as well.
-// A token from the future shows that this clock is behind, and then an expired
-// one would pass. There is no limit on a token's age but its own: Pub/Sub sends
-// tokens that are up to an hour old.
+// checkClaims does what the library leaves out (the issuer, a list of audiences, times
+// in the future) and, to save fetches, what it does as well. A token from the future
+// shows that this clock is behind, and then an expired one would pass. Only its own end
+// limits a token's age: Pub/Sub sends some that are up to an hour old.
 func (a *Auth) checkClaims(c claims) error {
 	now := float64(time.Now().UnixNano()) / 1e9
 	switch {
 	case !slices.Contains(issuers, c.Issuer):
-		return refuse(http.StatusUnauthorized, "the id token is not issued by Google: get one from Pub/Sub or gcloud")
+		return unauthorized("the id token is not issued by Google: get one from Pub/Sub or gcloud")
 	case c.Audience == "" || !slices.Contains(a.cfg.Audiences, c.Audience):
-		return refuse(http.StatusUnauthorized, "the id token's audience is not in PUSH_AUDIENCE: "+
-			"set it as the subscription's push auth token audience; "+
+		return unauthorized("the id token's audience is not in PUSH_AUDIENCE: " +
+			"set it as the subscription's push auth token audience; " +
 			"a person adds --impersonate-service-account and --audiences to gcloud auth print-identity-token")
 	case now >= c.Expires:
-		return refuse(http.StatusUnauthorized, "the id token has expired: get a new one")
+		return unauthorized("the id token has expired: get a new one")
 	case max(c.IssuedAt, c.NotBefore) > now+maxSkew.Seconds():
-		return refuse(http.StatusUnauthorized, "the id token is from the future: set this machine's clock")
+		return unauthorized("the id token is from the future: set this machine's clock")
 	}
 	return nil
 }
 
-// checkSignature relies on an audience that is on the list: given an empty one
-// the library would accept any.
+// checkSignature relies on checkClaims: given no audience the library accepts any.
 func (a *Auth) checkSignature(ctx context.Context, token, kid, audience string) error {
 	switch removed := strings.HasSuffix(token, stripped); {
 	case removed && a.cfg.Mode == ModeCloudRunIAM:
 		return nil
 	case removed:
-		return refuse(http.StatusUnauthorized, "Cloud Run has taken the signature off the id token: "+
+		return unauthorized("Cloud Run has taken the signature off the id token: "+
 			"deploy with --no-invoker-iam-check, or leave the check to it with AUTH_MODE=%s", ModeCloudRunIAM)
 	}
 	set, err := a.certs.get(ctx, kid)
@@ -165,7 +159,7 @@ func (a *Auth) checkSignature(ctx context.Context, token, kid, audience string) 
 			"the service must be able to reach www.googleapis.com", err)
 	}
 	if err := set.check(ctx, token, kid, audience); err != nil {
-		return refuse(http.StatusUnauthorized, "the id token's signature is not Google's: %v", err)
+		return unauthorized("the id token's signature is not Google's: %v", err)
 	}
 	return nil
 }
@@ -180,4 +174,60 @@ func (a *Auth) checkCaller(c claims) error {
 		return refuse(http.StatusForbidden, "%q is not in ALLOWED_CALLERS: add it if it may call", c.Email)
 	}
 	return nil
+}
+
+// maxToken is in bytes; Google's id tokens have about 1 KiB.
+const maxToken = 8 << 10
+
+// claims is what an id token says. A claim of another type makes the token malformed,
+// and so does a list of audiences: Google issues none. Times are seconds since 1970,
+// to which RFC 7519 allows a fraction.
+type claims struct {
+	Issuer    string  `json:"iss"`
+	Audience  string  `json:"aud"`
+	Expires   float64 `json:"exp"`
+	IssuedAt  float64 `json:"iat"`
+	NotBefore float64 `json:"nbf"`
+	Email     string  `json:"email"`
+	Verified  any     `json:"email_verified"` // all but true is an unverified address
+}
+
+// precheck reads a token that nobody has checked yet: the id of the key that is said to
+// have signed it, "" if there is none, and the claims. It lets nothing but RS256 through
+// to the library, which panics on a short ES256 signature
+// (https://github.com/googleapis/google-api-go-client/pull/3668) and takes the keys for
+// that from Google's IAP, which answers for other tokens. The header is decoded just as
+// there, so that a repeated or odd alg can't mean another thing here.
+func precheck(token string) (kid string, c claims, err error) {
+	if len(token) > maxToken {
+		return "", claims{}, unauthorized("the id token is longer than %d bytes", maxToken)
+	}
+	parts := strings.Split(token, ".")
+	if len(parts) != 3 || slices.Contains(parts, "") {
+		return "", claims{}, unauthorized("the token does not have the three parts of an id token; " +
+			"an access token will not do")
+	}
+	var header struct {
+		Algorithm string `json:"alg"`
+		KeyID     any    `json:"kid"`
+	}
+	if err := decodePart(parts[0], &header); err != nil || header.Algorithm != "RS256" {
+		return "", claims{}, unauthorized("the id token's header does not say RS256, as all of Google's do")
+	}
+	if _, err := base64.RawURLEncoding.DecodeString(parts[2]); err != nil {
+		return "", claims{}, unauthorized("the id token's signature is not base64url")
+	}
+	if err := decodePart(parts[1], &c); err != nil {
+		return "", claims{}, unauthorized("the id token's claims are no JSON or of other types than Google's")
+	}
+	kid, _ = header.KeyID.(string)
+	return kid, c, nil
+}
+
+func decodePart(part string, v any) error {
+	text, err := base64.RawURLEncoding.DecodeString(part)
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(text, v)
 }

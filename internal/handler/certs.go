@@ -14,7 +14,6 @@ import (
 	"io"
 	"math/big"
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 	"sync"
@@ -38,9 +37,8 @@ const (
 	maxCertsAge = 24 * time.Hour
 )
 
-// certs keeps Google's certificates for as long as Google says, and fetches
-// them again before that where a token names a key that is not among them:
-// Google may change its keys unannounced. The library's own cache never does.
+// certs keeps Google's certificates for as long as Google says, or until a token names
+// another key: Google may change its keys unannounced, which the library's cache misses.
 type certs struct {
 	url    string
 	client *http.Client
@@ -48,18 +46,18 @@ type certs struct {
 	fetching sync.Mutex // held by who fetches; who waits shares the outcome
 
 	mu    sync.Mutex // guards what follows
-	set   *certSet   // the latest, nil before the first
+	set   *certSet   // the latest, empty before the first
 	tried time.Time  // when the last fetch ended
 	err   error      // how it ended
 }
 
 func newCerts(from string) *certs {
 	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return &certs{url: cmp.Or(from, googleCerts), client: &http.Client{Timeout: certsTimeout, CheckRedirect: stay}}
+	client := &http.Client{Timeout: certsTimeout, CheckRedirect: stay}
+	return &certs{url: cmp.Or(from, googleCerts), client: client, set: &certSet{}}
 }
 
-// get returns the set in which to look for a key. An error means that nobody can
-// tell just now whether there is such a key.
+// get returns the set in which to look for a key, or why there is none just now.
 func (c *certs) get(ctx context.Context, kid string) (*certSet, error) {
 	asked := time.Now()
 	if set, settled, err := c.settled(kid, asked); settled {
@@ -74,28 +72,22 @@ func (c *certs) get(ctx context.Context, kid string) (*certSet, error) {
 	set, err := c.fetch(context.WithoutCancel(ctx))
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.tried, c.err = time.Now(), err
-	if err != nil {
-		return nil, err
+	if c.tried, c.err = time.Now(), err; err == nil {
+		c.set = set
 	}
-	c.set = set
-	return set, nil
+	return set, err
 }
 
-// settled reports whether a caller who asked at that time can be answered without
-// another fetch.
+// settled reports whether a caller who asked then can be answered without a fetch.
 func (c *certs) settled(kid string, asked time.Time) (set *certSet, settled bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	now := time.Now()
-	switch fresh := c.set != nil && now.Before(c.set.until); {
-	case fresh && c.set.has(kid):
+	_, known := c.set.keys[kid]
+	switch fresh := time.Now().Before(c.set.until); {
+	case fresh && known:
 		return c.set, true, nil
-	case fresh && now.Sub(c.tried) < minCertsAge, c.tried.After(asked):
-		if c.err != nil {
-			return nil, true, c.err
-		}
-		return c.set, true, nil
+	case fresh && time.Since(c.tried) < minCertsAge, c.tried.After(asked):
+		return c.set, true, c.err
 	}
 	return nil, false, nil
 }
@@ -106,11 +98,8 @@ func (c *certs) fetch(ctx context.Context) (*certSet, error) {
 		return nil, err
 	}
 	resp, err := c.client.Do(req)
-	if failed, ok := errors.AsType[*url.Error](err); ok {
-		return nil, failed.Err
-	}
 	if err != nil {
-		return nil, err
+		return nil, errors.Unwrap(err) // without the URL
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
@@ -173,14 +162,8 @@ func rsaKey(n, e string) *rsa.PublicKey {
 	return &rsa.PublicKey{N: new(big.Int).SetBytes(modulus), E: int(new(big.Int).SetBytes(exponent).Int64())}
 }
 
-func (s *certSet) has(kid string) bool {
-	_, found := s.keys[kid]
-	return found
-}
-
-// check verifies the token's signature. It leaves that to the library unless the
-// library can't read the token: it refuses fractions in exp and iat, which RFC 7519
-// allows.
+// check verifies the token's signature. It leaves that to the library unless the token
+// has fractions in exp or iat, which RFC 7519 allows and the library can't read.
 func (s *certSet) check(ctx context.Context, token, kid, audience string) error {
 	if _, unread := idtoken.ParsePayload(token); unread == nil {
 		_, err := s.validator.Validate(ctx, token, audience)
@@ -190,24 +173,20 @@ func (s *certSet) check(ctx context.Context, token, kid, audience string) error 
 	if key == nil {
 		return errors.New("no certificate has its keyId")
 	}
-	signed, encoded := token[:strings.LastIndexByte(token, '.')], token[strings.LastIndexByte(token, '.')+1:]
-	signature, err := base64.RawURLEncoding.DecodeString(encoded)
+	dot := strings.LastIndexByte(token, '.')
+	signature, err := base64.RawURLEncoding.DecodeString(token[dot+1:])
 	if err != nil {
 		return err
 	}
-	digest := sha256.Sum256([]byte(signed))
+	digest := sha256.Sum256([]byte(token[:dot]))
 	return rsa.VerifyPKCS1v15(key, crypto.SHA256, digest[:], signature)
 }
 
-// served answers every request with itself: the library asks for certificates,
-// and these have been fetched.
+// served are certificates that were fetched, for the library, which asks for them.
 type served []byte
 
 func (s served) RoundTrip(r *http.Request) (*http.Response, error) {
-	return &http.Response{
-		StatusCode: http.StatusOK,
-		Header:     http.Header{"Cache-Control": {fmt.Sprintf("max-age=%d", int(maxCertsAge/time.Second))}},
-		Body:       io.NopCloser(bytes.NewReader(s)),
-		Request:    r,
-	}, nil
+	header := http.Header{"Cache-Control": {fmt.Sprintf("max-age=%.f", maxCertsAge.Seconds())}}
+	body := io.NopCloser(bytes.NewReader(s))
+	return &http.Response{StatusCode: http.StatusOK, Header: header, Body: body, Request: r}, nil
 }

@@ -10,49 +10,39 @@ import (
 	"strings"
 )
 
-// Push is what matters of a Pub/Sub push delivery. The message's data is of no
-// interest: it is a tick.
+// Push is what matters of a Pub/Sub push, of which the message's data is just a tick.
 type Push struct {
-	MessageID    string
-	Subscription string
-	// Log and Account are the message's attributes of those names, nil if it has
-	// none.
-	Log, Account *string
-	// DeliveryAttempt is 0 for a subscription without a dead-letter topic.
-	DeliveryAttempt int
+	MessageID       string  `json:"-"`
+	Log, Account    *string `json:"-"` // the message's attributes, nil if it has none
+	Subscription    string  `json:"subscription"`
+	DeliveryAttempt int     `json:"deliveryAttempt"` // 0 without a dead-letter topic
 }
 
 // decodePush reads the body of a wrapped push, plain or from Eventarc, see
-// https://docs.cloud.google.com/pubsub/docs/push. Fields that it does not know
-// are normal: Pub/Sub sends some under two names. Data may be missing or empty;
-// where it is there it must be what Pub/Sub sends, padded standard base64,
-// because anything else was not sent by Pub/Sub.
+// https://docs.cloud.google.com/pubsub/docs/push. Unknown fields are normal: Pub/Sub
+// sends some under two names. Data may be missing or empty; what is no padded standard
+// base64 was not sent by Pub/Sub.
 func decodePush(body []byte) (Push, error) {
 	var envelope struct {
+		Push
 		Message *struct {
 			MessageID  string             `json:"messageId"`
 			Data       string             `json:"data"`
 			Attributes map[string]*string `json:"attributes"`
 		} `json:"message"`
-		Subscription    string `json:"subscription"`
-		DeliveryAttempt int    `json:"deliveryAttempt"`
 	}
 	if err := json.Unmarshal(body, &envelope); err != nil {
 		return Push{}, fmt.Errorf("reading the push body: %w; %s", err, hintWrapped)
 	}
-	if envelope.Message == nil {
+	p, message := envelope.Push, envelope.Message
+	if message == nil {
 		return Push{}, errors.New("the push body has no message; " + hintWrapped)
 	}
-	if _, err := base64.StdEncoding.DecodeString(envelope.Message.Data); err != nil {
+	if _, err := base64.StdEncoding.DecodeString(message.Data); err != nil {
 		return Push{}, fmt.Errorf("reading the push message's data: %w; Pub/Sub sends padded base64", err)
 	}
-	return Push{
-		MessageID:       envelope.Message.MessageID,
-		Subscription:    envelope.Subscription,
-		Log:             envelope.Message.Attributes["log"],
-		Account:         envelope.Message.Attributes["account"],
-		DeliveryAttempt: envelope.DeliveryAttempt,
-	}, nil
+	p.MessageID, p.Log, p.Account = message.MessageID, message.Attributes["log"], message.Attributes["account"]
+	return p, nil
 }
 
 // What a caller has to change that sends something else than a wrapped push.

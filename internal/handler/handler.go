@@ -30,10 +30,8 @@ type Source interface {
 
 // Config is what the routes need.
 type Config struct {
-	Streams Source
-	// Auth decides who may call; nil lets everybody in, for a service that
-	// listens on loopback alone.
-	Auth     *Auth
+	Streams  Source
+	Auth     *Auth // who may call; nil, which is for loopback alone, lets everybody in
 	Log      *slog.Logger
 	Version  string
 	Revision string // Cloud Run's name for what it has deployed; empty elsewhere
@@ -89,16 +87,14 @@ func (e *httpError) Error() string { return e.text }
 // errorStatus maps every error of a handler to its status and to what the
 // client is told. What is not meant for the client stays in the log.
 func errorStatus(err error) (int, string) {
-	var refused *Refused
-	var own *httpError
-	var tooLarge *http.MaxBytesError
-	switch {
-	case errors.As(err, &refused):
+	if refused, ok := errors.AsType[*Refused](err); ok {
 		return refused.Status, http.StatusText(refused.Status)
-	case errors.As(err, &own):
+	}
+	if own, ok := errors.AsType[*httpError](err); ok {
 		return own.status, own.text
-	case errors.As(err, &tooLarge):
-		return http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is larger than %d bytes", tooLarge.Limit)
+	}
+	if large, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is larger than %d bytes", large.Limit)
 	}
 	return http.StatusInternalServerError, http.StatusText(http.StatusInternalServerError)
 }
@@ -120,27 +116,22 @@ func runStatus(r collect.Report, manual bool) int {
 // route writes and logs the error that a handler returns.
 func (s *server) route(h func(http.ResponseWriter, *http.Request) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		if err := h(w, r); err != nil {
-			s.refuse(w, r, err)
+		err := h(w, r)
+		if err == nil {
+			return
 		}
+		status, text := errorStatus(err)
+		if status == http.StatusUnauthorized {
+			w.Header().Set("WWW-Authenticate", "Bearer")
+		}
+		s.logRefusal(r, status, err)
+		writeJSON(w, status, map[string]string{"error": text})
 	}
-}
-
-func (s *server) refuse(w http.ResponseWriter, r *http.Request, err error) {
-	status, text := errorStatus(err)
-	if status == http.StatusUnauthorized {
-		w.Header().Set("WWW-Authenticate", "Bearer")
-	}
-	s.logRefusal(r, status, err)
-	writeJSON(w, status, map[string]string{"error": text})
 }
 
 func (s *server) logRefusal(r *http.Request, status int, err error) {
-	level := slog.LevelWarn
-	if status == http.StatusInternalServerError { // a person must act
-		level = slog.LevelError
-	}
-	s.Log.Log(r.Context(), level, "request refused", "http_status", status, "method", r.Method, "path", r.URL.Path, "error", err)
+	s.Log.Log(r.Context(), level(status), "request refused",
+		"http_status", status, "method", r.Method, "path", r.URL.Path, "error", err)
 }
 
 // writeJSON answers. An error means that the client is gone, and is ignored.
@@ -207,8 +198,8 @@ func (s *server) push(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	reports := s.run(r.Context(), streams, collect.Job{}, slog.String("trigger", "push"), slog.String("message_id", p.MessageID),
-		slog.Int("delivery_attempt", p.DeliveryAttempt))
+	reports := s.run(r.Context(), streams, collect.Job{},
+		"trigger", "push", "message_id", p.MessageID, "delivery_attempt", p.DeliveryAttempt)
 	answer(w, reports, false)
 	return nil
 }
@@ -234,7 +225,7 @@ func (s *server) manual(w http.ResponseWriter, r *http.Request) error {
 	if job.Backfill != nil && len(streams.Collectors) > 1 {
 		return tooMany(streams)
 	}
-	reports := s.run(r.Context(), streams, job, slog.String("trigger", "manual"))
+	reports := s.run(r.Context(), streams, job, "trigger", "manual")
 	if len(reports) == 1 && errors.Is(reports[0].Err, collect.ErrUnsettled) {
 		return &httpError{http.StatusBadRequest, reports[0].Reason}
 	}
@@ -242,24 +233,24 @@ func (s *server) manual(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// run runs the streams and logs each run.
-func (s *server) run(ctx context.Context, streams *collect.Streams, job collect.Job, trigger ...slog.Attr) []collect.Report {
+// run runs the streams and writes a line for each run, with what triggered it.
+func (s *server) run(ctx context.Context, of *collect.Streams, job collect.Job, by ...any) []collect.Report {
 	caller, _ := ctx.Value(callerKey{}).(string)
-	trigger = append([]slog.Attr{slog.String("caller", caller), slog.Bool("dry_run", job.DryRun)}, trigger...)
-	return streams.Run(ctx, job, func(c *collect.Collector, r *collect.Report) {
+	by = append([]any{"caller", caller, "dry_run", job.DryRun}, by...)
+	return of.Run(ctx, job, func(c *collect.Collector, r *collect.Report) {
 		if errors.Is(r.Err, collect.ErrUnsettled) {
 			return // no run was begun: the refusal is logged
 		}
 		if !job.DryRun {
 			s.failed.remember(ctx, c, r)
 		}
-		s.logRun(ctx, *r, trigger)
+		s.logRun(ctx, *r, by)
 	})
 }
 
-// logRun writes a run's one line.
-func (s *server) logRun(ctx context.Context, r collect.Report, trigger []slog.Attr) {
-	s.Log.LogAttrs(ctx, runLevel(r), "run "+r.Outcome, append(reportAttrs(r), trigger...)...)
+// logRun writes a run's line. Error Reporting groups failures by this function's name.
+func (s *server) logRun(ctx context.Context, r collect.Report, by []any) {
+	s.Log.Log(ctx, level(runStatus(r, false)), "run "+r.Outcome, append(fieldsOf(r), by...)...)
 }
 
 // maxInFull is how many reports of one request, or statuses, an answer has in full.
@@ -290,8 +281,7 @@ func answer(w http.ResponseWriter, reports []collect.Report, manual bool) {
 
 func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
-	var tooLarge *http.MaxBytesError
-	if err != nil && !errors.As(err, &tooLarge) {
+	if _, large := errors.AsType[*http.MaxBytesError](err); err != nil && !large {
 		return nil, &httpError{http.StatusBadRequest, "the body ended early"}
 	}
 	return body, err

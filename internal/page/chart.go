@@ -12,8 +12,7 @@ import (
 )
 
 const (
-	// plotHeight is in pixels. A plot is as wide as the window lets it be, so
-	// everything across is in percent.
+	// plotHeight is in pixels. Across, all is in percent of the window's width.
 	plotHeight = 150
 	// minSlots keeps the bars of a young stream narrow.
 	minSlots = 20
@@ -42,8 +41,7 @@ type bar struct {
 	Text        string // the tooltip
 }
 
-// slot is the width of a run's slot, in percent. That of Runs[i] begins at
-// 100 - (i+1)*slot.
+// slot is the width of a run's slot, in percent. Runs[i] has it from 100 - (i+1)*slot.
 func (s stream) slot() float64 { return 100 / float64(max(len(s.Runs), minSlots)) }
 
 // Records draws how many records each run delivered. There is one run at least.

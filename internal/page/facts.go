@@ -17,11 +17,6 @@ func (s stream) fact(name string, value any, note ...any) fact {
 	return fact{Name: name, Value: s.say(value), Note: s.say(note...)}
 }
 
-// alarm is a fact that a person should see.
-func (s stream) alarm(name string, value any, note ...any) fact {
-	return fact{name, s.say(value), s.say(note...), true}
-}
-
 // Glance is what matters first.
 func (s stream) Glance() []fact {
 	lag := s.fact("Lag now", "none yet", "the time since the watermark")
@@ -56,7 +51,8 @@ func (s stream) lease() fact {
 	case l == nil:
 		return s.fact("Lease", "free", "no run is in progress")
 	case l.Expired:
-		return s.alarm("Lease", s.say("held by ", code(l.Holder)), "expired ", l.ExpiresAt, ": its run died, the next one takes over")
+		return fact{"Lease", s.say("held by ", code(l.Holder)),
+			s.say("expired ", l.ExpiresAt, ": its run died, the next one takes over"), true}
 	}
 	return s.fact("Lease", s.say("held by ", code(l.Holder)), "since ", l.AcquiredAt, ", ", duration(l.ExpiresAt.Sub(s.Now)), " left; token ", l.Token)
 }
@@ -102,7 +98,7 @@ func (s stream) lost() []fact {
 		if g.Missing > 0 {
 			why = s.say("Duo counted ", number(g.Missing), " more records than it showed run ", code(g.RunID), ", twice")
 		}
-		facts = append(facts, s.alarm("Lost", s.say(g.From, " to ", g.To), why))
+		facts = append(facts, fact{"Lost", s.say(g.From, " to ", g.To), why, true})
 	}
 	if facts == nil {
 		return []fact{s.fact("Lost", "nothing", "as far as the last runs tell")}

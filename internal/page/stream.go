@@ -16,11 +16,9 @@ const (
 	// minInterval keeps a clock that ticks every few seconds, as server local
 	// has, from being behind at the first hiccup.
 	minInterval = time.Minute
-	// grace is what a stream may lag beyond the delay while its interval is
-	// unknown.
+	// grace is what a stream may lag beyond the delay while its interval is unknown.
 	grace = time.Hour
-	// maxNamed is how many objects of a stream the page names. GET /status has
-	// those of all runs in the history.
+	// maxNamed is how many objects of a stream the page names; GET /status has all.
 	maxNamed = 10
 )
 
@@ -109,12 +107,10 @@ func (s stream) pause() time.Duration {
 // pace is the time between two requests that Duo's refusals have taught.
 func (s stream) pace() time.Duration { return time.Duration(s.Cursor.Pace * float64(time.Second)) }
 
-// longPause reports whether the pause is more than the ordinary wait for the
-// pace.
+// longPause reports whether the pause is more than the wait for the pace.
 func (s stream) longPause() bool { return s.pause() > s.pace()+time.Second }
 
-// gaps returns the gaps in the cursor and the last runs, the newest first. Runs
-// repeat one until a complete run has it.
+// gaps returns those of the cursor and the last runs, which repeat them, newest first.
 func (s stream) gaps() []store.Gap {
 	found := []*store.Gap{s.Cursor.Gap}
 	for _, r := range s.Runs {

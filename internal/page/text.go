@@ -42,28 +42,20 @@ func when(t, now time.Time) string {
 	return t.Format("15:04:05")
 }
 
-// duration shows d in its two greatest units, "3 min 42 s", and a negative one as
-// nothing.
+// duration shows d in its two greatest units, "3 min 42 s", and a negative one as 0.
 func duration(d time.Duration) string {
 	switch s := int(d.Seconds()); {
 	case s < 1:
 		return fmt.Sprintf("%d ms", max(d, 0).Milliseconds())
 	case s < 60:
-		return pair(s, "s", 0, "")
+		return fmt.Sprintf("%d s", s)
 	case s < 3600:
-		return pair(s/60, "min", s%60, "s")
+		return strings.TrimSuffix(fmt.Sprintf("%d min %d s", s/60, s%60), " 0 s")
 	case s < 86400:
-		return pair(s/3600, "h", s%3600/60, "min")
+		return strings.TrimSuffix(fmt.Sprintf("%d h %d min", s/3600, s%3600/60), " 0 min")
 	default:
-		return pair(s/86400, "d", s%86400/3600, "h")
+		return strings.TrimSuffix(fmt.Sprintf("%d d %d h", s/86400, s%86400/3600), " 0 h")
 	}
-}
-
-func pair(n int, unit string, rest int, smaller string) string {
-	if rest == 0 {
-		return fmt.Sprintf("%d %s", n, unit)
-	}
-	return fmt.Sprintf("%d %s %d %s", n, unit, rest, smaller)
 }
 
 const day = 24 * time.Hour

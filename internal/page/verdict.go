@@ -9,8 +9,7 @@ import (
 	"duo-telephony-collector/internal/duo"
 )
 
-// verdict is how a stream is, for somebody who was paged and has never seen the
-// page.
+// verdict is how a stream is, for somebody who was paged and does not know the page.
 type verdict struct {
 	Tone     string // "well", "busy", "waiting", "behind" or "act": the mark beside the word
 	Word     string
@@ -62,8 +61,7 @@ func (s stream) verdict() verdict {
 	return verdict{"behind", word, s.deliveredExcept("only what lies before ", "."), []fact{cause[0], s.cost(), cause[1]}}
 }
 
-// runbook names a section of the document that people have beside the page,
-// whose address the page does not know.
+// runbook names a section of a document whose address the page does not know.
 func runbook(section string) code { return code("docs/operations.md#" + section) }
 
 // failing is when the first of the last failed runs began.
@@ -121,8 +119,7 @@ func (s stream) cost() fact {
 	}
 }
 
-// cause says why nobody is at work on what is missing, as far as the state
-// shows it, and what to do about that.
+// cause says why nobody is at work on what is missing, as far as it shows, and what to do.
 func (s stream) cause() (word string, whyAndDo []fact) {
 	facts := func(why, do template.HTML) []fact { return []fact{s.fact("Why", why), s.fact("Do", do)} }
 	switch {
@@ -202,8 +199,7 @@ func (s stream) left() time.Duration {
 	return max(left.Round(time.Minute), time.Minute)
 }
 
-// unreadable is the verdict where the store can't be read: all that is known is
-// this instance's own last failures.
+// unreadable is the verdict where only this instance's own last failures are known.
 func unreadable(s State) verdict {
 	now := time.Now()
 	note := func(name string, values ...any) fact { return fact{Name: name, Value: say(now, values...)} }

@@ -1,7 +1,5 @@
 package udm
 
-import "cmp"
-
 // activity is the tables of the guide "Collect Duo Activity logs".
 //
 // Duo sends each details as JSON in a text. Those of actor are read; the others
@@ -45,97 +43,70 @@ var activity = Mapping{
 	{"outcome.result", "security_result.action_details", fields.text},
 }
 
-func activityType(r fields, action string) string {
-	return cmp.Or(activityTypes[r.text(action)], "GENERIC_EVENT")
+// activityType knows the actions that the guide lists, in its spelling. Every other
+// one is a GENERIC_EVENT, also those for users, administrators, directory sync and
+// offline access.
+func activityType(r fields, path string) string {
+	switch r.text(path) {
+	case "admin_activate_duo_push", "admin_rectivates_duo_push",
+		"management_system_download_device_api_script":
+		return "DEVICE_PROGRAM_DOWNLOAD"
+	case "admin_factor_restrictions":
+		return "RESOURCE_PERMISSIONS_CHANGE"
+	case "admin_login", "integration_policy_assign", "integration_policy_unassign", "log_export_start",
+		"log_export_complete", "log_export_failure", "management_system_sync_failure",
+		"management_system_sync_success", "management_system_update":
+		return "USER_UNCATEGORIZED"
+	case "admin_reset_password":
+		return "USER_CHANGE_PASSWORD"
+	case "admin_send_reset_password_email":
+		return "EMAIL_TRANSACTION"
+	case "bypass_create", "device_change_notification_create", "hardtoken_create", "integration_create",
+		"management_system_active_device_cache_add_devices", "management_system_add_devices",
+		"management_system_create", "management_system_device_cache_add_devices",
+		"management_system_device_cache_create", "management_system_pkcs12_enrollment",
+		"phone_activation_code_regenerated", "phone_associate", "phone_create", "phone_new_sms_passcode",
+		"policy_create", "u2ftoken_create", "webauthncredential_create":
+		return "RESOURCE_CREATION"
+	case "bypass_delete", "hardtoken_delete", "integration_delete",
+		"management_system_active_device_cache_delete_devices", "management_system_delete",
+		"management_system_delete_devices", "management_system_device_cache_delete",
+		"management_system_device_cache_delete_devices", "phone_delete", "phone_disassociate",
+		"policy_delete", "u2ftoken_delete", "webauthncredential_delete":
+		return "RESOURCE_DELETION"
+	case "bypass_view", "integration_skey_bulk_view", "integration_skey_view",
+		"management_system_view_password", "management_system_view_token":
+		return "RESOURCE_READ"
+	case "deregister_devices":
+		return "USER_RESOURCE_DELETION"
+	case "device_change_enrollment_summary_notification_answered",
+		"device_change_enrollment_summary_notification_answered_notify_admin",
+		"device_change_enrollment_summary_notification_send", "device_change_notification_answered",
+		"device_change_notification_answered_notify_admin", "device_change_notification_send":
+		return "USER_COMMUNICATION"
+	case "group_create":
+		return "GROUP_CREATION"
+	case "group_delete":
+		return "GROUP_DELETION"
+	case "group_update":
+		return "GROUP_MODIFICATION"
+	case "hardtoken_resync", "hardtoken_update", "integration_update",
+		"management_system_active_device_cache_edit_devices", "phone_update", "policy_update",
+		"webauthncredential_rename":
+		return "RESOURCE_WRITTEN"
+	case "integration_group_policy_add", "integration_group_policy_remove":
+		return "GROUP_UNCATEGORIZED"
+	case "management_system_activate_device_cache":
+		return "DEVICE_CONFIG_UPDATE"
+	case "user_not_enrolled_lockout", "user_adminapi_lockout", "user_lockout_cleared":
+		return "USER_CHANGE_PERMISSIONS"
+	}
+	return "GENERIC_EVENT"
 }
 
 // activityPlatform tries the systems in the guide's order, so "Darwin" is WINDOWS.
 // No system is none, which the model reads as UNKNOWN_PLATFORM.
 func activityPlatform(r fields, path string) string {
-	os := r.text(path)
-	if os == "" {
-		return ""
-	}
-	return cmp.Or(platformOf(os, []platform{
-		{"win", "WINDOWS"}, {"lin", "LINUX"}, {"mac", "MAC"}, {"ios", "IOS"}, {"chrome", "CHROME_OS"}, {"android", "ANDROID"},
-	}), "UNKNOWN_PLATFORM")
-}
-
-// activityTypes are the event types of the actions that the guide lists, in its
-// order and spelling. Every other action is a GENERIC_EVENT, also those for users,
-// administrators, directory sync and offline access.
-var activityTypes = map[string]string{
-	"admin_activate_duo_push":         "DEVICE_PROGRAM_DOWNLOAD",
-	"admin_factor_restrictions":       "RESOURCE_PERMISSIONS_CHANGE",
-	"admin_login":                     "USER_UNCATEGORIZED",
-	"admin_rectivates_duo_push":       "DEVICE_PROGRAM_DOWNLOAD",
-	"admin_reset_password":            "USER_CHANGE_PASSWORD",
-	"admin_send_reset_password_email": "EMAIL_TRANSACTION",
-	"bypass_create":                   "RESOURCE_CREATION",
-	"bypass_delete":                   "RESOURCE_DELETION",
-	"bypass_view":                     "RESOURCE_READ",
-	"deregister_devices":              "USER_RESOURCE_DELETION",
-	"device_change_enrollment_summary_notification_answered":              "USER_COMMUNICATION",
-	"device_change_enrollment_summary_notification_answered_notify_admin": "USER_COMMUNICATION",
-	"device_change_enrollment_summary_notification_send":                  "USER_COMMUNICATION",
-	"device_change_notification_answered":                                 "USER_COMMUNICATION",
-	"device_change_notification_answered_notify_admin":                    "USER_COMMUNICATION",
-	"device_change_notification_create":                                   "RESOURCE_CREATION",
-	"device_change_notification_send":                                     "USER_COMMUNICATION",
-	"group_create":                                                        "GROUP_CREATION",
-	"group_delete":                                                        "GROUP_DELETION",
-	"group_update":                                                        "GROUP_MODIFICATION",
-	"hardtoken_create":                                                    "RESOURCE_CREATION",
-	"hardtoken_delete":                                                    "RESOURCE_DELETION",
-	"hardtoken_resync":                                                    "RESOURCE_WRITTEN",
-	"hardtoken_update":                                                    "RESOURCE_WRITTEN",
-	"integration_create":                                                  "RESOURCE_CREATION",
-	"integration_delete":                                                  "RESOURCE_DELETION",
-	"integration_group_policy_add":                                        "GROUP_UNCATEGORIZED",
-	"integration_group_policy_remove":                                     "GROUP_UNCATEGORIZED",
-	"integration_policy_assign":                                           "USER_UNCATEGORIZED",
-	"integration_policy_unassign":                                         "USER_UNCATEGORIZED",
-	"integration_skey_bulk_view":                                          "RESOURCE_READ",
-	"integration_skey_view":                                               "RESOURCE_READ",
-	"integration_update":                                                  "RESOURCE_WRITTEN",
-	"log_export_start":                                                    "USER_UNCATEGORIZED",
-	"log_export_complete":                                                 "USER_UNCATEGORIZED",
-	"log_export_failure":                                                  "USER_UNCATEGORIZED",
-	"management_system_activate_device_cache":                             "DEVICE_CONFIG_UPDATE",
-	"management_system_active_device_cache_add_devices":                   "RESOURCE_CREATION",
-	"management_system_active_device_cache_delete_devices":                "RESOURCE_DELETION",
-	"management_system_active_device_cache_edit_devices":                  "RESOURCE_WRITTEN",
-	"management_system_add_devices":                                       "RESOURCE_CREATION",
-	"management_system_create":                                            "RESOURCE_CREATION",
-	"management_system_delete":                                            "RESOURCE_DELETION",
-	"management_system_delete_devices":                                    "RESOURCE_DELETION",
-	"management_system_device_cache_add_devices":                          "RESOURCE_CREATION",
-	"management_system_device_cache_create":                               "RESOURCE_CREATION",
-	"management_system_device_cache_delete":                               "RESOURCE_DELETION",
-	"management_system_device_cache_delete_devices":                       "RESOURCE_DELETION",
-	"management_system_download_device_api_script":                        "DEVICE_PROGRAM_DOWNLOAD",
-	"management_system_pkcs12_enrollment":                                 "RESOURCE_CREATION",
-	"management_system_sync_failure":                                      "USER_UNCATEGORIZED",
-	"management_system_sync_success":                                      "USER_UNCATEGORIZED",
-	"management_system_update":                                            "USER_UNCATEGORIZED",
-	"management_system_view_password":                                     "RESOURCE_READ",
-	"management_system_view_token":                                        "RESOURCE_READ",
-	"phone_activation_code_regenerated":                                   "RESOURCE_CREATION",
-	"phone_associate":                                                     "RESOURCE_CREATION",
-	"phone_create":                                                        "RESOURCE_CREATION",
-	"phone_delete":                                                        "RESOURCE_DELETION",
-	"phone_disassociate":                                                  "RESOURCE_DELETION",
-	"phone_new_sms_passcode":                                              "RESOURCE_CREATION",
-	"phone_update":                                                        "RESOURCE_WRITTEN",
-	"policy_create":                                                       "RESOURCE_CREATION",
-	"policy_delete":                                                       "RESOURCE_DELETION",
-	"policy_update":                                                       "RESOURCE_WRITTEN",
-	"u2ftoken_create":                                                     "RESOURCE_CREATION",
-	"u2ftoken_delete":                                                     "RESOURCE_DELETION",
-	"user_not_enrolled_lockout":                                           "USER_CHANGE_PERMISSIONS",
-	"user_adminapi_lockout":                                               "USER_CHANGE_PERMISSIONS",
-	"user_lockout_cleared":                                                "USER_CHANGE_PERMISSIONS",
-	"webauthncredential_create":                                           "RESOURCE_CREATION",
-	"webauthncredential_delete":                                           "RESOURCE_DELETION",
-	"webauthncredential_rename":                                           "RESOURCE_WRITTEN",
+	return platformOf(r.text(path), "win", "WINDOWS", "lin", "LINUX", "mac", "MAC", "ios", "IOS",
+		"chrome", "CHROME_OS", "android", "ANDROID", "", "UNKNOWN_PLATFORM")
 }

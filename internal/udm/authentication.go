@@ -97,37 +97,24 @@ func authenticationType(r fields, path string) string {
 
 // authenticationPlatform knows the systems that the guide names.
 func authenticationPlatform(r fields, path string) string {
-	return platformOf(r.text(path), []platform{{"windows", "WINDOWS"}, {"mac", "MAC"}, {"linux", "LINUX"}})
+	return platformOf(r.text(path), "windows", "WINDOWS", "mac", "MAC", "linux", "LINUX")
 }
 
 func ipv4(r fields, path string) string {
-	ip := r.text(path)
-	if address, err := netip.ParseAddr(ip); err != nil || !address.Is4() {
-		return ""
-	}
-	return ip
+	address, err := netip.ParseAddr(r.text(path))
+	return only(r.text(path), err == nil && address.Is4())
 }
 
-func noIPv4(r fields, path string) string {
-	if ipv4(r, path) != "" {
-		return ""
-	}
-	return r.text(path)
-}
+func noIPv4(r fields, path string) string { return only(r.text(path), ipv4(r, path) == "") }
 
 // targetName is the device's name, unless that is a phone number.
 func targetName(r fields, path string) string {
-	if name := r.text(path); name != "" && phoneNumber(r, path) == "" {
-		return name
-	}
-	return targetHost(r, "host")
+	return cmp.Or(only(r.text(path), phoneNumber(r, path) == ""), targetHost(r, "host"))
 }
 
 func targetHost(r fields, path string) string {
-	if host := r.text(path); !strings.HasPrefix(host, "api.") {
-		return host
-	}
-	return ""
+	host := r.text(path)
+	return only(host, !strings.HasPrefix(host, "api."))
 }
 
 // phoneNumber takes 7 to 15 digits, the most that a number can have, with a plus
@@ -136,10 +123,7 @@ func phoneNumber(r fields, path string) string {
 	name := r.text(path)
 	digits := strings.NewReplacer(" ", "", "-", "", "(", "", ")", "").Replace(name)
 	digits = strings.TrimPrefix(digits, "+")
-	if len(digits) < 7 || len(digits) > 15 || strings.Trim(digits, "0123456789") != "" {
-		return ""
-	}
-	return name
+	return only(name, len(digits) >= 7 && len(digits) <= 15 && strings.Trim(digits, "0123456789") == "")
 }
 
 func application(r fields, name string) string {

@@ -52,8 +52,6 @@ func telephonySummary(r fields, kind string) string {
 
 // hostname leaves out an IP address.
 func hostname(r fields, path string) string {
-	if host := r.text(path); !isIP(host) {
-		return host
-	}
-	return ""
+	host := r.text(path)
+	return only(host, !isIP(host))
 }

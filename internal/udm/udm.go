@@ -28,8 +28,7 @@ import (
 // ErrNoObject means that a line is no JSON object. It never holds the line.
 var ErrNoObject = errors.New("is no JSON object")
 
-// Mapping is the table of a log, a row for each field of its event. The event has
-// them in this order.
+// Mapping is the table of a log, a row for each field of its event, in the event's order.
 type Mapping []row
 
 // row says from what a field of the event is made.
@@ -78,7 +77,7 @@ type object []member
 
 type member struct {
 	name  string
-	value any // a text, a label, an *object or a list of one of these
+	value any // a text, an object that is a label, an *object, or a list of one of these
 }
 
 // repeated are the fields of the model that are lists. A list of objects other
@@ -86,12 +85,6 @@ type member struct {
 var repeated = []string{
 	"about", "security_result", "labels", "detection_fields",
 	"action", "email_addresses", "group_identifiers", "ip", "mechanism", "phone_numbers",
-}
-
-// label is how the model writes what it has no field for.
-type label struct {
-	Key   string `json:"key"`
-	Value string `json:"value"`
 }
 
 // add adds a field, and the objects that it is in. The model has no empty ones.
@@ -106,8 +99,8 @@ func (o *object) add(to, value string) {
 		o = o.within(name)
 	}
 	switch name := names[last]; {
-	case keyed && slices.Contains(repeated, name):
-		o.set(name, label{key, value})
+	case keyed && slices.Contains(repeated, name): // a label
+		o.set(name, object{{"key", key}, {"value", value}})
 	case keyed:
 		o.within(name).set(key, value)
 	default:
@@ -157,12 +150,10 @@ func (o object) MarshalJSONTo(e *jsontext.Encoder) error {
 	return errors.Join(err, e.WriteToken(jsontext.EndObject))
 }
 
-// fields are those of a JSON object. The methods take a path, names with dots
-// between them.
+// fields are those of a JSON object. The methods take a path: names and dots.
 type fields map[string]any
 
-// parse returns nil where data is not one JSON object. Numbers keep their
-// spelling, however large they are.
+// parse returns nil where data is not one JSON object. Numbers keep their spelling.
 func parse(data []byte) fields {
 	d := jsonv1.NewDecoder(bytes.NewReader(data))
 	d.UseNumber()
@@ -209,25 +200,20 @@ func text(value any) string {
 // timestamp returns an RFC 3339 text in UTC.
 func (r fields) timestamp(path string) string {
 	t, err := time.Parse(time.RFC3339Nano, r.text(path))
-	if err != nil {
-		return ""
-	}
-	return utc(t)
+	return utc(t, err)
 }
 
 // seconds returns the time of a whole number of seconds since 1970, in UTC.
 func (r fields) seconds(path string) string {
 	n, err := strconv.ParseInt(r.text(path), 10, 64)
-	if err != nil {
-		return ""
-	}
-	return utc(time.Unix(n, 0))
+	return utc(time.Unix(n, 0), err)
 }
 
-// utc returns "" outside of the years 1 to 9999: the model has no others.
-func utc(t time.Time) string {
+// utc returns "" for what could not be read, and outside of the years 1 to 9999:
+// the model has no others.
+func utc(t time.Time, err error) string {
 	t = t.UTC()
-	if year := t.Year(); year < 1 || year > 9999 {
+	if year := t.Year(); err != nil || year < 1 || year > 9999 {
 		return ""
 	}
 	return t.Format(time.RFC3339Nano)
@@ -235,10 +221,8 @@ func utc(t time.Time) string {
 
 // ip returns an address, of whichever version.
 func (r fields) ip(path string) string {
-	if address := r.text(path); isIP(address) {
-		return address
-	}
-	return ""
+	address := r.text(path)
+	return only(address, isIP(address))
 }
 
 func isIP(s string) bool {
@@ -246,15 +230,20 @@ func isIP(s string) bool {
 	return err == nil
 }
 
-// platform is a system in the model, and a part of Duo's names for it, in lower
-// case.
-type platform struct{ part, value string }
+// only returns a value that fits, "" in the place of one that does not.
+func only(value string, fits bool) string {
+	if !fits {
+		return ""
+	}
+	return value
+}
 
-// platformOf returns the first platform that fits, "" if none does.
-func platformOf(os string, platforms []platform) string {
-	for _, p := range platforms {
-		if strings.Contains(strings.ToLower(os), p.part) {
-			return p.value
+// platformOf returns the model's word for a system. The pairs are a part of Duo's
+// names for it, in lower case, and the word; the first that fits counts.
+func platformOf(os string, pairs ...string) string {
+	for pair := range slices.Chunk(pairs, 2) {
+		if os != "" && strings.Contains(strings.ToLower(os), pair[0]) {
+			return pair[1]
 		}
 	}
 	return ""

@@ -39,8 +39,7 @@ const (
 	KidES256 = "ec"
 )
 
-// Issuer signs tokens. As an http.Handler it serves its certificates, for a
-// test that puts something in front of them.
+// Issuer signs tokens, and is an http.Handler that serves its certificates.
 type Issuer struct {
 	Key *rsa.PrivateKey
 
@@ -48,8 +47,7 @@ type Issuer struct {
 	fetches atomic.Int64
 }
 
-// NewIssuer starts a server with the certificates, which runs as long as the
-// test.
+// NewIssuer starts a server with the certificates, which ends with the test.
 func NewIssuer(t testing.TB) *Issuer {
 	t.Helper()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
@@ -78,8 +76,7 @@ func (i *Issuer) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 		encode(i.Key.N.Bytes()), encode(big.NewInt(int64(i.Key.E)).Bytes()), KidES256)
 }
 
-// Token returns a good token with these claims in place of the usual ones. A
-// claim that is nil is left out.
+// Token returns a good token with these [Claims].
 func (i *Issuer) Token(t testing.TB, claims map[string]any) string {
 	t.Helper()
 	return i.Sign(t, Header, Claims(t, claims))
@@ -91,14 +88,9 @@ func Claims(t testing.TB, claims map[string]any) string {
 	t.Helper()
 	now := time.Now()
 	all := map[string]any{
-		"iss":            "https://accounts.google.com",
-		"aud":            Audience,
-		"azp":            "113774264463038321964",
-		"sub":            "113774264463038321964",
-		"email":          Email,
-		"email_verified": true,
-		"iat":            now.Unix(),
-		"exp":            now.Add(time.Hour).Unix(),
+		"iss": "https://accounts.google.com", "aud": Audience, "email": Email, "email_verified": true,
+		"azp": "113774264463038321964", "sub": "113774264463038321964",
+		"iat": now.Unix(), "exp": now.Add(time.Hour).Unix(),
 	}
 	maps.Copy(all, claims)
 	maps.DeleteFunc(all, func(_ string, claim any) bool { return claim == nil })
@@ -109,8 +101,7 @@ func Claims(t testing.TB, claims map[string]any) string {
 	return string(text)
 }
 
-// Sign returns a token with this header and these claims, which need not make
-// sense, and the issuer's RS256 signature.
+// Sign returns a token with any header and claims, and the issuer's RS256 signature.
 func (i *Issuer) Sign(t testing.TB, header, claims string) string {
 	t.Helper()
 	signed := encode([]byte(header)) + "." + encode([]byte(claims))
