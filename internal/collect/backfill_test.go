@@ -7,6 +7,7 @@ import (
 	"iter"
 	"maps"
 	"os"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -50,8 +51,8 @@ func (w *world) backfill(job collect.Job, outcome string, n int) collect.Report 
 	if r.Outcome != outcome || r.Records != n {
 		w.t.Fatalf("backfill %s with %d records (%s), want %s with %d", r.Outcome, r.Records, r.Reason, outcome, n)
 	}
-	if diff := cmp.Diff(before, w.state().Cursor); diff != "" {
-		w.t.Fatalf("the live cursor moved (-was +is):\n%s", diff)
+	if after := w.state().Cursor; !reflect.DeepEqual(before, after) { // ten times faster than cmp where nothing differs
+		w.t.Fatalf("the live cursor moved (-was +is):\n%s", cmp.Diff(before, after))
 	}
 	return r
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"iter"
 	"slices"
+	"sort"
 	"strings"
 	"time"
 )
@@ -55,15 +56,17 @@ func (l *Log) shown(from, to int64, now time.Time, newest bool) iter.Seq[Record]
 
 // addedIn returns the added records of a minute that are shown at now.
 func (l *Log) addedIn(slot int64, now time.Time) []Record {
-	from := func(slot int64) int {
-		i, _ := slices.BinarySearchFunc(l.added, slot*slotMillis, func(r Record, ms int64) int {
-			return cmp.Compare(r.TS.UnixMilli(), ms)
-		})
-		return i
+	first := sort.Search(len(l.added), func(i int) bool { return l.added[i].TS.UnixMilli() >= slot*slotMillis })
+	var shown []Record
+	for _, r := range l.added[first:] {
+		if r.TS.UnixMilli() >= (slot+1)*slotMillis {
+			break
+		}
+		if !r.TS.After(now.Add(-Delay)) && !now.Before(r.VisibleAt) {
+			shown = append(shown, r)
+		}
 	}
-	return slices.DeleteFunc(slices.Clone(l.added[from(slot):from(slot+1)]), func(r Record) bool {
-		return r.TS.After(now.Add(-Delay)) || now.Before(r.VisibleAt)
-	})
+	return shown
 }
 
 // total counts what shown yields, without ordering or writing it out.
