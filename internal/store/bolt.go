@@ -110,6 +110,21 @@ func versionOf(state []byte) int64 {
 }
 
 func (b *boltBackend) decode(bucket *bbolt.Bucket) (document, error) {
+	doc, err := b.decodeState(bucket)
+	if err != nil {
+		return doc, err
+	}
+	if seen := bucket.Bucket(seenKey); seen != nil {
+		doc.Seen = map[string][]byte{}
+		if err := seen.ForEach(func(k, v []byte) error { doc.Seen[string(k)] = v; return nil }); err != nil {
+			return doc, err
+		}
+	}
+	return doc, doc.unpack(b.path)
+}
+
+// decodeState leaves Seen out.
+func (b *boltBackend) decodeState(bucket *bbolt.Bucket) (document, error) {
 	var doc document
 	raw := bucket.Get(stateKey)
 	var head struct {
@@ -124,13 +139,7 @@ func (b *boltBackend) decode(bucket *bbolt.Bucket) (document, error) {
 	if err := json.Unmarshal(raw, &doc); err != nil {
 		return doc, unreadable(b.path, err)
 	}
-	if seen := bucket.Bucket(seenKey); seen != nil {
-		doc.Seen = map[string][]byte{}
-		if err := seen.ForEach(func(k, v []byte) error { doc.Seen[string(k)] = v; return nil }); err != nil {
-			return doc, err
-		}
-	}
-	return doc, doc.unpack(b.path)
+	return doc, nil
 }
 
 // transact needs no more than the file's lock.
@@ -204,7 +213,7 @@ func replace(bucket *bbolt.Bucket, before document, version int64, c change) (in
 		doc.Cursor = *c.cursor
 	}
 	if c.run != nil {
-		doc.Last = outcomeOf(*c.run)
+		doc.Last = c.last
 	}
 	raw, err := json.Marshal(doc)
 	if err != nil {
