@@ -289,7 +289,7 @@ func inShort(s collect.Status) collect.Status {
 	s.Totals, s.Cursor.ReachesTo, s.Cursor.Window, s.Cursor.Backfill, s.Cursor.Seen = store.Totals{}, nil, nil, nil, 0
 	if len(s.Runs) > 0 {
 		r := s.Runs[0]
-		s.Runs = []collect.Summary{{Outcome: r.Outcome, ID: r.ID, Stream: r.Stream, Reason: r.Reason, Act: r.Act, Records: r.Records, Gap: r.Gap, Token: r.Token, StartedAt: r.StartedAt}}
+		s.Runs = []collect.Summary{{Outcome: r.Outcome, ID: r.ID, Stream: r.Stream, Reason: r.Reason, Act: r.Act, Gap: r.Gap, Token: r.Token, StartedAt: r.StartedAt}}
 	}
 	return s
 }

@@ -84,8 +84,8 @@ func (c *Collector) brief(known map[string]store.Standing, now time.Time) LogSta
 		}
 		if last.Outcome != "" {
 			s.Runs = append(s.Runs, Summary{
-				Outcome: last.Outcome, ID: last.ID, Stream: stream, Reason: last.Reason, Act: last.Act, Records: last.Records, Gap: last.Gap,
-				Token: last.Token, StartedAt: last.StartedAt,
+				Outcome: last.Outcome, ID: last.ID, Stream: stream, Reason: last.Reason, Act: last.Act, Gap: last.Gap, Token: last.Token,
+				StartedAt: last.StartedAt,
 			})
 		}
 		return s

@@ -133,7 +133,6 @@ type briefRun struct {
 	ID        string     `json:"run_id"`
 	Reason    string     `json:"reason"`
 	Act       bool       `json:"act"`
-	Records   int        `json:"records"`
 	Gap       *store.Gap `json:"gap"`
 	StartedAt time.Time  `json:"started_at"`
 }
@@ -152,7 +151,7 @@ func rowOf(log collect.LogStatus) any {
 func briefOf(s collect.Status) brief {
 	c, runs := s.Cursor, []briefRun{}
 	for _, r := range s.Runs {
-		runs = append(runs, briefRun{r.Outcome, r.ID, r.Reason, r.Act, r.Records, r.Gap, r.StartedAt})
+		runs = append(runs, briefRun{r.Outcome, r.ID, r.Reason, r.Act, r.Gap, r.StartedAt})
 	}
 	return brief{s.Stream, s.Account, s.Now, s.Brief.Unreadable, s.Watermark, s.LagSeconds, s.Lease,
 		briefCursor{c.Watermark, c.NotBefore, c.Ended, c.Pace, c.Gap}, runs}

@@ -28,19 +28,19 @@ var standingFields = []string{
 const maxStarts = 5
 
 // Last is what a document tells of the last runs in the history. It is zero in a
-// document of an earlier version, until its next run.
+// document of an earlier version, until its next run. What it has is read for
+// thousands of streams at once, so there is little, and nothing that is zero.
 type Last struct {
 	Outcome   string    `firestore:"outcome" json:"outcome"` // these are as Run has them
 	ID        string    `firestore:"run_id" json:"run_id"`
-	Reason    string    `firestore:"reason" json:"reason"`
-	Act       bool      `firestore:"act" json:"act"`
-	Records   int       `firestore:"records" json:"records"`
-	Gap       *Gap      `firestore:"gap" json:"gap"`
+	Reason    string    `firestore:"reason,omitzero" json:"reason,omitzero"`
+	Act       bool      `firestore:"act,omitzero" json:"act,omitzero"`
+	Gap       *Gap      `firestore:"gap,omitzero" json:"gap,omitzero"`
 	Token     int64     `firestore:"token" json:"token"`
 	StartedAt time.Time `firestore:"started_at" json:"started_at"`
 	// Failing is when the first of the runs began that have failed since; zero if
 	// the last one did not fail.
-	Failing time.Time `firestore:"failing" json:"failing"`
+	Failing time.Time `firestore:"failing,omitzero" json:"failing,omitzero"`
 	// Started is when the last runs began that did not fail, the newest first.
 	Started []time.Time `firestore:"started" json:"started"`
 }
@@ -48,7 +48,7 @@ type Last struct {
 // after is what there is to tell once r has ended.
 func (l Last) after(r Run) Last {
 	next := Last{
-		Outcome: r.Outcome, ID: r.ID, Reason: r.Reason, Act: r.Act, Records: r.Records, Gap: r.Gap, Token: r.Token, StartedAt: r.StartedAt,
+		Outcome: r.Outcome, ID: r.ID, Reason: r.Reason, Act: r.Act, Gap: r.Gap, Token: r.Token, StartedAt: r.StartedAt,
 		Failing: l.Failing, Started: l.Started,
 	}
 	switch {

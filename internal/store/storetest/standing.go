@@ -73,7 +73,7 @@ func testLast(t *testing.T, b Backend) {
 	at := func(minute int) time.Time { return epoch.Add(time.Duration(minute) * time.Minute) }
 	for minute, outcome := range []string{"complete", "partial", "complete", "failed", "complete", "complete", "complete", "failed", "failed"} {
 		lease, cursor := acquire(t, s, claim(outcome))
-		r := store.Run{ID: fmt.Sprint(minute), Token: lease.Token, Outcome: outcome, Reason: "of " + outcome, Records: minute, StartedAt: at(minute)}
+		r := store.Run{ID: fmt.Sprint(minute), Token: lease.Token, Outcome: outcome, Reason: "of " + outcome, StartedAt: at(minute)}
 		if outcome == "failed" {
 			r.Gap = &store.Gap{From: epoch, To: at(1), RunID: r.ID}
 			mustDo(t, s.Release(t.Context(), lease, r))
@@ -84,7 +84,7 @@ func testLast(t *testing.T, b Backend) {
 	all, _, err := s.Standings(t.Context())
 	mustDo(t, err)
 	want := store.Last{
-		Outcome: "failed", ID: "8", Reason: "of failed", Records: 8, Gap: &store.Gap{From: epoch, To: at(1), RunID: "8"}, Token: 9, StartedAt: at(8),
+		Outcome: "failed", ID: "8", Reason: "of failed", Gap: &store.Gap{From: epoch, To: at(1), RunID: "8"}, Token: 9, StartedAt: at(8),
 		Failing: at(7), Started: []time.Time{at(6), at(5), at(4), at(2), at(1)},
 	}
 	if diff := gocmp.Diff(want, all[0].Last); diff != "" || len(all) != 1 {
