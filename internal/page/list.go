@@ -24,7 +24,7 @@ func newList(streams []stream) list {
 		l = append(l, &streams[i])
 	}
 	slices.SortFunc(l, func(a, b *stream) int {
-		order := cmp.Compare(a.rank(), b.rank())
+		order := cmp.Compare(a.Rank, b.Rank)
 		if order == 0 && a.Verdict.Tone != "well" {
 			order = cmp.Compare(b.lag(), a.lag())
 		}
@@ -66,7 +66,7 @@ func (s State) WorstFirst() []collect.LogStatus {
 	return sorted
 }
 
-// rank is lower for a stream that needs to be seen sooner.
+// rank looks at the verdict, and tells a pause from what else is behind.
 func (s stream) rank() int {
 	switch tone := s.Verdict.Tone; {
 	case tone == "act":

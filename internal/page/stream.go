@@ -32,6 +32,7 @@ type stream struct {
 	Interval time.Duration // between the starts of two runs; 0 if too few are known
 	Limit    time.Duration // a lag above it is late
 	Verdict  verdict
+	Rank     int // lower for a stream that needs to be seen sooner
 }
 
 func newStream(log collect.LogStatus, delay time.Duration) stream {
@@ -41,6 +42,7 @@ func newStream(log collect.LogStatus, delay time.Duration) stream {
 	}
 	s.Interval, s.Limit = schedule(s.started(), s.Delay)
 	s.Verdict = s.verdict()
+	s.Rank = s.rank()
 	if runs := s.Backfill.Runs; len(runs) > 0 && runs[0].Outcome == collect.Failed && s.Now.Sub(runs[0].StartedAt) < day {
 		s.Verdict.Notes = append(s.Verdict.Notes, s.fact("Backfill", s.say("Its last run failed, ", runs[0].StartedAt, ": ", sentence(runs[0].Reason),
 			" What is new is collected all the same. Repeat the call: ", runbook("re-collect-a-range"), ".")))

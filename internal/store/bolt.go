@@ -111,14 +111,12 @@ func versionOf(state []byte) int64 {
 
 func (b *boltBackend) decode(bucket *bbolt.Bucket) (document, error) {
 	doc, err := b.decodeState(bucket)
+	if seen := bucket.Bucket(seenKey); err == nil && seen != nil {
+		doc.Seen = map[string][]byte{}
+		err = seen.ForEach(func(k, v []byte) error { doc.Seen[string(k)] = v; return nil })
+	}
 	if err != nil {
 		return doc, err
-	}
-	if seen := bucket.Bucket(seenKey); seen != nil {
-		doc.Seen = map[string][]byte{}
-		if err := seen.ForEach(func(k, v []byte) error { doc.Seen[string(k)] = v; return nil }); err != nil {
-			return doc, err
-		}
 	}
 	return doc, doc.unpack(b.path)
 }
