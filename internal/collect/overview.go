@@ -82,7 +82,7 @@ func (c *Collector) brief(known map[string]store.Standing, now time.Time) LogSta
 		if standing.Err != nil {
 			s.Brief.Unreadable = standing.Err.Error()
 		}
-		if last.Outcome != "" {
+		if last.ID != "" {
 			s.Runs = append(s.Runs, Summary{
 				Outcome: last.Outcome, ID: last.ID, Stream: stream, Reason: last.Reason, Act: last.Act, Gap: last.Gap, Token: last.Token,
 				StartedAt: last.StartedAt,

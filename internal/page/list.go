@@ -121,6 +121,9 @@ func (s stream) Line() []template.HTML {
 	if s.Watermark != nil {
 		lag = s.say("lag ", duration(s.lag()))
 	}
+	if s.Watermark != nil && s.Brief != nil { // an earlier version's document does not tell
+		last = s.say("last run not known")
+	}
 	if s.Last.ID != "" {
 		last = s.say("last run ", s.Last.Outcome, ", ", s.Last.StartedAt)
 	}

@@ -106,6 +106,8 @@ func TestLine(t *testing.T) {
 	}{
 		"young":         {func(*collect.Status) {}, "lag 7 min 30 s; last run complete, 11:55:00 UTC; 100 records in the last day"},
 		"nothing":       {func(s *collect.Status) { *s = collect.Status{Now: noon} }, "nothing delivered; no run yet; 0 records in the last day"},
+		"in short":      {func(s *collect.Status) { s.Brief = &collect.Brief{} }, "lag 7 min 30 s; last run complete, 11:55:00 UTC"},
+		"older":         {func(s *collect.Status) { s.Brief, s.Runs = &collect.Brief{}, nil }, "lag 7 min 30 s; last run not known"},
 		"one day alone": {func(s *collect.Status) { s.Runs[9].StartedAt = *before(25 * time.Hour) }, "lag 7 min 30 s; last run complete, 11:55:00 UTC; 90 records in the last day"},
 		"full history": {func(s *collect.Status) {
 			for i := len(s.Runs); i < store.HistoryLimit; i++ {
