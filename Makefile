@@ -28,7 +28,7 @@ scale:
 
 # The whole service first, each benchmark once; then its parts, for benchstat too.
 bench:
-	@{ go test -run '^$$' -bench 'Throughput|Latency|Memory|Start|Growth|Streams|Scale' -benchtime 1x -timeout 30m ./internal/bench; \
+	@{ go test -run '^$$' -bench 'Throughput|Latency|Memory|Start|Growth|Streams|Scale|Status' -benchtime 1x -timeout 30m ./internal/bench; \
 	BACKLOG_PAGES=2500 go test -run '^TestBacklog$$' -v -timeout 30m ./internal/bench; \
 	go test -run '^$$' -bench Run ./internal/bench; \
 	go test -run '^$$' -bench . -cpu 1 ./internal/collect ./internal/duo ./internal/writer; } | \

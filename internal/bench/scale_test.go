@@ -77,7 +77,7 @@ func (p *provider) wantTurns() {
 	p.t.Helper()
 	standings, last := p.standings(), map[string]bool{}
 	for s := range p.streams() {
-		last[s.String()] = !standings[s.String()].AcquiredAt.Before(p.begun[len(p.begun)-1])
+		last[s.String()] = !standings[s.String()].Lease.AcquiredAt.Before(p.begun[len(p.begun)-1])
 	}
 	before := p.ran
 	p.ran = last

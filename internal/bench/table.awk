@@ -12,6 +12,8 @@ BEGIN {
 	row("BenchmarkStreamsThroughput", "four logs at once, 100 pages each, no latency", "≥ 0.80 × the floor of all", "{of-floor} ({floor-s} of {run-s} s)")
 	row("BenchmarkStreamsMemory", "peak memory of four logs at once, 20 k and 400 k records of each, authentications of 3 kB", "≤ 140 MiB, within 15 %", "{MiB-at-20k} and {MiB-at-400k} MiB: × {x-400k/20k}")
 	row("BenchmarkScale", "a tick of 4 messages to 2 processes for 3,000 quiet streams (1,000 accounts, 3 logs), at 100/50/20 ms", "within `RUN_BUDGET`, one request to Duo a stream, ≤ 140 MiB", "{s-for-3000} s, {requests/stream-at-3000} requests a stream, {MiB-at-3000} MiB; {MiB-at-30} MiB for 30 streams: × {x-3000/30}")
+	row("BenchmarkStatus/firestore", "the status of 3,000 streams, and the page: Firestore", "≤ 300 ms, ≤ 1 MiB", "{ms-status} and {ms-page} ms, at least {least-ms-status} and {least-ms-page}; {KiB-status} and {KiB-page} KiB")
+	row("BenchmarkStatus/bbolt", "the same: bbolt", "≤ 300 ms, ≤ 1 MiB", "{ms-status} and {ms-page} ms, at least {least-ms-status} and {least-ms-page}; {KiB-status} and {KiB-page} KiB")
 	row("BenchmarkStart", "start to the first 200 on /health", "≤ 50 ms", "{ms-to-health} ms")
 	row("BenchmarkStart", "size of the binary", "≤ 26 MB", "{MB-binary} MB")
 	row("BenchmarkStart", "memory after the start", "≤ 30 MiB", "{MiB-idle} MiB")

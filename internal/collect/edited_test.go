@@ -19,6 +19,7 @@ func TestDocumentDeleted(t *testing.T) {
 	w.sim.Add(w.spread(2800, w.start.Add(-50*time.Minute), time.Second)...)
 	w.config.MaxPages = 1
 	w.run(collect.Job{})
+	w.pass(time.Second) // the history is in the order of the runs' starts
 	before := w.run(collect.Job{})
 	if before.Outcome != collect.Partial {
 		t.Fatalf("the run before the deletion is %s: %s", before.Outcome, before.Reason)

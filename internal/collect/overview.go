@@ -1,7 +1,6 @@
 package collect
 
 import (
-	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -10,62 +9,48 @@ import (
 	"duo-telephony-collector/internal/store"
 )
 
-const (
-	// maxInFull is how many streams an overview has: more would be megabytes, and
-	// thousands of requests to the store.
-	maxInFull = 100
-	// briefRuns is how many runs each of them has where there are more.
-	briefRuns = 5
-)
+// maxInFull is how many streams an overview has in full. That takes up to six
+// requests to the store a stream, and is up to a hundred runs.
+const maxInFull = 10
 
 // Overview is where the streams of a service stand.
 type Overview struct {
-	// Logs are all of the streams, in their order or, where they are too many,
-	// those that most need to be seen, each with its last runs alone.
-	Logs  []LogStatus
-	Total int
-	// ByOutcome counts the streams by how their last run ended; "none" are
-	// those without one.
-	ByOutcome map[string]int
+	Logs []LogStatus // of all streams, in their order
 	// Vanished are the hosts of accounts that have documents and are no longer
 	// among those to collect.
 	Vanished []string
 }
 
-// Status reads where the streams stand. The wanted ones are among them in any case,
-// with all runs.
-func (s *Streams) Status(ctx context.Context, wanted ...string) (Overview, error) {
-	o := Overview{Total: len(s.Collectors), ByOutcome: map[string]int{}}
-	shown, many := s.Collectors, len(s.Collectors) > maxInFull
+// Status reads where the streams stand. Of more than maxInFull only the one with the
+// chosen name is read in full; one query tells of all others, in short.
+func (s *Streams) Status(ctx context.Context, chosen string) (Overview, error) {
+	o := Overview{Logs: make([]LogStatus, len(s.Collectors))}
+	many := len(s.Collectors) > maxInFull
 	var known map[string]store.Standing
-	if many || slices.ContainsFunc(s.Collectors, func(c *Collector) bool { return c.Account.Host != "" }) {
-		all, now, err := s.Collectors[0].Store.Standings(ctx)
+	var now time.Time
+	if many || !s.part && slices.ContainsFunc(s.Collectors, func(c *Collector) bool { return c.Account.Host != "" }) {
+		all, at, err := s.Collectors[0].Store.Standings(ctx)
 		if err != nil {
 			return Overview{}, err
 		}
 		o.Vanished = s.vanished(all)
-		if many {
-			known = byStream(all)
-			shown = s.worst(known, now, wanted, o.ByOutcome)
+		known, now = byStream(all), at
+	}
+	var full []int
+	for i, c := range s.Collectors {
+		if many && !c.called(chosen) {
+			o.Logs[i] = c.brief(known, now)
+		} else {
+			full = append(full, i)
 		}
 	}
-	o.Logs = make([]LogStatus, len(shown))
-	errs := make([]error, len(shown))
-	sideBySide(len(shown), len(shown), func(i int) {
-		if c := shown[i]; many && !c.among(wanted) {
-			o.Logs[i], errs[i] = c.brief(ctx, known)
-		} else {
-			o.Logs[i], errs[i] = c.Status(ctx)
-		}
+	errs := make([]error, len(full))
+	sideBySide(len(full), len(full), func(n int) {
+		o.Logs[full[n]], errs[n] = s.Collectors[full[n]].Status(ctx)
 	})
-	for i, err := range errs {
+	for _, err := range errs {
 		if err != nil { // one store: the others say the same
 			return Overview{}, err
-		}
-		if runs := o.Logs[i].Runs; !many && len(runs) > 0 {
-			o.ByOutcome[runs[0].Outcome]++
-		} else if !many {
-			o.ByOutcome["none"]++
 		}
 	}
 	return o, nil
@@ -79,49 +64,33 @@ func byStream(all []store.Standing) map[string]store.Standing {
 	return of
 }
 
-// among reports whether one of the log's streams has one of the names.
-func (c *Collector) among(streams []string) bool {
-	return slices.Contains(streams, c.Live().String()) || slices.Contains(streams, c.Backfill().String())
+// called reports whether one of the log's streams has the name.
+func (c *Collector) called(stream string) bool {
+	return stream == c.Live().String() || stream == c.Backfill().String()
 }
 
-// brief is Status with the last runs alone. Of a stream without a document nothing is
-// read.
-func (c *Collector) brief(ctx context.Context, known map[string]store.Standing) (LogStatus, error) {
-	live, err := c.statusOf(ctx, c.Live().String(), briefRuns)
-	if err != nil {
-		return LogStatus{}, err
-	}
-	backfill := Status{Stream: c.Backfill().String(), Account: live.Account, Now: live.Now, Runs: []Summary{}}
-	if _, there := known[backfill.Stream]; there {
-		backfill, err = c.statusOf(ctx, backfill.Stream, briefRuns)
-	}
-	return LogStatus{live, backfill}, err
-}
-
-// worst returns the collectors whose streams most need to be seen, the wanted ones
-// first, and counts all of them.
-func (s *Streams) worst(of map[string]store.Standing, now time.Time, wanted []string, count map[string]int) []*Collector {
-	urgency := map[*Collector]int{} // the lower, the more a stream needs to be seen
-	for _, c := range s.Collectors {
-		standing := of[c.Live().String()]
-		count[cmp.Or(standing.Last.Outcome, "none")]++
-		switch {
-		case c.among(wanted):
-			urgency[c] = 0
-		case standing.Last.Act:
-			urgency[c] = 1
-		case standing.Last.Outcome == Failed:
-			urgency[c] = 2
-		case standing.NotBefore.After(now): // it lags because Duo asked for that
-			urgency[c] = 4
-		default:
-			urgency[c] = 3
+// brief is Status in short. Without a document a stream has not begun.
+func (c *Collector) brief(known map[string]store.Standing, now time.Time) LogStatus {
+	of := func(stream string) Status {
+		standing, there := known[stream]
+		if !there {
+			standing.State = store.State{Stream: stream, Now: now}
 		}
+		last := standing.Last
+		s := c.status(standing.State, nil)
+		s.Brief = &Brief{Failing: last.Failing, Started: last.Started}
+		if standing.Err != nil {
+			s.Brief.Unreadable = standing.Err.Error()
+		}
+		if last.ID != "" {
+			s.Runs = append(s.Runs, Summary{
+				Outcome: last.Outcome, ID: last.ID, Stream: stream, Reason: last.Reason, Act: last.Act, Gap: last.Gap, Token: last.Token,
+				StartedAt: last.StartedAt,
+			})
+		}
+		return s
 	}
-	sorted := slices.SortedStableFunc(slices.Values(s.Collectors), func(a, b *Collector) int {
-		return cmp.Or(cmp.Compare(urgency[a], urgency[b]), of[a.Live().String()].Watermark.Compare(of[b.Live().String()].Watermark))
-	})
-	return sorted[:maxInFull]
+	return LogStatus{of(c.Live().String()), of(c.Backfill().String())}
 }
 
 // vanished returns the accounts of documents whose streams are nobody's now.

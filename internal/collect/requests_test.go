@@ -99,7 +99,8 @@ func metered(t *testing.T, cfg duosim.Config) (*world, *meter) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { objects.Close() })
-	w.bucket = writer.NewGCS(objects, name, "duo")
+	bucket := writer.NewGCS(objects, name, "duo")
+	w.bucket, w.at = bucket, func(p writer.Place) collect.Bucket { return bucket.At(p) }
 	w.objects = func() map[string][]byte { return listObjects(t, gcs(), name) }
 	return w, m
 }
@@ -142,4 +143,32 @@ func (m *meter) want(w *world, want traffic) {
 	if diff := cmp.Diff(want, m.take()); diff != "" {
 		w.t.Errorf("requests of the run (-want +got):\n%s", diff)
 	}
+}
+
+// TestStatusRequests holds an overview of many streams to one query, and that of one
+// to its documents and histories.
+func TestStatusRequests(t *testing.T) {
+	t.Parallel()
+	w, m := metered(t, duosim.Config{})
+	var children []child
+	for n := range 12 {
+		children = append(children, w.addChild(n))
+	}
+	s := w.accounts(8, children...)
+	want := func(s *collect.Streams, chosen string, reads int) {
+		t.Helper()
+		m.take()
+		if _, err := s.Status(t.Context(), chosen); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(traffic{Reads: reads}, m.take()); diff != "" {
+			t.Errorf("requests for the status of %d streams, %q chosen (-want +got):\n%s", len(s.Collectors), chosen, diff)
+		}
+	}
+	want(s, "", 2) // nothing tells the time
+	s.Run(t.Context(), collect.Job{}, nobody)
+	one := s.Collectors[3].Live().String()
+	want(s, "", 1)
+	want(s, one, 1+4) // that of a backfill is looked for in both places
+	want(s.Called(one), one, 4)
 }

@@ -18,6 +18,17 @@ type Status struct {
 	Cursor     CursorStatus `json:"cursor"`
 	Totals     store.Totals `json:"totals"`
 	Runs       []Summary    `json:"runs"` // the newest first
+	// Brief is nil if all of this was read. Otherwise it stands for what was not:
+	// Totals, the Cursor but for its watermark, not_before, ended, pace and gap,
+	// and the Runs but for what the document has of the last one.
+	Brief *Brief `json:"-"`
+}
+
+// Brief is what a document tells of a stream's runs.
+type Brief struct {
+	Unreadable string      // why it tells nothing at all, "" if it does
+	Failing    time.Time   // when the first of the runs began that have failed since, if the last one did
+	Started    []time.Time // when the last few runs began that did not fail, the newest first
 }
 
 // Account is whose stream it is.
@@ -59,24 +70,25 @@ func (l LogStatus) Has(stream string) bool { return stream == l.Stream || stream
 
 // Status reads where the log stands.
 func (c *Collector) Status(ctx context.Context) (LogStatus, error) {
-	live, err := c.statusOf(ctx, c.Live().String(), store.HistoryLimit)
+	live, err := c.statusOf(ctx, c.Live().String())
 	if err != nil {
 		return LogStatus{}, err
 	}
-	backfill, err := c.statusOf(ctx, c.Backfill().String(), store.HistoryLimit)
+	backfill, err := c.statusOf(ctx, c.Backfill().String())
 	return LogStatus{live, backfill}, err
 }
 
-func (c *Collector) statusOf(ctx context.Context, stream string, history int) (Status, error) {
+func (c *Collector) statusOf(ctx context.Context, stream string) (Status, error) {
 	state, err := c.Store.Load(ctx, stream)
-	if err != nil {
-		return Status{}, err
+	if err != nil || state.Lease.Token == 0 { // nobody ever had the lease, so there are no runs
+		return c.status(state, nil), err
 	}
-	runs, err := c.Store.Runs(ctx, stream, history)
-	if err != nil {
-		return Status{}, err
-	}
-	s := Status{Stream: stream, Account: c.accountStatus(), Now: state.Now, Cursor: cursorStatus(state.Cursor, state.Now), Totals: state.Cursor.Totals, Runs: summaries(runs)}
+	runs, err := c.Store.Runs(ctx, stream, store.HistoryLimit)
+	return c.status(state, runs), err
+}
+
+func (c *Collector) status(state store.State, runs []store.Run) Status {
+	s := Status{Stream: state.Stream, Account: c.accountStatus(), Now: state.Now, Cursor: cursorStatus(state.Cursor, state.Now), Totals: state.Cursor.Totals, Runs: summaries(runs)}
 	s.Watermark = s.Cursor.Watermark
 	if s.Watermark != nil {
 		lag := int64(state.Now.Sub(*s.Watermark).Seconds())
@@ -85,7 +97,7 @@ func (c *Collector) statusOf(ctx context.Context, stream string, history int) (S
 	if l := state.Lease; l.Holder != "" {
 		s.Lease = &Holder{Holder: l.Holder, Token: l.Token, AcquiredAt: l.AcquiredAt, ExpiresAt: l.ExpiresAt(), Expired: !state.Now.Before(l.ExpiresAt())}
 	}
-	return s, nil
+	return s
 }
 
 func (c Config) accountStatus() *Account {

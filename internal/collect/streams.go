@@ -22,6 +22,8 @@ const leastBudget = time.Minute
 type Streams struct {
 	Collectors  []*Collector // one a log and account
 	Concurrency int          // most that one request runs side by side, 1 or more
+
+	part bool // they are not all that the service has
 }
 
 // Now returns the streams themselves: they stay the same ones.
@@ -30,16 +32,28 @@ func (s *Streams) Now(context.Context) (*Streams, error) { return s, nil }
 // Only returns the streams of a log and of an account, which is named by its host,
 // id or name. Nil stands for any. It returns nil if there is no such stream.
 func (s *Streams) Only(log, account *string) *Streams {
-	only := &Streams{Concurrency: s.Concurrency}
+	return s.those(func(c *Collector) bool {
+		return (log == nil || c.Log.Name == *log) && (account == nil || c.of(*account))
+	})
+}
+
+// Called returns the stream of that name, a live one's or a backfill's. It returns
+// nil if there is none.
+func (s *Streams) Called(name string) *Streams {
+	return s.those(func(c *Collector) bool { return c.called(name) })
+}
+
+func (s *Streams) those(wanted func(*Collector) bool) *Streams {
+	those := &Streams{Concurrency: s.Concurrency, part: true}
 	for _, c := range s.Collectors {
-		if (log == nil || c.Log.Name == *log) && (account == nil || c.of(*account)) {
-			only.Collectors = append(only.Collectors, c)
+		if wanted(c) {
+			those.Collectors = append(those.Collectors, c)
 		}
 	}
-	if len(only.Collectors) == 0 {
+	if len(those.Collectors) == 0 {
 		return nil
 	}
-	return only
+	return those
 }
 
 // of reports whether the account is called so. Nothing is called "".
@@ -108,7 +122,7 @@ func (s *Streams) order(ctx context.Context) ([]int, time.Time) {
 	}
 	of := byStream(all)
 	slices.SortStableFunc(order, func(a, b int) int {
-		return of[s.Collectors[a].Live().String()].AcquiredAt.Compare(of[s.Collectors[b].Live().String()].AcquiredAt)
+		return of[s.Collectors[a].Live().String()].Lease.AcquiredAt.Compare(of[s.Collectors[b].Live().String()].Lease.AcquiredAt)
 	})
 	return order, now
 }

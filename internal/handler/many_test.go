@@ -1,11 +1,13 @@
 package handler_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -14,6 +16,7 @@ import (
 	"duo-telephony-collector/internal/collect"
 	"duo-telephony-collector/internal/duo"
 	"duo-telephony-collector/internal/duo/duosim"
+	"duo-telephony-collector/internal/store"
 	"duo-telephony-collector/internal/writer"
 )
 
@@ -69,11 +72,57 @@ func TestManyStreams(t *testing.T) {
 	if len(s.Unrecorded) != 1 || s.Unrecorded[0].Stream != failing || s.Streams[1].Account == nil || s.Streams[1].Account.Name == "" {
 		t.Errorf("unrecorded %v, the second stream is %+v", s.Unrecorded, s.Streams[1].Account)
 	}
-	if body := w.page(http.StatusOK, nil); !strings.Contains(body, "120 streams") || !strings.Contains(body, "20 more") || !strings.Contains(body, "complete: 119; none: 1") {
+	if body := w.page(http.StatusOK, nil); !strings.Contains(body, "120 streams") || !strings.Contains(body, "20 more") || !strings.Contains(body, "a person must act: 1; up to date: 119") {
 		t.Errorf("the page says %s", seen(body))
+	}
+	if a := w.send(http.MethodGet, "/status", "", nil); len(a.body) > 100<<10 || strings.Contains(a.body, "totals") || strings.Contains(a.body, `"seen"`) {
+		t.Errorf("the status has %d bytes, or tells what was not read: %.2000s", len(a.body), a.body)
 	}
 	left := slices.IndexFunc(w.streams.Collectors, func(c *collect.Collector) bool { return !slices.Contains(streams, c.Live().String()) })
 	w.wantFound(w.streams.Collectors[left])
+}
+
+// reads counts what the store is asked for.
+type reads struct {
+	collect.Store
+	overviews, streams *atomic.Int64
+}
+
+func (r reads) Standings(ctx context.Context) ([]store.Standing, time.Time, error) {
+	r.overviews.Add(1)
+	return r.Store.Standings(ctx)
+}
+
+func (r reads) Load(ctx context.Context, stream string) (store.State, error) {
+	r.streams.Add(1)
+	return r.Store.Load(ctx, stream)
+}
+
+// TestManyStreamsReads holds answers of many streams to one overview, even if all have
+// failed, and those of one stream to its two documents.
+func TestManyStreamsReads(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	w.addAccounts(20)
+	r := reads{w.store, new(atomic.Int64), new(atomic.Int64)}
+	for _, c := range w.streams.Collectors {
+		c.Store = r
+		c.Fault = &duo.Error{Err: fmt.Errorf("it has no host"), Hint: "ask Duo Support"}
+	}
+	w.send(http.MethodPost, "/", push, nil)
+	name := w.streams.Collectors[7].Live().String()
+	for path, want := range map[string][2]int64{"/status": {1, 0}, "/": {1, 0}, "/?stream=" + name: {1, 2}, "/status?stream=" + name: {0, 2}, "/status?stream=x": {0, 0}} {
+		r.overviews.Store(0)
+		r.streams.Store(0)
+		resp, err := http.Get(w.url + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if got := [2]int64{r.overviews.Load(), r.streams.Load()}; got != want {
+			t.Errorf("GET %s reads %d overviews and %d streams, want %d", path, got[0], got[1], want)
+		}
+	}
 }
 
 // wantFound asks for one stream that the list leaves out.

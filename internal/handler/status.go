@@ -2,120 +2,157 @@ package handler
 
 import (
 	"net/http"
-	"slices"
+	"time"
 
 	"duo-telephony-collector/internal/collect"
 	"duo-telephony-collector/internal/page"
+	"duo-telephony-collector/internal/store"
 )
-
-// standing reads the status of the streams; the chosen one and those that have failed
-// are always among them. It logs an error and puts it into the state.
-func (s *server) standing(r *http.Request) page.State {
-	state := page.State{Version: s.Version, Revision: s.Revision, Chosen: r.URL.Query().Get("stream")}
-	streams, err := s.Streams.Now(r.Context())
-	if err != nil {
-		s.logRefusal(r, http.StatusServiceUnavailable, err)
-		state.Err, state.Unlisted = err, true
-		return state
-	}
-	kept := s.failed.kept(streams)
-	wanted := []string{state.Chosen}
-	for _, failed := range kept {
-		wanted = append(wanted, failed.Stream)
-	}
-	stand, err := streams.Status(r.Context(), wanted...)
-	if err != nil {
-		s.logRefusal(r, http.StatusServiceUnavailable, err)
-	}
-	state.Delay, state.Logs, state.Err = streams.Collectors[0].Delay, stand.Logs, err
-	state.Total, state.ByOutcome, state.Vanished = len(streams.Collectors), stand.ByOutcome, stand.Vanished
-	state.Unrecorded = unrecorded(kept, stand.Logs)
-	return state
-}
 
 // page shows people what status tells programs.
 func (s *server) page(w http.ResponseWriter, r *http.Request) error {
-	return page.Write(w, s.standing(r))
+	streams, err := s.Streams.Now(r.Context())
+	return page.Write(w, s.standing(r, streams, err))
 }
 
 // status tells where the streams stand, or where one does that is named.
 func (s *server) status(w http.ResponseWriter, r *http.Request) error {
-	state := s.standing(r)
+	streams, err := s.Streams.Now(r.Context())
+	if name := chosenStream(r); err == nil && name != "" {
+		if streams = streams.Called(name); streams == nil {
+			return &httpError{http.StatusNotFound, "no stream has that name"}
+		}
+	}
+	state := s.standing(r, streams, err)
 	switch {
 	case state.Err != nil:
-		unreadable(w, state)
-	case state.Chosen != "":
-		return statusOfOne(w, state)
-	case state.Total == 1:
-		statusOf(w, state, state.Logs[0])
+		unreadable(w, state, streams)
+	case len(state.Logs) == 1:
+		statusOf(w, state)
 	default:
 		statusOfAll(w, state)
 	}
 	return nil
 }
 
-func unreadable(w http.ResponseWriter, s page.State) {
+func chosenStream(r *http.Request) string { return r.URL.Query().Get("stream") }
+
+// standing reads the status of the streams, unless they could not be listed. It logs
+// an error and puts it into the state.
+func (s *server) standing(r *http.Request, streams *collect.Streams, unlisted error) page.State {
+	state := page.State{Version: s.Version, Revision: s.Revision, Chosen: chosenStream(r), Err: unlisted, Unlisted: unlisted != nil}
+	if unlisted == nil {
+		kept := s.failed.kept(streams)
+		var stand collect.Overview
+		stand, state.Err = streams.Status(r.Context(), state.Chosen)
+		state.Delay, state.Logs, state.Vanished = streams.Collectors[0].Delay, stand.Logs, stand.Vanished
+		state.Unrecorded = unrecorded(kept, stand.Logs)
+	}
+	if state.Err != nil {
+		s.logRefusal(r, http.StatusServiceUnavailable, state.Err)
+	}
+	return state
+}
+
+func unreadable(w http.ResponseWriter, s page.State, streams *collect.Streams) {
 	answer := map[string]any{"error": s.Err.Error()}
-	if len(s.Unrecorded) > 0 && s.Total == 1 {
+	switch {
+	case len(s.Unrecorded) == 0:
+	case len(streams.Collectors) == 1:
 		answer["unrecorded"] = s.Unrecorded[0]
-	} else if len(s.Unrecorded) > 0 {
-		answer["unrecorded"] = s.Unrecorded
+	default:
+		answer["unrecorded"] = firstOf(s.Unrecorded)
 	}
 	writeJSON(w, http.StatusServiceUnavailable, answer)
 }
 
-// statusOfOne is the answer for the stream that is named.
-func statusOfOne(w http.ResponseWriter, s page.State) error {
-	for _, log := range s.Logs {
-		if log.Has(s.Chosen) {
-			statusOf(w, s, log)
-			return nil
-		}
-	}
-	return &httpError{http.StatusNotFound, "no stream has that name"}
-}
-
-// statusOf is a log's answer.
-func statusOf(w http.ResponseWriter, s page.State, log collect.LogStatus) {
+// statusOf is the answer for one log.
+func statusOf(w http.ResponseWriter, s page.State) {
 	var failed *collect.Summary
-	for _, u := range s.Unrecorded {
-		if log.Has(u.Stream) {
-			failed = &u
-		}
+	if len(s.Unrecorded) > 0 {
+		failed = &s.Unrecorded[0]
 	}
 	writeJSON(w, http.StatusOK, struct {
 		Version string `json:"version"`
 		collect.LogStatus
 		Unrecorded *collect.Summary `json:"unrecorded"`
 		Vanished   []string         `json:"vanished,omitempty"`
-	}{s.Version, log, failed, s.Vanished})
+	}{s.Version, s.Logs[0], failed, s.Vanished})
 }
 
-// statusOfAll is the answer for several streams, the worst first. Where there are
-// too many for one answer, each has only its last runs.
+// statusOfAll is the answer for several streams, the worst first. It counts all.
 func statusOfAll(w http.ResponseWriter, s page.State) {
-	logs := s.WorstFirst()
-	if s.Total > len(logs) {
-		for i := range logs {
-			logs[i].Runs, logs[i].Backfill.Runs = briefly(logs[i].Runs), briefly(logs[i].Backfill.Runs)
+	outcomes, rows := map[string]int{}, []any{}
+	for _, log := range s.Logs {
+		if len(log.Runs) > 0 {
+			outcomes[log.Runs[0].Outcome]++
+		} else {
+			outcomes["none"]++
 		}
 	}
+	for _, log := range firstOf(s.WorstFirst()) {
+		rows = append(rows, rowOf(log))
+	}
 	writeJSON(w, http.StatusOK, struct {
-		Version    string              `json:"version"`
-		Streams    []collect.LogStatus `json:"streams"`
-		Total      int                 `json:"streams_total"`
-		ByOutcome  map[string]int      `json:"by_outcome"`
-		Vanished   []string            `json:"vanished,omitempty"`
-		Unrecorded []collect.Summary   `json:"unrecorded"`
-	}{s.Version, logs, s.Total, s.ByOutcome, s.Vanished, s.Unrecorded})
+		Version    string            `json:"version"`
+		Streams    []any             `json:"streams"`
+		Total      int               `json:"streams_total"`
+		ByOutcome  map[string]int    `json:"by_outcome"`
+		Vanished   []string          `json:"vanished,omitempty"`
+		Unrecorded []collect.Summary `json:"unrecorded"`
+	}{s.Version, rows, len(s.Logs), outcomes, s.Vanished, firstOf(s.Unrecorded)})
 }
 
-// briefly returns the last runs, each with a few of its objects.
-func briefly(runs []collect.Summary) []collect.Summary {
-	const maxRuns, maxObjects = 5, 3 // of 1000 objects and 50 runs
-	short := slices.Clone(runs[:min(len(runs), maxRuns)])
-	for i, r := range short {
-		short[i].Objects = r.Objects[:min(len(r.Objects), maxObjects)]
+// firstOf is as many as an answer has.
+func firstOf[T any](all []T) []T { return all[:min(len(all), maxInFull)] }
+
+// brief is a stream's row where they are many: that part of its status which was read,
+// under the same names.
+type brief struct {
+	Stream     string           `json:"stream"`
+	Account    *collect.Account `json:"account,omitempty"`
+	Now        time.Time        `json:"now"`
+	Error      string           `json:"error,omitempty"` // why the document can't be read
+	Watermark  *time.Time       `json:"watermark"`
+	LagSeconds *int64           `json:"lag_seconds"`
+	Lease      *collect.Holder  `json:"lease"`
+	Cursor     briefCursor      `json:"cursor"`
+	Runs       []briefRun       `json:"runs"` // the last one
+}
+
+type briefCursor struct {
+	Watermark *time.Time `json:"watermark"`
+	NotBefore *time.Time `json:"not_before"`
+	Ended     *time.Time `json:"ended,omitempty"`
+	Pace      float64    `json:"pace_seconds"`
+	Gap       *store.Gap `json:"gap"`
+}
+
+type briefRun struct {
+	Outcome   string     `json:"outcome"`
+	ID        string     `json:"run_id"`
+	Reason    string     `json:"reason"`
+	Act       bool       `json:"act"`
+	Gap       *store.Gap `json:"gap"`
+	StartedAt time.Time  `json:"started_at"`
+}
+
+// rowOf is the log's status, or what was read of it.
+func rowOf(log collect.LogStatus) any {
+	if log.Brief == nil {
+		return log
 	}
-	return short
+	return struct {
+		brief
+		Backfill brief `json:"backfill"`
+	}{briefOf(log.Status), briefOf(log.Backfill)}
+}
+
+func briefOf(s collect.Status) brief {
+	c, runs := s.Cursor, []briefRun{}
+	for _, r := range s.Runs {
+		runs = append(runs, briefRun{r.Outcome, r.ID, r.Reason, r.Act, r.Gap, r.StartedAt})
+	}
+	return brief{s.Stream, s.Account, s.Now, s.Brief.Unreadable, s.Watermark, s.LagSeconds, s.Lease,
+		briefCursor{c.Watermark, c.NotBefore, c.Ended, c.Pace, c.Gap}, runs}
 }

@@ -319,7 +319,7 @@ func TestStreamsStatus(t *testing.T) {
 	w.runs("/", push, http.StatusInternalServerError, but("failed", "activity")...)
 	w.run("/run", span(w.now.Add(-12*time.Hour), w.now.Add(-6*time.Hour), `,"redeliver":true,"log":"trust-monitor"`), http.StatusOK)
 	s, streams := w.statuses()
-	if want := []string{"activity", "telephony", "authentication", "trust-monitor"}; !slices.Equal(streams, want) || s.Version != "v1.2.3" || len(s.Unrecorded) != 0 {
+	if want := []string{"activity", "authentication", "telephony", "trust-monitor"}; !slices.Equal(streams, want) || s.Version != "v1.2.3" || len(s.Unrecorded) != 0 {
 		t.Errorf("streams %v, version %s, unrecorded %v", streams, s.Version, s.Unrecorded)
 	}
 	for _, one := range s.Streams {

@@ -54,30 +54,27 @@ func (f *failures) kept(streams *collect.Streams) []collect.Report {
 	return kept
 }
 
-// unrecorded returns the failures that the history lacks, of the logs that are
-// shown. The logs are nil if they could not be read: then it can't be told.
+// unrecorded returns the failures that the history lacks. The logs are nil if they
+// could not be read: then it can't be told.
 func unrecorded(kept []collect.Report, logs []collect.LogStatus) []collect.Summary {
+	statuses := map[string]collect.Status{}
+	for _, log := range logs {
+		statuses[log.Stream], statuses[log.Backfill.Stream] = log.Status, log.Backfill
+	}
 	out := []collect.Summary{}
 	for _, r := range kept {
-		i := slices.IndexFunc(logs, func(l collect.LogStatus) bool { return l.Has(r.Stream) })
-		if logs == nil && len(out) < maxInFull || i >= 0 && !recorded(r, logs[i]) {
+		if !recorded(r, statuses[r.Stream].Runs) {
 			out = append(out, r.Summary)
 		}
 	}
 	return out
 }
 
-// recorded reports whether a log's history has a failure, or a later run, of
+// recorded reports whether a stream's history has a failure, or a later run, of
 // another instance perhaps. A later one in another account's history says
 // nothing. Clocks need not agree to the second: runs are minutes apart.
-func recorded(failed collect.Report, log collect.LogStatus) bool {
-	for _, of := range []collect.Status{log.Status, log.Backfill} {
-		if of.Stream != failed.Stream {
-			continue
-		}
-		known := slices.ContainsFunc(of.Runs, func(r collect.Summary) bool { return r.ID == failed.ID })
-		later := len(of.Runs) > 0 && of.Runs[0].StartedAt.After(failed.StartedAt)
-		return known || later && !errors.Is(failed.Err, collect.ErrAccount)
-	}
-	return false
+func recorded(failed collect.Report, runs []collect.Summary) bool {
+	known := slices.ContainsFunc(runs, func(r collect.Summary) bool { return r.ID == failed.ID })
+	later := len(runs) > 0 && runs[0].StartedAt.After(failed.StartedAt)
+	return known || later && !errors.Is(failed.Err, collect.ErrAccount)
 }

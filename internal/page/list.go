@@ -14,31 +14,59 @@ import (
 const maxLines = 100
 
 // list is several streams, the one that most needs to be seen first.
-type list []stream
+type list []*stream
 
+// newList does not look at the lag of those that are well: they would change places
+// with every tick.
 func newList(streams []stream) list {
-	return slices.SortedStableFunc(slices.Values(streams), func(a, b stream) int {
-		return cmp.Or(cmp.Compare(a.rank(), b.rank()), cmp.Compare(b.lag(), a.lag()))
+	var l list
+	for i := range streams {
+		l = append(l, &streams[i])
+	}
+	slices.SortFunc(l, func(a, b *stream) int {
+		order := cmp.Compare(a.Rank, b.Rank)
+		if order == 0 && a.Verdict.Tone != "well" {
+			order = cmp.Compare(b.lag(), a.lag())
+		}
+		return cmp.Or(order, strings.Compare(a.Stream, b.Stream))
 	})
+	return l
+}
+
+// streams are the logs with what follows from their status.
+func (s State) streams() []stream {
+	unrecorded := map[string]collect.Summary{}
+	for _, run := range s.Unrecorded {
+		run.Reason += "; the history lacks this run, only this instance knows of it"
+		unrecorded[run.Stream] = run
+	}
+	streams := make([]stream, len(s.Logs))
+	for i, log := range s.Logs {
+		for _, of := range []*collect.Status{&log.Status, &log.Backfill} {
+			if run, failed := unrecorded[of.Stream]; failed {
+				of.Runs = append([]collect.Summary{run}, of.Runs...)
+			}
+		}
+		streams[i] = newStream(log, s.Delay)
+	}
+	return streams
 }
 
 // WorstFirst returns the logs as the page lists them, the one that most needs to
 // be seen first.
 func (s State) WorstFirst() []collect.LogStatus {
-	var streams []stream
-	logs := map[string]collect.LogStatus{}
-	for _, log := range s.Logs {
-		streams = append(streams, newStream(log, s))
-		logs[log.Stream] = log
+	logs := map[string]int{}
+	for i, log := range s.Logs {
+		logs[log.Stream] = i
 	}
 	var sorted []collect.LogStatus
-	for _, of := range newList(streams) {
-		sorted = append(sorted, logs[of.Stream])
+	for _, of := range newList(s.streams()) {
+		sorted = append(sorted, s.Logs[logs[of.Stream]])
 	}
 	return sorted
 }
 
-// rank is lower for a stream that needs to be seen sooner.
+// rank looks at the verdict, and tells a pause from what else is behind.
 func (s stream) rank() int {
 	switch tone := s.Verdict.Tone; {
 	case tone == "act":
@@ -55,19 +83,18 @@ func (s stream) rank() int {
 	return 4
 }
 
-// verdict is the worst stream's, with its name. The list may be only a part of
-// all streams, but the worst.
-func (l list) verdict(all int) verdict {
+// verdict is the worst stream's, with its name.
+func (l list) verdict() verdict {
 	v := l[0].Verdict
 	if v.Tone == "well" {
-		return verdict{Tone: v.Tone, Word: v.Word, Sentence: say(l[0].Now, "all ", number(all), " streams are on time.")}
+		return verdict{Tone: v.Tone, Word: v.Word, Sentence: say(l[0].Now, "all ", number(len(l)), " streams are on time.")}
 	}
 	v.Word += " (" + l[0].Stream + ")"
 	return v
 }
 
-// counts says how many streams have each verdict.
-func (l list) counts() string {
+// Counts says how many streams have each verdict.
+func (l list) Counts() string {
 	var words []string
 	count := map[string]int{}
 	for _, s := range l {
@@ -83,7 +110,10 @@ func (l list) counts() string {
 }
 
 // Lines are the streams that the page lists.
-func (l list) Lines() []stream { return l[:min(len(l), maxLines)] }
+func (l list) Lines() []*stream { return l[:min(len(l), maxLines)] }
+
+// Rest is how many streams the page does not list.
+func (l list) Rest() int { return len(l) - len(l.Lines()) }
 
 // Line is what the list says of a stream beside its verdict.
 func (s stream) Line() []template.HTML {
@@ -91,8 +121,14 @@ func (s stream) Line() []template.HTML {
 	if s.Watermark != nil {
 		lag = s.say("lag ", duration(s.lag()))
 	}
+	if s.Watermark != nil && s.Brief != nil { // an earlier version's document does not tell
+		last = s.say("last run not known")
+	}
 	if s.Last.ID != "" {
 		last = s.say("last run ", s.Last.Outcome, ", ", s.Last.StartedAt)
+	}
+	if s.Brief != nil {
+		return []template.HTML{lag, last}
 	}
 	return []template.HTML{lag, last, s.say(s.lately())}
 }
@@ -101,7 +137,7 @@ func (s stream) Line() []template.HTML {
 // not reach back as far, since it begins.
 func (s stream) lately() string {
 	span, in, records := day, "day", 0
-	if n := len(s.Runs); (n >= store.HistoryLimit || s.Cut && n > 0) && s.Now.Sub(s.Runs[n-1].StartedAt) < day {
+	if n := len(s.Runs); n >= store.HistoryLimit && s.Now.Sub(s.Runs[n-1].StartedAt) < day {
 		span = s.Now.Sub(s.Runs[n-1].StartedAt)
 		in = duration(span)
 	}

@@ -18,10 +18,12 @@ var streams = map[string]func(s *collect.Status){
 	"failed":  func(s *collect.Status) { fail(s, false) },
 	"later":   func(s *collect.Status) { s.Watermark = before(2 * time.Hour) },
 	"behind":  func(s *collect.Status) { s.Watermark = before(time.Hour) },
+	"alike":   func(s *collect.Status) { s.Watermark = before(time.Hour) },
 	"paused":  func(s *collect.Status) { s.Watermark, s.Cursor.NotBefore = before(3*time.Hour), before(-time.Hour) },
 	"busy":    func(s *collect.Status) { s.Watermark, s.Lease = before(4*time.Hour), &collect.Holder{Holder: "RUN"} },
 	"waiting": func(s *collect.Status) { *s = collect.Status{Now: noon} },
-	"well":    func(*collect.Status) {},
+	"well":    func(s *collect.Status) { s.Watermark = before(10 * time.Minute) },
+	"fresh":   func(*collect.Status) {},
 }
 
 // viewOf is the view of these streams.
@@ -36,18 +38,19 @@ func viewOf(chosen string, names ...string) view {
 	return newView(p)
 }
 
-// TestListOrder expects what most needs to be seen first.
+// TestListOrder expects what most needs to be seen first, and names in order where
+// nothing does.
 func TestListOrder(t *testing.T) {
-	v := viewOf("", "well", "waiting", "busy", "paused", "behind", "later", "failed", "act")
+	v := viewOf("", "well", "fresh", "waiting", "busy", "paused", "behind", "later", "failed", "act", "alike")
 	var order []string
 	for _, s := range v.List.Lines() {
 		order = append(order, s.Stream)
 	}
-	if diff := cmp.Diff([]string{"act", "failed", "later", "behind", "paused", "busy", "waiting", "well"}, order); diff != "" {
+	if diff := cmp.Diff([]string{"act", "failed", "later", "alike", "behind", "paused", "busy", "waiting", "fresh", "well"}, order); diff != "" {
 		t.Errorf("order (-want +got):\n%s", diff)
 	}
-	if want := "a person must act: 1; up to date: 2; behind: 2; behind, waiting for duo: 1; catching up: 1; waiting for the first run: 1"; v.Counts() != want {
-		t.Errorf("counts %q, want %q", v.Counts(), want)
+	if want := "a person must act: 1; up to date: 3; behind: 3; behind, waiting for duo: 1; catching up: 1; waiting for the first run: 1"; v.List.Counts() != want {
+		t.Errorf("counts %q, want %q", v.List.Counts(), want)
 	}
 	if v.Verdict.Tone != "act" || v.Verdict.Word != "A person must act (act)" || v.Shown != nil {
 		t.Errorf("verdict %+v, shown %v", v.Verdict, v.Shown)
@@ -61,11 +64,11 @@ func TestListOrder(t *testing.T) {
 // listed.
 func TestListCut(t *testing.T) {
 	v := viewOf("", append(slices.Repeat([]string{"well"}, 2999), "act")...)
-	if lines := v.List.Lines(); len(lines) != maxLines || lines[0].Stream != "act" || v.Rest() != 2900 {
-		t.Errorf("%d lines, the first is %s; %d more", len(lines), lines[0].Stream, v.Rest())
+	if lines := v.List.Lines(); len(lines) != maxLines || lines[0].Stream != "act" || v.List.Rest() != 2900 {
+		t.Errorf("%d lines, the first is %s; %d more", len(lines), lines[0].Stream, v.List.Rest())
 	}
-	if want := "a person must act: 1; up to date: 2,999"; v.Counts() != want {
-		t.Errorf("counts %q, want %q", v.Counts(), want)
+	if want := "a person must act: 1; up to date: 2,999"; v.List.Counts() != want {
+		t.Errorf("counts %q, want %q", v.List.Counts(), want)
 	}
 }
 
@@ -103,6 +106,8 @@ func TestLine(t *testing.T) {
 	}{
 		"young":         {func(*collect.Status) {}, "lag 7 min 30 s; last run complete, 11:55:00 UTC; 100 records in the last day"},
 		"nothing":       {func(s *collect.Status) { *s = collect.Status{Now: noon} }, "nothing delivered; no run yet; 0 records in the last day"},
+		"in short":      {func(s *collect.Status) { s.Brief = &collect.Brief{} }, "lag 7 min 30 s; last run complete, 11:55:00 UTC"},
+		"older":         {func(s *collect.Status) { s.Brief, s.Runs = &collect.Brief{}, nil }, "lag 7 min 30 s; last run not known"},
 		"one day alone": {func(s *collect.Status) { s.Runs[9].StartedAt = *before(25 * time.Hour) }, "lag 7 min 30 s; last run complete, 11:55:00 UTC; 90 records in the last day"},
 		"full history": {func(s *collect.Status) {
 			for i := len(s.Runs); i < store.HistoryLimit; i++ {
@@ -114,7 +119,7 @@ func TestLine(t *testing.T) {
 			s := working()
 			tt.change(&s)
 			var parts []string
-			for _, part := range newStream(collect.LogStatus{Status: s}, State{Delay: delay}).Line() {
+			for _, part := range newStream(collect.LogStatus{Status: s}, delay).Line() {
 				parts = append(parts, plain(part))
 			}
 			if got := strings.Join(parts, "; "); got != tt.want {

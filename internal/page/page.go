@@ -9,9 +9,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"html/template"
-	"maps"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
@@ -24,8 +22,6 @@ type State struct {
 	Revision   string        // Cloud Run's name for what it has deployed; empty elsewhere
 	Delay      time.Duration // how far behind now a window ends
 	Logs       []collect.LogStatus
-	Total      int               // of the streams, where Logs are only the worst of them
-	ByOutcome  map[string]int    // their number by how their last run ended, then
 	Vanished   []string          // hosts of accounts that were collected and are no longer listed
 	Chosen     string            // the stream to show in full; needed only where there are several
 	Unrecorded []collect.Summary // failures that the history lacks, one a stream at most
@@ -97,42 +93,23 @@ func newView(s State) view {
 	if s.Err != nil {
 		return view{State: s, Now: time.Now(), Verdict: unreadable(s)}
 	}
-	var streams []stream
-	for _, log := range s.Logs {
-		streams = append(streams, newStream(log, s))
-	}
+	streams := s.streams()
 	v := view{State: s, Now: streams[0].Now, Unknown: s.Chosen}
-	if v.Total = max(s.Total, len(streams)); v.Total == 1 {
+	if len(streams) == 1 {
 		v.Shown = &streams[0]
 	} else {
 		v.List = newList(streams)
-		v.Verdict = v.List.verdict(v.Total)
+		v.Verdict = v.List.verdict()
 	}
-	for _, live := range streams {
-		if live.Has(s.Chosen) {
-			v.Shown, v.Unknown = &live, ""
+	for i := range streams {
+		if streams[i].Has(s.Chosen) {
+			v.Shown, v.Unknown = &streams[i], ""
 		}
 	}
 	if v.Shown != nil {
 		v.Verdict = v.Shown.Verdict
 	}
 	return v
-}
-
-// Rest is how many streams the page does not list.
-func (v view) Rest() int { return v.Total - len(v.List.Lines()) }
-
-// Counts says how many streams have each verdict. If only the worst are at hand it
-// counts all by the outcome of their last runs.
-func (v view) Counts() string {
-	if v.Total == len(v.List) {
-		return v.List.counts()
-	}
-	var words []string
-	for _, outcome := range slices.Sorted(maps.Keys(v.ByOutcome)) {
-		words = append(words, outcome+": "+number(v.ByOutcome[outcome]))
-	}
-	return "last runs by outcome: " + strings.Join(words, "; ")
 }
 
 // Gone says which accounts are no longer collected, "" if there is none.

@@ -3,12 +3,14 @@ package page_test
 import (
 	"crypto/sha256"
 	"encoding/base64"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"duo-telephony-collector/internal/collect"
 	"duo-telephony-collector/internal/page"
@@ -148,23 +150,45 @@ func TestUnknown(t *testing.T) {
 	}
 }
 
-// TestListPart has the worst of very many streams: the others are counted, and
+// fleet is so many streams in short, the last of which has failed.
+func fleet(n int) page.State {
+	s := state(collect.Status{})
+	s.Logs = nil
+	for i := range n {
+		live := after(complete(1)...)
+		live.Stream = fmt.Sprintf("telephony@api-%04d.duosecurity.com", i)
+		live.Account = &collect.Account{Host: live.Stream[10:], Name: "Contoso <Dental>"}
+		live.Brief = &collect.Brief{Started: []time.Time{noon, noon.Add(-5 * time.Minute), noon.Add(-10 * time.Minute)}}
+		if i == n-1 {
+			live.Runs[0].Outcome, live.Runs[0].Act, live.Runs[0].Reason = collect.Failed, true, "the permission is missing"
+			live.Brief.Failing = noon.Add(-time.Hour)
+		}
+		s.Logs = append(s.Logs, collect.LogStatus{Status: live, Backfill: collect.Status{Stream: live.Stream + "-backfill", Now: noon, Brief: &collect.Brief{}}})
+	}
+	return s
+}
+
+// TestListPart lists the worst of very many streams. The others are counted, and
 // accounts are named, also those that are no longer there.
 func TestListPart(t *testing.T) {
-	s := state(after(complete(5)...))
-	s.Logs[0].Account = &collect.Account{Host: "api-0a1b2c3d.duosecurity.com", Name: "Contoso <Dental>"}
-	s.Total, s.ByOutcome = 3000, map[string]int{collect.Complete: 2990, collect.Failed: 10}
+	s := fleet(3000)
 	for i := range 12 {
 		s.Vanished = append(s.Vanished, "api-gone"+strconv.Itoa(i)+".duosecurity.com")
 	}
 	_, body := write(t, s)
 	for _, want := range []string{
-		"all 3,000 streams are on time.", "3,000 streams</h2>", "last runs by outcome: complete: 2,990; failed: 10", "2,999 more", "Contoso &lt;Dental&gt;",
+		"A person must act (telephony@api-2999.duosecurity.com):</strong> runs have failed since <time datetime=\"2026-11-22T11:00:00.000Z\">", "the permission is missing.",
+		"3,000 streams</h2>", "a person must act: 1; up to date: 2,999", "2,900 more", "Contoso &lt;Dental&gt;",
 		"No longer among the accounts, so no longer collected: <code>api-gone0.duosecurity.com, ", "api-gone9.duosecurity.com</code> and 2 more.",
-		" records in the last 21 min 40 s",
 	} {
 		if !strings.Contains(body, want) {
 			t.Errorf("the page does not hold %s:\n%s", want, body)
 		}
+	}
+	if _, rest, _ := strings.Cut(body, "api-2999"); !strings.Contains(rest, "api-0098") || strings.Contains(rest, "api-0099") || strings.Contains(rest, "in the last") {
+		t.Errorf("the page does not list the first by name after the worst, or tells what it does not know:\n%s", body)
+	}
+	if len(body) > 200_000 {
+		t.Errorf("the page has %d bytes", len(body))
 	}
 }

@@ -30,24 +30,17 @@ type stream struct {
 	Interval time.Duration // between the starts of two runs; 0 if too few are known
 	Limit    time.Duration // a lag above it is late
 	Verdict  verdict
-	Cut      bool // Runs are the last of more, for there are too many streams
+	Rank     int // lower for a stream that needs to be seen sooner
 }
 
-func newStream(log collect.LogStatus, page State) stream {
-	for _, run := range page.Unrecorded {
-		run.Reason += "; the history lacks this run, only this instance knows of it"
-		for _, s := range []*collect.Status{&log.Status, &log.Backfill} {
-			if s.Stream == run.Stream {
-				s.Runs = append([]collect.Summary{run}, s.Runs...)
-			}
-		}
-	}
-	s := stream{LogStatus: log, Delay: page.Delay, Cut: page.Total > len(page.Logs)}
+func newStream(log collect.LogStatus, delay time.Duration) stream {
+	s := stream{LogStatus: log, Delay: delay}
 	if len(s.Runs) > 0 {
 		s.Last = s.Runs[0]
 	}
-	s.Interval, s.Limit = schedule(s.Runs, s.Delay)
+	s.Interval, s.Limit = schedule(s.started(), s.Delay)
 	s.Verdict = s.verdict()
+	s.Rank = s.rank()
 	if runs := s.Backfill.Runs; len(runs) > 0 && runs[0].Outcome == collect.Failed && s.Now.Sub(runs[0].StartedAt) < day {
 		s.Verdict.Notes = append(s.Verdict.Notes, s.fact("Backfill", s.say("Its last run failed, ", runs[0].StartedAt, ": ", sentence(runs[0].Reason),
 			" What is new is collected all the same. Repeat the call: ", runbook("re-collect-a-range"), ".")))
@@ -55,16 +48,25 @@ func newStream(log collect.LogStatus, page State) stream {
 	return s
 }
 
-// schedule returns the interval between runs, and the greatest lag that is on
-// time. The interval is a median: outages, manual runs and repeated deliveries
-// hardly move it. Failed runs don't count, as Pub/Sub repeats them sooner.
-func schedule(runs []collect.Summary, delay time.Duration) (interval, limit time.Duration) {
+// started is when the last runs began, the newest first, without failed ones, as
+// Pub/Sub repeats them sooner.
+func (s stream) started() []time.Time {
+	if s.Brief != nil {
+		return s.Brief.Started
+	}
 	var starts []time.Time
-	for _, r := range runs {
+	for _, r := range s.Runs {
 		if r.Outcome != collect.Failed {
 			starts = append(starts, r.StartedAt)
 		}
 	}
+	return starts
+}
+
+// schedule returns the interval between runs that began then, and the greatest lag
+// that is on time. The interval is a median: outages, manual runs and repeated
+// deliveries hardly move it.
+func schedule(starts []time.Time, delay time.Duration) (interval, limit time.Duration) {
 	if len(starts) < 3 {
 		return 0, delay + grace
 	}

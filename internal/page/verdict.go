@@ -21,6 +21,8 @@ type verdict struct {
 // is known yet; the lag is on time; a run is at work, or the next one is due.
 func (s stream) verdict() verdict {
 	switch {
+	case s.Brief != nil && s.Brief.Unreadable != "":
+		return verdict{"act", "A person must act", "where the stream stands can’t be read.", []fact{s.fact("Why", sentence(s.Brief.Unreadable))}}
 	case s.lag() < 0:
 		return verdict{"act", "A person must act", "the watermark lies in the future, so every run fails.", []fact{
 			s.fact("Why", s.say("It is ", *s.Watermark, ". Was the cursor edited by hand?")),
@@ -69,9 +71,12 @@ func (s stream) failing() time.Time {
 	since := s.Last.StartedAt
 	for _, r := range s.Runs {
 		if r.Outcome != collect.Failed {
-			break
+			return since
 		}
 		since = r.StartedAt
+	}
+	if s.Brief != nil && !s.Brief.Failing.IsZero() {
+		return s.Brief.Failing
 	}
 	return since
 }
@@ -207,7 +212,7 @@ func unreadable(s State) verdict {
 	if s.Unlisted {
 		section = "a-managed-provider"
 	}
-	for _, run := range s.Unrecorded {
+	for _, run := range s.Unrecorded[:min(len(s.Unrecorded), maxLines)] {
 		notes = append(notes, note("Last run", "This instance’s last run of ", run.Stream, " failed, ", run.StartedAt, ": ", sentence(run.Reason)))
 	}
 	return verdict{"act", "The state can’t be read", "where the collector stands is not known.", append(notes,

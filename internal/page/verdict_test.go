@@ -151,7 +151,7 @@ func TestVerdict(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := working()
 			tt.change(&s)
-			v := newStream(collect.LogStatus{Status: s}, State{Delay: delay}).Verdict
+			v := newStream(collect.LogStatus{Status: s}, delay).Verdict
 			got := strings.TrimSpace(v.Word + ": " + plain(v.Sentence) + "\n" + shown(v.Notes))
 			if diff := cmp.Diff(tt.want, got); diff != "" || v.Tone != tt.tone {
 				t.Errorf("%s, want %s (-want +got):\n%s", v.Tone, tt.tone, diff)
@@ -190,18 +190,48 @@ func TestUnreadableVerdict(t *testing.T) {
 	checkSections(t, got)
 }
 
+// TestBrief expects of a stream in short what a document tells: a schedule, since when
+// runs have failed, and why it can't be read.
+func TestBrief(t *testing.T) {
+	began := []time.Time{*before(5 * time.Minute), *before(10 * time.Minute), *before(15 * time.Minute)}
+	last := []collect.Summary{{ID: "RUN", Outcome: collect.Failed, StartedAt: *before(time.Minute), Reason: "it broke"}}
+	for name, tt := range map[string]struct {
+		change func(*collect.Status)
+		tone   string
+		says   string
+	}{
+		"late":         {func(s *collect.Status) { s.Watermark, s.Brief.Started = before(time.Hour), began }, "behind", "Why: The last run did not catch up"},
+		"new":          {func(s *collect.Status) { s.Watermark = before(time.Hour) }, "well", ""},
+		"failing":      {func(s *collect.Status) { s.Runs, s.Brief.Failing = last, *before(time.Hour) }, "well", "Runs have failed since 11:00:00 UTC. The last one: it broke."},
+		"failed later": {func(s *collect.Status) { s.Runs = append(last, s.Runs[0]) }, "well", "Runs have failed since 11:59:00 UTC."},
+		"unreadable": {func(s *collect.Status) {
+			*s = collect.Status{Now: noon, Brief: &collect.Brief{Unreadable: "it was edited"}}
+		}, "act", "Why: it was edited."},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := working()
+			s.Runs, s.Brief = s.Runs[:1], &collect.Brief{}
+			tt.change(&s)
+			v := newStream(collect.LogStatus{Status: s}, delay).Verdict
+			if got := shown(v.Notes); v.Tone != tt.tone || !strings.Contains(got, tt.says) || tt.says == "" && got != "" {
+				t.Errorf("%s, %s; want %s, %s", v.Tone, got, tt.tone, tt.says)
+			}
+		})
+	}
+}
+
 // TestFailedBackfill expects it to be told for a day, however well the live
 // stream is.
 func TestFailedBackfill(t *testing.T) {
 	log := collect.LogStatus{Status: working(), Backfill: collect.Status{Runs: []collect.Summary{{Outcome: collect.Failed, StartedAt: *before(time.Hour), Reason: "it broke"}}}}
-	v := newStream(log, State{Delay: delay}).Verdict
+	v := newStream(log, delay).Verdict
 	want := "Backfill: Its last run failed, 11:00:00 UTC: it broke. What is new is collected all the same. Repeat the call: docs/operations.md#re-collect-a-range."
 	if got := shown(v.Notes); v.Tone != "well" || got != want {
 		t.Errorf("%s, %s; want well, %s", v.Tone, got, want)
 	}
 	checkSections(t, want)
 	log.Now = noon.Add(day)
-	if got := shown(newStream(log, State{Delay: delay}).Verdict.Notes); strings.Contains(got, "Backfill") {
+	if got := shown(newStream(log, delay).Verdict.Notes); strings.Contains(got, "Backfill") {
 		t.Errorf("a day later: %s", got)
 	}
 }
@@ -229,7 +259,7 @@ func TestLeft(t *testing.T) {
 			s.Runs[0].Watermark = before(6 * time.Hour)
 			s.Cursor.Window = &store.Window{From: *before(6*time.Hour + 10*time.Minute), To: noon, Last: *before(3 * time.Hour), Page: 5}
 			tt.change(&s)
-			if got := newStream(collect.LogStatus{Status: s}, State{Delay: delay}).left(); got != tt.want {
+			if got := newStream(collect.LogStatus{Status: s}, delay).left(); got != tt.want {
 				t.Errorf("%v, want %v", got, tt.want)
 			}
 		})
@@ -260,7 +290,7 @@ func TestSchedule(t *testing.T) {
 				}
 				runs = append(runs, r)
 			}
-			if interval, limit := schedule(runs, delay); interval != tt.interval || limit != tt.limit {
+			if interval, limit := schedule(newStream(collect.LogStatus{Status: collect.Status{Runs: runs}}, delay).started(), delay); interval != tt.interval || limit != tt.limit {
 				t.Errorf("every %v, on time up to %v; want %v, %v", interval, limit, tt.interval, tt.limit)
 			}
 		})

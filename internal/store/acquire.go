@@ -155,7 +155,7 @@ func (a *acquisition) decide(ctx context.Context, doc document, at stamp) (chang
 		return change{}, err
 	}
 	a.cursor = next
-	a.lease = Lease{Stream: a.stream, Holder: a.claim.Holder, Token: was.Token + 1, AcquiredAt: at.now, TTL: a.claim.TTL, seq: doc.Seq + 1}
+	a.lease = Lease{Stream: a.stream, Holder: a.claim.Holder, Token: was.Token + 1, AcquiredAt: at.now, TTL: a.claim.TTL, seq: doc.Seq + 1, last: doc.Last}
 	return change{seq: a.lease.seq, lease: a.lease, cursor: &next, stored: was.seen}, nil
 }
 

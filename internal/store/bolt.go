@@ -111,6 +111,19 @@ func versionOf(state []byte) int64 {
 }
 
 func (b *boltBackend) decode(bucket *bbolt.Bucket) (document, error) {
+	doc, err := b.decodeState(bucket)
+	if seen := bucket.Bucket(seenKey); err == nil && seen != nil {
+		doc.Seen = map[string][]byte{}
+		err = seen.ForEach(func(k, v []byte) error { doc.Seen[string(k)] = v; return nil })
+	}
+	if err != nil {
+		return doc, err
+	}
+	return doc, doc.unpack(b.path)
+}
+
+// decodeState leaves Seen out.
+func (b *boltBackend) decodeState(bucket *bbolt.Bucket) (document, error) {
 	var doc document
 	raw := bucket.Get(stateKey)
 	var head struct {
@@ -125,13 +138,7 @@ func (b *boltBackend) decode(bucket *bbolt.Bucket) (document, error) {
 	if err := json.Unmarshal(raw, &doc); err != nil {
 		return doc, unreadable(b.path, err)
 	}
-	if seen := bucket.Bucket(seenKey); seen != nil {
-		doc.Seen = map[string][]byte{}
-		if err := seen.ForEach(func(k, v []byte) error { doc.Seen[string(k)] = v; return nil }); err != nil {
-			return doc, err
-		}
-	}
-	return doc, doc.unpack(b.path)
+	return doc, nil
 }
 
 // transact needs no more than the file's lock.
@@ -204,7 +211,7 @@ func replace(bucket *bbolt.Bucket, before document, version int64, c change) (in
 		doc.Cursor = *c.cursor
 	}
 	if c.run != nil {
-		doc.Last = outcomeOf(*c.run)
+		doc.Last = c.last
 	}
 	raw, err := json.Marshal(doc)
 	if err != nil {

@@ -21,14 +21,14 @@ type Cursor struct {
 	// Seen is the set of recently delivered records, stored beside the cursor.
 	Seen Seen `firestore:"-" json:"-"`
 	// NotBefore is the end of a pause that Duo asked for.
-	NotBefore time.Time `firestore:"not_before" json:"not_before"`
+	NotBefore time.Time `firestore:"not_before,omitzero" json:"not_before,omitzero"`
 	// Ended is when a run last failed because Duo says that it has no such log
 	// (any more); zero once Duo shows it again.
 	Ended time.Time `firestore:"ended,omitzero" json:"ended,omitzero"`
 	// Pace is what Duo's 429 answers have taught about its limit.
-	Pace Pace `firestore:"pace" json:"pace"`
+	Pace Pace `firestore:"pace,omitzero" json:"pace,omitzero"`
 	// Gap is the range most recently lost.
-	Gap *Gap `firestore:"gap" json:"gap"`
+	Gap *Gap `firestore:"gap,omitzero" json:"gap,omitzero"`
 	// Backfill is the range being collected; nil in a live stream.
 	Backfill *Backfill `firestore:"backfill" json:"backfill"`
 	// Begun is the time of the stream's first run; zero if unknown.

@@ -15,7 +15,7 @@ import (
 //	lease   {holder, token, acquired_at, ttl_ms}; holder is empty when released
 //	cursor  see Cursor
 //	seen    {number: packed part}, see Seen
-//	last    {outcome, act} of the last run that is in the history
+//	last    what the history has of the last run, in short, see Last
 //
 // Firestore keeps it at COLLECTION/STREAM, with the history in the sub-collection
 // "duo-collector-runs". bbolt keeps it as JSON in the bucket STREAM under "state",
@@ -26,7 +26,7 @@ type document struct {
 	Lease  leaseFields       `firestore:"lease" json:"lease"`
 	Cursor Cursor            `firestore:"cursor" json:"cursor"`
 	Seen   map[string][]byte `firestore:"seen" json:"-"`
-	Last   Outcome           `firestore:"last" json:"last"`
+	Last   Last              `firestore:"last" json:"last"`
 
 	stored Seen // Seen, unpacked; of schema 2 only the numbers
 }
@@ -41,7 +41,7 @@ type leaseFields struct {
 func (d document) lease(stream string) Lease {
 	return Lease{
 		Stream: stream, Holder: d.Lease.Holder, Token: d.Lease.Token, AcquiredAt: d.Lease.AcquiredAt,
-		TTL: time.Duration(d.Lease.TTLMillis) * time.Millisecond, seq: d.Seq, seen: d.stored,
+		TTL: time.Duration(d.Lease.TTLMillis) * time.Millisecond, seq: d.Seq, seen: d.stored, last: d.Last,
 	}
 }
 

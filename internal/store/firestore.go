@@ -195,7 +195,7 @@ func updates(c change) []firestore.Update {
 		u = append(u, firestore.Update{Path: "schema", Value: Schema}, firestore.Update{Path: "cursor", Value: *c.cursor})
 	}
 	if c.run != nil {
-		u = append(u, firestore.Update{Path: "last", Value: outcomeOf(*c.run)})
+		u = append(u, firestore.Update{Path: "last", Value: c.last})
 	}
 	more, gone := c.parts()
 	for _, p := range more {

@@ -15,6 +15,7 @@ type Lease struct {
 	// whether a write whose answer was lost has happened.
 	seq, version int64
 	seen         Seen      // the document's, as of that version
+	last         Last      // the document's
 	server       time.Time // the server's clock at the last answer,
 	local        time.Time // and this machine's at the same moment
 }

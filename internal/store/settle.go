@@ -12,6 +12,9 @@ func (s *Store) update(ctx context.Context, l *Lease, c change) error {
 	defer cancel()
 	l.seq++ // used up, even if the write fails
 	c.seq = l.seq
+	if c.run != nil {
+		c.last = l.last.after(*c.run)
+	}
 	var p patience
 	for {
 		c.stored = l.seen

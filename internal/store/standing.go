@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"time"
 
@@ -10,44 +9,61 @@ import (
 	"google.golang.org/api/iterator"
 )
 
-// Standing is where a stream stands, in short.
+// Standing is where a stream stands, in short: enough to tell how it is, and little
+// enough to be read of thousands at once.
 type Standing struct {
-	Stream     string
-	AcquiredAt time.Time // when a run last took the lease
-	Watermark  time.Time // zero before the first run
-	NotBefore  time.Time // the end of a pause that Duo asked for
-	Last       Outcome
+	State // of the cursor it has Watermark, NotBefore, Ended, Pace and Gap
+	Last  Last
+	Err   error // why the document can't be read; then only Stream and Now are known
 }
 
-// Outcome is how a stream's last run ended; zero in a document of an earlier
-// version.
-type Outcome struct {
-	Outcome string `firestore:"outcome" json:"outcome"` // as Run has it
-	Act     bool   `firestore:"act" json:"act"`         // as Run has it
+// standingFields are what a [Standing] needs of a document in Firestore. The rest is
+// not read.
+var standingFields = []string{
+	"schema", "lease", "cursor.watermark", "cursor.not_before", "cursor.ended", "cursor.pace", "cursor.gap", "last",
 }
 
-func outcomeOf(r Run) Outcome { return Outcome{Outcome: r.Outcome, Act: r.Act} }
+// maxStarts is how many runs Last.Started has: the median of the times between them
+// is not moved by a run that somebody triggered.
+const maxStarts = 5
 
-// head is what a [Standing] needs of a document.
-type head struct {
-	Lease  leaseFields `firestore:"lease" json:"lease"`
-	Cursor struct {
-		Watermark time.Time `firestore:"watermark" json:"watermark"`
-		NotBefore time.Time `firestore:"not_before" json:"not_before"`
-	} `firestore:"cursor" json:"cursor"`
-	Last Outcome `firestore:"last" json:"last"`
+// Last is what a document tells of the last runs in the history. It is zero in a
+// document of an earlier version, until its next run. What it has is read for
+// thousands of streams at once, so there is little, and nothing that is zero.
+type Last struct {
+	Outcome   string    `firestore:"outcome" json:"outcome"` // these are as Run has them
+	ID        string    `firestore:"run_id" json:"run_id"`
+	Reason    string    `firestore:"reason,omitzero" json:"reason,omitzero"`
+	Act       bool      `firestore:"act,omitzero" json:"act,omitzero"`
+	Gap       *Gap      `firestore:"gap,omitzero" json:"gap,omitzero"`
+	Token     int64     `firestore:"token" json:"token"`
+	StartedAt time.Time `firestore:"started_at" json:"started_at"`
+	// Failing is when the first of the runs began that have failed since; zero if
+	// the last one did not fail.
+	Failing time.Time `firestore:"failing,omitzero" json:"failing,omitzero"`
+	// Started is when the last runs began that did not fail, the newest first.
+	Started []time.Time `firestore:"started" json:"started"`
 }
 
-// headFields are its fields in Firestore. What else a document has is not read.
-var headFields = []string{"lease.acquired_at", "cursor.watermark", "cursor.not_before", "last"}
-
-func (h head) standing(stream string) Standing {
-	return Standing{Stream: stream, AcquiredAt: h.Lease.AcquiredAt, Watermark: h.Cursor.Watermark, NotBefore: h.Cursor.NotBefore, Last: h.Last}
+// after is what there is to tell once r has ended.
+func (l Last) after(r Run) Last {
+	next := Last{
+		Outcome: r.Outcome, ID: r.ID, Reason: r.Reason, Act: r.Act, Gap: r.Gap, Token: r.Token, StartedAt: r.StartedAt,
+		Failing: l.Failing, Started: l.Started,
+	}
+	switch {
+	case r.Outcome != "failed":
+		next.Failing = time.Time{}
+		next.Started = append([]time.Time{r.StartedAt}, l.Started[:min(len(l.Started), maxStarts-1)]...)
+	case l.Failing.IsZero():
+		next.Failing = r.StartedAt
+	}
+	return next
 }
 
 // Standings returns where all streams with a document stand, by one query, and the
-// server's clock shortly before. Of a document that can't be read it has the name:
-// whoever runs the stream is told more.
+// server's clock then. Of a document that can't be read it has the name and the
+// error.
 func (s *Store) Standings(ctx context.Context) (all []Standing, now time.Time, err error) {
 	ctx, cancel := context.WithTimeout(ctx, opTimeout)
 	defer cancel()
@@ -58,21 +74,25 @@ func (s *Store) Standings(ctx context.Context) (all []Standing, now time.Time, e
 	return all, now, err
 }
 
+func standingOf(stream string, doc document, now time.Time, err error) Standing {
+	if err != nil {
+		return Standing{State: State{Stream: stream, Now: now}, Err: err}
+	}
+	c := doc.Cursor
+	told := Cursor{Watermark: c.Watermark, NotBefore: c.NotBefore, Ended: c.Ended, Pace: c.Pace, Gap: c.Gap}
+	return Standing{State: State{Stream: stream, Lease: doc.lease(stream), Cursor: told, Now: now}, Last: doc.Last}
+}
+
 func (b *boltBackend) standings(ctx context.Context) ([]Standing, time.Time, error) {
 	var all []Standing
 	now := b.now()
 	err := b.open(ctx, func(db *bbolt.DB) error {
 		return db.View(func(tx *bbolt.Tx) error {
 			return tx.ForEach(func(stream []byte, bucket *bbolt.Bucket) error {
-				raw := bucket.Get(stateKey)
-				if raw == nil {
-					return nil
+				if bucket.Get(stateKey) != nil {
+					doc, err := b.decodeState(bucket)
+					all = append(all, standingOf(string(stream), doc, now, err))
 				}
-				var h head
-				if json.Unmarshal(raw, &h) != nil {
-					h = head{}
-				}
-				all = append(all, h.standing(string(stream)))
 				return nil
 			})
 		})
@@ -80,32 +100,35 @@ func (b *boltBackend) standings(ctx context.Context) ([]Standing, time.Time, err
 	return all, now, err
 }
 
-// standings is one query over the collection. Only a document that was read tells
-// the server's clock, so without any it asks for one that need not be there.
+// standings is one query over the collection. The first document was read before the
+// others, or with them: what others have changed since then shows in nothing that is
+// older than that. Without any document it asks for one that need not be there, which
+// tells the time, too.
 func (f *firestoreBackend) standings(ctx context.Context) ([]Standing, time.Time, error) {
 	client, err := f.client(ctx)
 	if err != nil {
 		return nil, time.Time{}, err
 	}
-	_, at, err := f.read(ctx, "clock")
-	if err != nil {
-		return nil, time.Time{}, err
-	}
-	it := client.Collection(f.collection).Select(headFields...).Documents(ctx)
+	it := client.Collection(f.collection).Select(standingFields...).Documents(ctx)
 	defer it.Stop()
 	var all []Standing
+	var now time.Time
 	for {
 		snap, err := it.Next()
+		if errors.Is(err, iterator.Done) && all == nil {
+			_, at, err := f.read(ctx, "clock")
+			return nil, at.now, err
+		}
 		if errors.Is(err, iterator.Done) {
-			return all, at.now, nil
+			return all, now, nil
 		}
 		if err != nil {
 			return nil, time.Time{}, refused("reading the streams", err)
 		}
-		var h head
-		if snap.DataTo(&h) != nil {
-			h = head{}
+		if all == nil {
+			now = snap.ReadTime
 		}
-		all = append(all, h.standing(snap.Ref.ID))
+		doc, err := decodeSnapshot(snap)
+		all = append(all, standingOf(snap.Ref.ID, doc, now, err))
 	}
 }

@@ -140,6 +140,7 @@ type change struct {
 	lease  Lease
 	cursor *Cursor // nil: as it is
 	run    *Run    // nil: none to add to the history
+	last   Last    // the document's with that run
 	stored Seen    // the parts that the document has now
 }
 

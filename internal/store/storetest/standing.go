@@ -3,11 +3,13 @@ package storetest
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
 	"testing"
 	"time"
 
 	gocmp "github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"duo-telephony-collector/internal/store"
 )
@@ -20,15 +22,19 @@ func testStandings(t *testing.T, b Backend) {
 		t.Errorf("without a document: %v at %v, %v, want a clock", all, first, err)
 	}
 	const child = "telephony@api-0a1b2c3d.duosecurity.com"
-	pause := epoch.Add(time.Hour)
-	cursor := store.Cursor{Watermark: epoch, NotBefore: pause, Seen: store.Seen{}.With([]store.ID{{1}}, 1, 1)}
-	acquired := map[string]time.Time{}
+	told := store.Cursor{
+		Watermark: epoch, NotBefore: epoch.Add(time.Hour), Ended: epoch.Add(time.Minute), Pace: store.Pace{IntervalMS: 7, LearnedAt: epoch},
+		Gap: &store.Gap{From: epoch, To: epoch.Add(time.Hour), RunID: "gap"},
+	}
+	cursor := told
+	cursor.Seen, cursor.Places = store.Seen{}.With([]store.ID{{1}}, 1, 1), []store.Place{{Bucket: "b"}}
+	leases := map[string]store.Lease{}
 	take := func(stream string) *store.Lease {
 		c := claim("run of " + stream)
 		c.Next = func(context.Context, store.State) (store.Cursor, error) { return cursor, nil }
 		lease, _, err := s.Acquire(t.Context(), stream, c)
 		mustDo(t, err)
-		acquired[stream] = lease.AcquiredAt
+		leases[stream] = *lease
 		return lease
 	}
 	take("held")
@@ -37,21 +43,52 @@ func testStandings(t *testing.T, b Backend) {
 	mustDo(t, s.Commit(t.Context(), take("failed"), cursor)) // the last one in the history still counts
 	take("damaged")
 	b.Edit("damaged", func(fields map[string]any) { fields["last"] = "edited" })
-	of := func(stream string, last store.Outcome) store.Standing {
-		return store.Standing{Stream: stream, AcquiredAt: acquired[stream], Watermark: epoch, NotBefore: pause, Last: last}
-	}
 	all, now, err := b.Open().Standings(t.Context())
 	mustDo(t, err)
 	slices.SortFunc(all, func(a, b store.Standing) int { return cmp.Compare(a.Stream, b.Stream) })
-	want := []store.Standing{
-		{Stream: "damaged"}, of("failed", store.Outcome{Outcome: "failed", Act: true}), of("held", store.Outcome{}),
-		of(child, store.Outcome{Outcome: "complete"}),
+	of := func(stream string, held bool, last store.Last) store.Standing {
+		lease := leases[stream]
+		if !held {
+			lease.Holder, lease.TTL = "", 0
+		}
+		return store.Standing{State: store.State{Stream: stream, Lease: lease, Cursor: told, Now: now}, Last: last}
 	}
-	if diff := gocmp.Diff(want, all); diff != "" {
+	want := []store.Standing{
+		{State: store.State{Stream: "damaged", Now: now}, Err: store.ErrSetup},
+		of("failed", true, store.Last{Outcome: "failed", ID: "two", Act: true, StartedAt: epoch, Failing: epoch}), of("held", true, store.Last{}),
+		of(child, false, store.Last{Outcome: "complete", ID: "one", StartedAt: epoch, Started: []time.Time{epoch}}),
+	}
+	if diff := gocmp.Diff(want, all, cmpopts.IgnoreUnexported(store.Lease{}), cmpopts.EquateErrors()); diff != "" {
 		t.Errorf("standings (-want +got):\n%s", diff)
 	}
-	if now.Before(acquired["damaged"]) || now.Sub(first) > time.Minute {
-		t.Errorf("the clock says %v, after %v", now, acquired["damaged"])
+	if now.Before(leases["damaged"].AcquiredAt) || now.Sub(first) > time.Minute {
+		t.Errorf("the clock says %v, after %v", now, leases["damaged"].AcquiredAt)
+	}
+}
+
+// testLast: the document tells since when runs have failed, and when the last ones
+// began that did not.
+func testLast(t *testing.T, b Backend) {
+	s := b.Open()
+	at := func(minute int) time.Time { return epoch.Add(time.Duration(minute) * time.Minute) }
+	for minute, outcome := range []string{"complete", "partial", "complete", "failed", "complete", "complete", "complete", "failed", "failed"} {
+		lease, cursor := acquire(t, s, claim(outcome))
+		r := store.Run{ID: fmt.Sprint(minute), Token: lease.Token, Outcome: outcome, Reason: "of " + outcome, StartedAt: at(minute)}
+		if outcome == "failed" {
+			r.Gap = &store.Gap{From: epoch, To: at(1), RunID: r.ID}
+			mustDo(t, s.Release(t.Context(), lease, r))
+		} else {
+			mustDo(t, s.Finish(t.Context(), lease, cursor, r))
+		}
+	}
+	all, _, err := s.Standings(t.Context())
+	mustDo(t, err)
+	want := store.Last{
+		Outcome: "failed", ID: "8", Reason: "of failed", Gap: &store.Gap{From: epoch, To: at(1), RunID: "8"}, Token: 9, StartedAt: at(8),
+		Failing: at(7), Started: []time.Time{at(6), at(5), at(4), at(2), at(1)},
+	}
+	if diff := gocmp.Diff(want, all[0].Last); diff != "" || len(all) != 1 {
+		t.Errorf("the last runs of %d streams (-want +got):\n%s", len(all), diff)
 	}
 }
 
