@@ -238,13 +238,13 @@ func TestStatusOfMany(t *testing.T) {
 	t.Parallel()
 	w := embedded(t)
 	var children []child
-	for n := range 12 {
+	for n := range 22 {
 		children = append(children, w.addChild(n))
 	}
 	s := w.accounts(8, children...)
 	children[3].sim.Log("telephony").Always(duosim.RateLimited(time.Hour))
 	children[4].sim.Log("telephony").Always(duosim.Refuse(40301, "Access forbidden"))
-	begun := s.Collectors[:11]
+	begun := s.Collectors[:21]
 	for range 3 {
 		(&collect.Streams{Concurrency: 8, Collectors: begun}).Run(t.Context(), collect.Job{}, nobody)
 		w.pass(5 * time.Minute)

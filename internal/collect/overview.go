@@ -11,7 +11,7 @@ import (
 
 // maxInFull is how many streams an overview has in full. That takes up to six
 // requests to the store a stream, and is up to a hundred runs.
-const maxInFull = 10
+const maxInFull = 20
 
 // Overview is where the streams of a service stand.
 type Overview struct {

@@ -151,7 +151,7 @@ func TestStatusRequests(t *testing.T) {
 	t.Parallel()
 	w, m := metered(t, duosim.Config{})
 	var children []child
-	for n := range 12 {
+	for n := range 22 {
 		children = append(children, w.addChild(n))
 	}
 	s := w.accounts(8, children...)

@@ -103,7 +103,7 @@ func (r reads) Load(ctx context.Context, stream string) (store.State, error) {
 func TestManyStreamsReads(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
-	w.addAccounts(20)
+	w.addAccounts(21)
 	r := reads{w.store, new(atomic.Int64), new(atomic.Int64)}
 	for _, c := range w.streams.Collectors {
 		c.Store = r
