@@ -148,7 +148,7 @@ func (r *run) commit(ctx, asking context.Context, b batch) error {
 	if err != nil {
 		return fmt.Errorf("committing the cursor: %w", err)
 	}
-	r.cache.follow(before.Seen, r.committed.Seen, b)
+	r.cache.follow(r.committed.Seen, b)
 	r.warn(ctx, before, after, b)
 	if !r.closed {
 		r.showProgress(before, after)
