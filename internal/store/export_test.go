@@ -56,3 +56,9 @@ func (hanging) hasRun(ctx context.Context, _, _ string) (bool, error) {
 	<-ctx.Done()
 	return false, ctx.Err()
 }
+
+// Queues is how many streams have a queue for the lease.
+func (s *Store) Queues() (n int) {
+	s.queues.Range(func(any, any) bool { n++; return true })
+	return n
+}
