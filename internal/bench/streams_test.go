@@ -31,7 +31,7 @@ func runStreams(b testing.TB, s *collect.Streams, pages int) {
 	for _, c := range s.Collectors {
 		c.MaxPages = pages
 	}
-	for _, r := range s.Run(b.Context(), collect.Job{}, func(*collect.Collector, *collect.Report) {}) {
+	for _, r := range s.Run(b.Context(), collect.Job{}, func(*collect.Collector, *collect.Report) {}).Runs {
 		if r.Err != nil || r.Pages != max(pages, 1) {
 			b.Fatalf("the run of %s is %s after %d pages: %s", r.Stream, r.Outcome, r.Pages, r.Reason)
 		}
