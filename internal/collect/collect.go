@@ -32,6 +32,7 @@ type Store interface {
 	Release(ctx context.Context, l *store.Lease, r store.Run) error
 	Runs(ctx context.Context, stream string, limit int) ([]store.Run, error)
 	Standings(ctx context.Context) ([]store.Standing, time.Time, error)
+	Acquired(ctx context.Context) (map[string]time.Time, time.Time, error)
 }
 
 // Bucket is where the objects go; *writer.GCS and *writer.Dir are ones.

@@ -115,14 +115,15 @@ func (s *Streams) order(ctx context.Context) ([]int, time.Time) {
 	if len(order) <= s.Concurrency {
 		return order, time.Time{}
 	}
-	all, now, err := s.Collectors[0].Store.Standings(ctx)
+	acquired, now, err := s.Collectors[0].Store.Acquired(ctx)
 	if err != nil {
 		return order, time.Time{}
 	}
-	of := byStream(all)
-	slices.SortStableFunc(order, func(a, b int) int {
-		return of[s.Collectors[a].Live().String()].Lease.AcquiredAt.Compare(of[s.Collectors[b].Live().String()].Lease.AcquiredAt)
-	})
+	touched := make([]time.Time, len(order))
+	for i, c := range s.Collectors {
+		touched[i] = acquired[c.Live().String()]
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return touched[a].Compare(touched[b]) })
 	return order, now
 }
 
