@@ -63,9 +63,9 @@ func newSource[B placed[B]](cfg config, s collect.Store, b B, log *slog.Logger, 
 	at := func(p writer.Place) collect.Bucket { return b.At(p) }
 	of := func(client *duo.Client, a duo.Account) []*collect.Collector {
 		var collectors []*collect.Collector
-		for _, l := range cfg.logs {
-			place := b.Place()
-			place.Prefix = cfg.folder(l, a.Host)
+		for i := range cfg.logs {
+			l, place := &cfg.logs[i], b.Place()
+			place.Prefix = cfg.folder(*l, a.Host)
 			c := &collect.Collector{
 				Duo: client, Store: s, Bucket: b.At(place), Logger: log, Config: cfg.of(l, a), At: at,
 			}

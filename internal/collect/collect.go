@@ -64,7 +64,7 @@ type Collector struct {
 
 // Config is how to collect.
 type Config struct {
-	Log       duo.Log                                  // which of Duo's logs
+	Log       *duo.Log                                 // which of Duo's logs; a row that many share
 	Account   duo.Account                              // whose; zero for the application's own account
 	Host      string                                   // the account's API host, and "host" in records when Enrich is set
 	Phones    record.Phones                            // what becomes of phone numbers

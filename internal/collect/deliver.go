@@ -55,7 +55,7 @@ func (r *run) decideNext(b *batch, p page) {
 	if w.Idle++; b.shown > 0 {
 		w.Idle = 0
 	}
-	next, err := step(r.Log, w, r.cache.walk, p)
+	next, err := step(*r.Log, w, r.cache.walk, p)
 	if err != nil || next.Open() {
 		b.window, b.failure = next, err
 		return

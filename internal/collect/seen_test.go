@@ -16,7 +16,7 @@ func TestSeenKeepsItsSize(t *testing.T) {
 	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	c := store.Cursor{Window: store.Window{From: at, To: at.Add(time.Hour)}}
 	c.Seen = c.Seen.With(identities(pages*1000, 1000), at.UnixMilli(), 0) // of the window before
-	m := cache{config: Config{Log: duo.Logs[0]}}
+	m := cache{config: Config{Log: &duo.Logs[0]}}
 	for n := range 2 * pages {
 		records := make([]record.Record, 1000)
 		for i, id := range identities(n/2*1000, len(records)) {

@@ -24,7 +24,7 @@ func (w *world) streams(concurrency int) *collect.Streams {
 	all := &collect.Streams{Concurrency: concurrency}
 	for _, log := range duo.Logs {
 		c := w.collector()
-		c.Log, c.Overlap = log, log.Overlap
+		c.Log, c.Overlap = &log, log.Overlap
 		all.Collectors = append(all.Collectors, c)
 	}
 	return all
