@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"duo-telephony-collector/internal/duo"
 	"duo-telephony-collector/internal/record"
 	"duo-telephony-collector/internal/store"
 )
@@ -13,7 +14,7 @@ import (
 // that remembers an ordinary overlap, and of one that remembers all it may.
 func BenchmarkWindow(b *testing.B) {
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	plan := live{Config: Config{Lookback: 24 * time.Hour, Delay: 150 * time.Second, Overlap: 10 * time.Minute, MaxWindow: 24 * time.Hour}}
+	plan := live{Config: Config{Log: &duo.Logs[0], Lookback: 24 * time.Hour, Delay: 150 * time.Second, Overlap: 10 * time.Minute, MaxWindow: 24 * time.Hour}}
 	cursor := store.Cursor{Totals: store.Totals{Pages: 1}, Watermark: now.Add(-time.Hour), SeenFrom: now.Add(-2 * time.Hour)}
 	b.ReportAllocs()
 	for b.Loop() {
