@@ -60,14 +60,14 @@ type placed[B any] interface {
 // newSource returns the streams of each log of each account, which share the
 // connections. with, unless it is nil, completes each collector.
 func newSource[B placed[B]](cfg config, s collect.Store, b B, log *slog.Logger, with func(*collect.Collector)) handler.Source {
+	at := func(p writer.Place) collect.Bucket { return b.At(p) }
 	of := func(client *duo.Client, a duo.Account) []*collect.Collector {
 		var collectors []*collect.Collector
-		for _, l := range cfg.logs {
-			place := b.Place()
-			place.Prefix = cfg.folder(l, a.Host)
+		for i := range cfg.logs {
+			l, place := &cfg.logs[i], b.Place()
+			place.Prefix = cfg.folder(*l, a.Host)
 			c := &collect.Collector{
-				Duo: client, Store: s, Bucket: b.At(place), Logger: log, Config: cfg.of(l, a),
-				At: func(p writer.Place) collect.Bucket { return b.At(p) },
+				Duo: client, Store: s, Bucket: b.At(place), Logger: log, Config: cfg.of(l, a), At: at,
 			}
 			if with != nil {
 				with(c)

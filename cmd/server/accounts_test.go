@@ -101,7 +101,7 @@ func newListed() *listed {
 		client: duo.New(duo.Config{Host: "api-12345678.duosecurity.com"}), concurrency: 8,
 		list: func(context.Context) ([]duo.Account, error) { l.asked++; return l.accounts, l.err },
 		of: func(client *duo.Client, a duo.Account) []*collect.Collector {
-			return []*collect.Collector{{Duo: client, Config: collect.Config{Log: defaultLog, Account: a}}}
+			return []*collect.Collector{{Duo: client, Config: collect.Config{Log: &defaultLog, Account: a}}}
 		},
 		log: slog.New(slog.NewTextHandler(&l.log, nil)),
 	}

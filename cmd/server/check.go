@@ -124,5 +124,5 @@ func cloudChecks(cfg config, storage, documents bool) []check.Check {
 		}
 		return importState(ctx, bucket, cfg.stateKey)
 	}
-	return append(checks, check.StateKey{Key: cfg.stateKey, Bucket: bucket, Firestore: firestore, Stream: cfg.of(defaultLog, duo.Account{}).Live().String(), FirstMark: firstMark}.Check)
+	return append(checks, check.StateKey{Key: cfg.stateKey, Bucket: bucket, Firestore: firestore, Stream: cfg.of(&defaultLog, duo.Account{}).Live().String(), FirstMark: firstMark}.Check)
 }

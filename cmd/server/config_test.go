@@ -73,7 +73,7 @@ func TestConfigDefaults(t *testing.T) {
 	if diff := cmp.Diff(want, got, cmp.AllowUnexported(config{}), cmpopts.IgnoreTypes(record.Phones{})); diff != "" {
 		t.Errorf("defaults (-want +got):\n%s", diff)
 	}
-	if one := got.of(defaultLog, duo.Account{}); one.Log.Name != "telephony" || one.Overlap != 10*time.Minute || !slices.Equal(got.folders(), []string{"duo-telephony"}) {
+	if one := got.of(&defaultLog, duo.Account{}); one.Log.Name != "telephony" || one.Overlap != 10*time.Minute || !slices.Equal(got.folders(), []string{"duo-telephony"}) {
 		t.Errorf("it collects %s into %v, overlap %v", one.Log.Name, got.folders(), one.Overlap)
 	}
 }
@@ -128,7 +128,7 @@ func TestConfigOverlap(t *testing.T) {
 		c, err := with(assigned("DUO_LOGS=all " + test.set))
 		var got []string
 		for _, l := range c.logs {
-			got = append(got, c.of(l, duo.Account{}).Overlap.String())
+			got = append(got, c.of(&l, duo.Account{}).Overlap.String())
 		}
 		if err != nil || strings.Join(got, " ") != test.want {
 			t.Errorf("%s: %v, %v, want %s", test.set, got, err, test.want)
@@ -171,7 +171,7 @@ func TestConfigGood(t *testing.T) {
 		{"RUN_BUDGET", "599s", func(c config) any { return c.collect.Budget }, 599 * time.Second},
 		{"INITIAL_LOOKBACK", "4296h", func(c config) any { return c.collect.Lookback }, 179 * day},
 		{"INGEST_DELAY", "120s", func(c config) any { return c.collect.Delay }, 2 * time.Minute},
-		{"OVERLAP", "0", func(c config) any { return c.of(defaultLog, duo.Account{}).Overlap }, time.Duration(0)},
+		{"OVERLAP", "0", func(c config) any { return c.of(&defaultLog, duo.Account{}).Overlap }, time.Duration(0)},
 		{"CONCURRENCY", "64", func(c config) any { return c.concurrency }, 64},
 		{"MAX_WINDOW", "1h", func(c config) any { return c.collect.MaxWindow }, time.Hour},
 		{"ENRICH", "false", func(c config) any { return c.collect.Enrich }, false},

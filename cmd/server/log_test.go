@@ -62,7 +62,7 @@ func alone(c ...*collect.Collector) *collect.Streams {
 // A service without a store panics in every run.
 func panicking(log *slog.Logger) http.Handler {
 	return handler.New(handler.Config{Log: log, Streams: alone(&collect.Collector{
-		Duo: duo.New(duo.Config{}), Logger: log, Config: collect.Config{Log: duo.Logs[0], Budget: time.Minute},
+		Duo: duo.New(duo.Config{}), Logger: log, Config: collect.Config{Log: &duo.Logs[0], Budget: time.Minute},
 	})})
 }
 

@@ -63,7 +63,7 @@ func newLogged(t *testing.T) *logged {
 		}),
 		Store: l.store, Bucket: writer.NewDir(l.dir, "duo"), Logger: log,
 		Config: collect.Config{
-			Log: duo.Logs[0], Enrich: true, Budget: time.Minute, Lookback: 24 * time.Hour,
+			Log: &duo.Logs[0], Enrich: true, Budget: time.Minute, Lookback: 24 * time.Hour,
 			Delay: 150 * time.Second, Overlap: 10 * time.Minute, MaxWindow: 6 * time.Hour,
 		},
 	}

@@ -74,7 +74,7 @@ func (c config) streams() []string {
 	var all []string
 	for _, a := range c.known() {
 		for _, l := range c.logs {
-			all = append(all, c.of(l, a).Live().String())
+			all = append(all, c.of(&l, a).Live().String())
 		}
 	}
 	return all
@@ -89,7 +89,7 @@ func (c config) logNames() []string {
 }
 
 // of is how to collect a log of an account.
-func (c config) of(l duo.Log, a duo.Account) collect.Config {
+func (c config) of(l *duo.Log, a duo.Account) collect.Config {
 	of := c.collect
 	of.Log, of.Overlap, of.Account = l, c.overlaps[l.Name], a
 	of.Host = cmp.Or(a.Host, of.Host)

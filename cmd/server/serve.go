@@ -91,7 +91,7 @@ func cloudRoutes(ctx context.Context, cfg config, log *slog.Logger) (http.Handle
 		return nil, err
 	}
 	source := newSource(cfg, newStore(cfg), bucket, log, func(c *collect.Collector) {
-		if cfg.stateKey != "" && isDefault(c.Log) {
+		if cfg.stateKey != "" && isDefault(*c.Log) {
 			c.FirstMark = func(ctx context.Context) (time.Time, error) { return importState(ctx, bucket, cfg.stateKey) }
 		}
 	})

@@ -154,6 +154,6 @@ func collectorAfterGap(t *testing.T, w *world, log *slog.Logger) *collect.Collec
 			IKey: w.duo.IKey, Secret: func() (string, error) { return w.duo.SKey, nil }, Host: w.duo.Host, URL: w.env["DUO_API_URL"], Log: log,
 		}),
 		Store: state, Bucket: writer.NewDir(dir, "duo"), Logger: log,
-		Config: collect.Config{Log: duo.Logs[0], Host: w.duo.Host, Budget: time.Minute, Lookback: day, Delay: 150 * time.Second, MaxWindow: 180 * day},
+		Config: collect.Config{Log: &duo.Logs[0], Host: w.duo.Host, Budget: time.Minute, Lookback: day, Delay: 150 * time.Second, MaxWindow: 180 * day},
 	}
 }

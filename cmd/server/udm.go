@@ -62,7 +62,7 @@ func mappingOf(log string) (udm.Mapping, error) {
 func logOf(file string) string {
 	stream, _, named := strings.Cut(filepath.Base(file), "_")
 	for _, log := range duo.Logs {
-		of := collect.Config{Log: log}
+		of := collect.Config{Log: &log}
 		if named && (stream == of.Live().Name() || stream == of.Backfill().Name()) {
 			return log.Name
 		}

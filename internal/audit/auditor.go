@@ -68,7 +68,7 @@ func newAuditor(c *collect.Collector, r Report, s collect.Settled, progress func
 		progress = func(collect.Progress) {}
 	}
 	return &auditor{
-		Collector: c, report: r, progress: progress, session: c.Duo.Session(c.Log, s.Pace), buckets: s.Buckets,
+		Collector: c, report: r, progress: progress, session: c.Duo.Session(*c.Log, s.Pace), buckets: s.Buckets,
 		from: r.From.UnixMilli(), to: r.To.UnixMilli(), reached: r.To.UnixMilli(),
 		seed: maphash.MakeSeed(), trails: map[key]trail{}, alike: map[key]bool{},
 	}
@@ -77,7 +77,7 @@ func newAuditor(c *collect.Collector, r Report, s collect.Settled, progress func
 // sum hashes a line without what ENRICH adds, so that lines with and without it are
 // equal. The line is a compacted record from Duo, or from an object.
 func (a *auditor) sum(line []byte) uint64 {
-	return maphash.Bytes(a.seed, record.Undo(line, a.Log, a.Host))
+	return maphash.Bytes(a.seed, record.Undo(line, *a.Log, a.Host))
 }
 
 // instant returns a record's time, nil if it is unreadable.

@@ -42,7 +42,7 @@ func TestLaterVersion(t *testing.T) {
 				}
 				fmt.Fprintf(rw, `{"stat":"OK","response":{%q:[%s]}}`, log.List, shown)
 			}))
-			w.collector.Log = log
+			w.collector.Log = &log
 			window := writer.Name{Stream: collect.Stream{Log: name}.String(), From: afternoon.Add(-3 * time.Hour), To: afternoon.Add(-time.Hour), Page: 1}
 			w.putAs(window, version("new"))
 			wantFaults(t, w.audit(3*time.Hour, time.Hour), want)

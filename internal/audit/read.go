@@ -100,14 +100,14 @@ func (a *auditor) walk(ctx context.Context, s span) (doubt string, err error) {
 func (a *auditor) take(page duo.Page, s span) (fresh int) {
 	for _, shown := range page.Records {
 		r := a.ReadLine(shown)
-		r.ID = record.Read(shown, a.Log, "").ID // also where a number in the line is hidden
+		r.ID = record.Read(shown, *a.Log, "").ID // also where a number in the line is hidden
 		odd := r.At == 0 || r.At < s.min || r.At > s.max
 		t, known := a.trails[r.Written]
 		alike := known && t.id != r.ID && !a.alike[r.ID]
 		switch {
 		case !known:
 			fresh++
-			t.id, t.name = r.ID, record.Name(r.Line, a.Log)
+			t.id, t.name = r.ID, record.Name(r.Line, *a.Log)
 		case alike:
 			fresh++
 			a.alike[r.ID] = true

@@ -77,7 +77,7 @@ func (a *auditor) find(line []byte, here place, foreign bool) {
 	}
 	if t.shown == nowhere {
 		a.note(&a.report.Unknown, t.copies == 1, r, here)
-	} else if a.sum(a.Phones.Apply(line, a.Log)) != t.sent && !a.Log.Mutable {
+	} else if a.sum(a.Phones.Apply(line, *a.Log)) != t.sent && !a.Log.Mutable {
 		a.note(&a.report.Altered, !t.altered, r, here)
 		t.altered = true
 	}
@@ -109,7 +109,7 @@ func (a *auditor) note(f *Faults, first bool, r record.Record, here place) {
 	object := a.objects[here.object]
 	c := Copy{Object: object.bucket.URI(object.Name), Line: int(here.line)}
 	if first {
-		f.add(r.Written, Fault{ID: record.Name(r.Line, a.Log), TS: instant(r.At), Copies: []Copy{c}})
+		f.add(r.Written, Fault{ID: record.Name(r.Line, *a.Log), TS: instant(r.At), Copies: []Copy{c}})
 	} else if i, named := f.named[r.Written]; named {
 		f.Records[i].Copies = append(f.Records[i].Copies, c)
 	}

@@ -51,7 +51,7 @@ func newWorld(t *testing.T, start time.Time, h http.Handler) *world {
 	w.collector = &collect.Collector{
 		Store: store.NewBolt(filepath.Join(w.dir, "state.db"), w.clock), Bucket: writer.NewDir(w.dir, "duo"),
 		Config: collect.Config{
-			Log: duo.Logs[0], Host: host, Enrich: true, Budget: 9 * time.Minute,
+			Log: &duo.Logs[0], Host: host, Enrich: true, Budget: 9 * time.Minute,
 			Lookback: 24 * time.Hour, Delay: 150 * time.Second, Overlap: 10 * time.Minute, MaxWindow: 24 * time.Hour,
 		},
 		Logger: slog.New(slog.DiscardHandler),

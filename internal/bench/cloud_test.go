@@ -111,7 +111,7 @@ func (p place) collector() *collect.Collector {
 func newCollector(d *duo.Client, s collect.Store, w collect.Bucket) *collect.Collector {
 	const wide = 170 * 24 * time.Hour
 	return &collect.Collector{Duo: d, Store: s, Bucket: w, Logger: slog.New(slog.DiscardHandler), Config: collect.Config{
-		Log: duo.Logs[0], Host: apiHost, Enrich: true, Budget: 9 * time.Minute,
+		Log: &duo.Logs[0], Host: apiHost, Enrich: true, Budget: 9 * time.Minute,
 		Lookback: wide, Delay: 150 * time.Second, Overlap: 10 * time.Minute, MaxWindow: wide,
 	}}
 }

@@ -30,7 +30,7 @@ func BenchmarkStatus(b *testing.B) {
 		for _, log := range providerLogs {
 			host := fmt.Sprintf("api-%08x.duosecurity.com", i)
 			streams = append(streams, &collect.Collector{Config: collect.Config{
-				Log: log, Host: host, Account: duo.Account{Host: host, Name: fmt.Sprintf("Customer %d", i)}, Delay: 150 * time.Second,
+				Log: &log, Host: host, Account: duo.Account{Host: host, Name: fmt.Sprintf("Customer %d", i)}, Delay: 150 * time.Second,
 			}})
 		}
 	}

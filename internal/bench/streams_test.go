@@ -19,7 +19,7 @@ func (p place) streams() *collect.Streams {
 	s := &collect.Streams{Concurrency: 8}
 	for _, log := range duo.Logs {
 		c := newCollector(p.duo, store.NewFirestore(p.made, p.stream.Parent.ID), writer.NewGCS(p.objects, p.bucket, "duo-"+log.Name))
-		c.Log = log
+		c.Log = &log
 		s.Collectors = append(s.Collectors, c)
 	}
 	return s
@@ -31,7 +31,7 @@ func runStreams(b testing.TB, s *collect.Streams, pages int) {
 	for _, c := range s.Collectors {
 		c.MaxPages = pages
 	}
-	for _, r := range s.Run(b.Context(), collect.Job{}, func(*collect.Collector, *collect.Report) {}) {
+	for _, r := range s.Run(b.Context(), collect.Job{}, func(*collect.Collector, *collect.Report) {}).Runs {
 		if r.Err != nil || r.Pages != max(pages, 1) {
 			b.Fatalf("the run of %s is %s after %d pages: %s", r.Stream, r.Outcome, r.Pages, r.Reason)
 		}
@@ -70,7 +70,7 @@ func BenchmarkStreamsThroughput(b *testing.B) {
 	runStreams(b, c.place(b).streams(), pages) // has the pages rendered
 	var samples []sample
 	for _, collector := range c.place(b).streams().Collectors {
-		samples = append(samples, c.sampleOf(b, collector.Log))
+		samples = append(samples, c.sampleOf(b, *collector.Log))
 	}
 	var floors, runs []time.Duration
 	var ofFloor []float64
@@ -104,7 +104,7 @@ func (c *cloud) sampleOf(b testing.TB, log duo.Log) sample {
 	p := c.place(b)
 	p.stream = p.stream.Parent.Doc(log.Name)
 	collector := p.collector()
-	collector.Log = log
+	collector.Log = &log
 	return p.sampleBy(b, collector)
 }
 

@@ -103,7 +103,7 @@ func TestAccountsApart(t *testing.T) {
 			two.add(at, ids(0, 4)...)
 			s := w.accounts(8, one, two)
 			want := []string{"telephony@" + one.Host + " complete", "telephony@" + two.Host + " complete"}
-			if diff := cmp.Diff(want, told(s.Run(t.Context(), collect.Job{}, nobody))); diff != "" {
+			if diff := cmp.Diff(want, told(s.Run(t.Context(), collect.Job{}, nobody).Runs)); diff != "" {
 				t.Errorf("reports (-want +got):\n%s", diff)
 			}
 			for _, a := range []child{one, two} { // whose seen is lost, so that the bucket tells
@@ -113,7 +113,7 @@ func TestAccountsApart(t *testing.T) {
 			from := at.Add(-time.Minute)
 			job := collect.Job{Backfill: &store.Backfill{From: from, To: at.Add(time.Minute)}}
 			s.Run(t.Context(), collect.Job{}, nobody)
-			if r := s.Only(nil, &two.Name).Run(t.Context(), job, nobody)[0]; r.Outcome != collect.Complete || r.Records+r.Duplicates != 5 {
+			if r := s.Only(nil, &two.Name).Run(t.Context(), job, nobody).Runs[0]; r.Outcome != collect.Complete || r.Records+r.Duplicates != 5 {
 				t.Errorf("the backfill of one: %+v", r.Summary)
 			}
 			all := map[string][]string{one.Host: ids(0, 5), two.Host: ids(0, 5)}
@@ -140,7 +140,7 @@ func TestAccountComesAndGoes(t *testing.T) {
 		}
 		w.pass(20 * time.Minute)
 		s := w.accounts(8, listed...)
-		if worst := collect.Worst(s.Run(t.Context(), collect.Job{}, nobody)); worst.Outcome != collect.Complete {
+		if worst := collect.Worst(s.Run(t.Context(), collect.Job{}, nobody).Runs); worst.Outcome != collect.Complete {
 			t.Fatalf("tick %d: %+v", i, worst.Summary)
 		}
 		status, err := s.Status(t.Context(), "")
@@ -169,7 +169,7 @@ func TestAccountRefuses(t *testing.T) {
 	s := w.accounts(8, far, good, good)
 	fault := errors.New("it is listed without a host")
 	s.Collectors[2].Fault, s.Collectors[2].Account.Host = fault, "unusable-DA"
-	reports := s.Run(t.Context(), collect.Job{}, nobody)
+	reports := s.Run(t.Context(), collect.Job{}, nobody).Runs
 	for i, want := range []string{"ask Duo Support", "", fault.Error()} {
 		failed := want != ""
 		if r := reports[i]; (r.Outcome == collect.Failed) != failed || !strings.Contains(r.Reason, want) || failed != (r.Outcome != collect.Complete) {
@@ -201,11 +201,11 @@ func TestShared(t *testing.T) {
 			c := first.Collectors[0]
 			c.Bucket = before{c.Bucket, func(ctx context.Context) {
 				w.pass(time.Second)
-				once.Do(func() { reports2 = second.Run(ctx, collect.Job{}, told2.add) })
+				once.Do(func() { reports2 = second.Run(ctx, collect.Job{}, told2.add).Runs })
 			}}
 			c.At = func(p writer.Place) collect.Bucket { return w.at(p) }
 			var told1 runs
-			reports1 := first.Run(t.Context(), collect.Job{}, told1.add)
+			reports1 := first.Run(t.Context(), collect.Job{}, told1.add).Runs
 			for i, a := range children {
 				want1, want2 := collect.Busy, collect.Complete
 				if i == 0 {
@@ -223,7 +223,7 @@ func TestShared(t *testing.T) {
 				t.Errorf("told of %d and %d runs, the first passes by: %s", len(told1.ended), len(told2.ended), reports1[1].Reason)
 			}
 			w.pass(time.Second)
-			reports := first.Run(t.Context(), collect.Job{}, nobody) // the next request
+			reports := first.Run(t.Context(), collect.Job{}, nobody).Runs // the next request
 			if worst := collect.Worst(reports); worst.Outcome != collect.Complete {
 				t.Errorf("the next request: %+v", worst.Summary)
 			}

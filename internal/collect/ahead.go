@@ -40,7 +40,7 @@ func newAhead(session *duo.Session, c Config) *ahead {
 
 // ask starts fetching the page that the window is at, unless that is under way.
 func (a *ahead) ask(ctx context.Context, w store.Window) {
-	q := queryOf(a.config.Log, w)
+	q := queryOf(*a.config.Log, w)
 	if a.answer != nil && a.asked.Offset == q.Offset && a.asked.Limit == q.Limit && a.asked.Min.Equal(q.Min) && a.asked.Max.Equal(q.Max) {
 		return
 	}
@@ -55,7 +55,7 @@ func (a *ahead) ask(ctx context.Context, w store.Window) {
 			}
 		}()
 		p, err := a.session.Page(ctx, q)
-		answer <- page{records: memory.Read(p.Records, a.config.Log, a.config.Phones, a.config.addedHost()), next: p.Next, total: p.Total, err: err}
+		answer <- page{records: memory.Read(p.Records, *a.config.Log, a.config.Phones, a.config.addedHost()), next: p.Next, total: p.Total, err: err}
 	}()
 }
 
@@ -94,7 +94,7 @@ func (a *ahead) end() {
 // ReadLine reads a line of an object. Written is as this configuration writes it,
 // also where an earlier one wrote the line.
 func (c Config) ReadLine(line []byte) record.Record {
-	return record.Read(c.Phones.Apply(line, c.Log), c.Log, "")
+	return record.Read(c.Phones.Apply(line, *c.Log), *c.Log, "")
 }
 
 // addedHost is the host to add to records, "" if nothing is added.

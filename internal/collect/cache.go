@@ -12,8 +12,8 @@ import (
 // the next run makes it anew from the cursor, Duo and the bucket.
 type cache struct {
 	config        Config
-	seen          seenSet
-	removed       int // identities from seen since it was made or refreshed
+	seen          map[store.ID]int // of the page and those it is compared with, which page of the walk was the first to show each
+	places        []place          // of those in Seen
 	walk          walk
 	index         *index // of what the bucket holds, nil where that is not asked for
 	lines         []byte // of the batch
@@ -25,10 +25,13 @@ type cache struct {
 // delivered before and that the bucket does not hold. The cursor's window is
 // where the walk is.
 func (m *cache) selectNew(p page, c store.Cursor) batch {
-	if m.seen == nil || len(m.seen) != c.Seen.Len() { // an object was adopted, or a range begun
-		m.seen, m.removed = newSeenSet(c.Seen, m.config.Log.Limit), 0
-	}
 	m.walk, m.redoPage = m.walk.at(c.Window), false
+	if m.seen == nil {
+		m.seen = map[store.ID]int{}
+	}
+	clear(m.seen)
+	m.places = m.places[:0]
+	m.lookUp(p.records, c.Seen)
 	b := batch{lines: m.lines[:0], ids: make([]store.ID, 0, len(p.records))}
 	times := make([]int64, 0, len(p.records))
 	for _, r := range p.records {
@@ -83,8 +86,12 @@ func (m *cache) adopt(o writer.Object, instead batch, c store.Cursor) batch {
 	for i, mark := range instead.marks {
 		lacks[mark] = append(lacks[mark], instead.ids[i])
 	}
+	var records []record.Record
 	for line := range lines(o.Data) {
-		r := m.config.ReadLine(line)
+		records = append(records, m.config.ReadLine(line))
+	}
+	m.lookUp(records, c.Seen)
+	for _, r := range records {
 		b.add(r, &c)
 		if in(c.Window, r.At) {
 			b.latest = max(b.latest, r.At)
@@ -113,21 +120,4 @@ func (m *cache) adopt(o writer.Object, instead batch, c store.Cursor) batch {
 	}
 	b.anchor, b.shown, b.twice, b.window, b.gap, b.failure = instead.anchor, instead.shown, instead.twice, instead.window, instead.gap, instead.failure
 	return b
-}
-
-// follow brings the cache from one committed Seen to the next, after a batch.
-func (m *cache) follow(last, next store.Seen, b batch) {
-	if m.redoPage { // what the object lacks was chosen in vain, and counted
-		m.seen, m.walk = nil, walk{page: m.walk.page, to: m.walk.to, largest: m.walk.largest}
-	}
-	if m.seen != nil {
-		m.removed += m.seen.follow(last, next)
-		if m.removed > maxSeen/2 {
-			m.seen.refresh(next)
-			m.removed = 0
-		}
-	}
-	if !b.window.Open() {
-		m.index, m.maybeLeftover = nil, false
-	}
 }

@@ -32,6 +32,7 @@ type Store interface {
 	Release(ctx context.Context, l *store.Lease, r store.Run) error
 	Runs(ctx context.Context, stream string, limit int) ([]store.Run, error)
 	Standings(ctx context.Context) ([]store.Standing, time.Time, error)
+	Acquired(ctx context.Context) (map[string]time.Time, time.Time, error)
 }
 
 // Bucket is where the objects go; *writer.GCS and *writer.Dir are ones.
@@ -63,7 +64,7 @@ type Collector struct {
 
 // Config is how to collect.
 type Config struct {
-	Log       duo.Log                                  // which of Duo's logs
+	Log       *duo.Log                                 // which of Duo's logs; a row that many share
 	Account   duo.Account                              // whose; zero for the application's own account
 	Host      string                                   // the account's API host, and "host" in records when Enrich is set
 	Phones    record.Phones                            // what becomes of phone numbers

@@ -55,7 +55,7 @@ func (r *run) decideNext(b *batch, p page) {
 	if w.Idle++; b.shown > 0 {
 		w.Idle = 0
 	}
-	next, err := step(r.Log, w, r.cache.walk, p)
+	next, err := step(*r.Log, w, r.cache.walk, p)
 	if err != nil || next.Open() {
 		b.window, b.failure = next, err
 		return
@@ -148,7 +148,7 @@ func (r *run) commit(ctx, asking context.Context, b batch) error {
 	if err != nil {
 		return fmt.Errorf("committing the cursor: %w", err)
 	}
-	r.cache.follow(before.Seen, r.committed.Seen, b)
+	r.cache.follow(r.committed.Seen, b)
 	r.warn(ctx, before, after, b)
 	if !r.closed {
 		r.showProgress(before, after)

@@ -26,6 +26,5 @@ func (o *Objects) Of(raw []jsontext.Value) (object []byte, sum uint32) {
 	p := page{records: o.page.Read(raw, duo.Logs[0], record.Phones{}, "api-1234abcd.duosecurity.com")}
 	end := time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC)
 	b := o.cache.selectNew(p, store.Cursor{Window: store.Window{To: end}})
-	clear(o.cache.seen)
 	return b.lines, crc32.Checksum(b.lines, castagnoli)
 }

@@ -34,7 +34,7 @@ func (r *run) fetch(ctx context.Context) (page, error) {
 		var refused *duo.Error
 		if errors.As(err, &refused) && refused.OffsetRefused() {
 			// It is not remembered: from another place it may be taken.
-			if r.window, err = reanchor(r.Log, r.window, "", false); err == nil {
+			if r.window, err = reanchor(*r.Log, r.window, "", false); err == nil {
 				r.Logger.WarnContext(ctx, "offset refused by Duo, going on without it", "from", r.window.Anchor)
 				continue
 			}

@@ -28,7 +28,7 @@ func TestIndexBorders(t *testing.T) {
 			t.Fatal(err)
 		}
 		for ms, want := range map[int64]bool{3: false, 4: false, 5: true, 6: false, 7: false} {
-			s, err := newIndex(t.Context(), Config{Log: duo.Logs[0]}, []Bucket{dir}, around{from: window.From, to: window.To, lookback: time.Hour}, "s")
+			s, err := newIndex(t.Context(), Config{Log: &duo.Logs[0]}, []Bucket{dir}, around{from: window.From, to: window.To, lookback: time.Hour}, "s")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -58,7 +58,7 @@ func TestIndexUntimed(t *testing.T) {
 		}
 	}
 	for at, want := range map[int64][]bool{0: {false, true, true}, noon.UnixMilli(): {false, false, false}, noon.Add(time.Minute).UnixMilli(): {true, true, true}} {
-		s, err := newIndex(t.Context(), Config{Log: duo.Logs[0]}, []Bucket{dir}, around{from: window.From, to: window.To, lookback: time.Hour}, "s")
+		s, err := newIndex(t.Context(), Config{Log: &duo.Logs[0]}, []Bucket{dir}, around{from: window.From, to: window.To, lookback: time.Hour}, "s")
 		if err != nil {
 			t.Fatal(err)
 		}

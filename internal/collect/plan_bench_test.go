@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"duo-telephony-collector/internal/duo"
+	"duo-telephony-collector/internal/record"
 	"duo-telephony-collector/internal/store"
 )
 
@@ -12,7 +14,7 @@ import (
 // that remembers an ordinary overlap, and of one that remembers all it may.
 func BenchmarkWindow(b *testing.B) {
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	plan := live{Config: Config{Lookback: 24 * time.Hour, Delay: 150 * time.Second, Overlap: 10 * time.Minute, MaxWindow: 24 * time.Hour}}
+	plan := live{Config: Config{Log: &duo.Logs[0], Lookback: 24 * time.Hour, Delay: 150 * time.Second, Overlap: 10 * time.Minute, MaxWindow: 24 * time.Hour}}
 	cursor := store.Cursor{Totals: store.Totals{Pages: 1}, Watermark: now.Add(-time.Hour), SeenFrom: now.Add(-2 * time.Hour)}
 	b.ReportAllocs()
 	for b.Loop() {
@@ -22,8 +24,8 @@ func BenchmarkWindow(b *testing.B) {
 	}
 }
 
-// BenchmarkAdvance moves a cursor with so many identities over a page, and the
-// set of them there and back.
+// BenchmarkAdvance looks a page up among so many identities, and moves the cursor
+// over it.
 func BenchmarkAdvance(b *testing.B) {
 	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	for name, n := range map[string]int{"600": 600, "40000": maxSeen} {
@@ -33,12 +35,15 @@ func BenchmarkAdvance(b *testing.B) {
 			for i := 0; i < n; i += 1000 {
 				c.Seen = c.Seen.With(identities(i, min(n, 1000)), w.To.UnixMilli(), 0)
 			}
-			seen, page := newSeenSet(c.Seen, 1000), identities(maxSeen, 1000)
+			m, records := cache{}, make([]record.Record, 1000)
+			for i, id := range identities(maxSeen, len(records)) {
+				records[i] = record.Record{ID: id, Written: id, At: w.From.UnixMilli()}
+			}
 			b.ReportAllocs()
 			for b.Loop() {
-				next := advance(c, batch{ids: page, window: w}, 10*time.Minute)
-				seen.follow(c.Seen, next.Seen)
-				seen.follow(next.Seen, c.Seen)
+				m.walk = walk{}
+				page := m.selectNew(page{records: records}, c)
+				m.follow(advance(c, batch{ids: page.ids, window: w}, 10*time.Minute).Seen, page)
 			}
 		})
 	}
@@ -48,7 +53,7 @@ func BenchmarkAdvance(b *testing.B) {
 func identities(from, n int) []store.ID {
 	out := make([]store.ID, n)
 	for i := range out {
-		binary.BigEndian.PutUint64(out[i][8:], uint64(from+i)*0x9e3779b97f4a7c15)
+		binary.BigEndian.PutUint64(out[i][:], uint64(from+i)*0x9e3779b97f4a7c15)
 	}
 	return out
 }

@@ -1,6 +1,9 @@
 package collect
 
 import (
+	"cmp"
+	"slices"
+	"sync"
 	"time"
 
 	"duo-telephony-collector/internal/store"
@@ -44,4 +47,66 @@ func summaries(runs []store.Run) []Summary {
 		out = append(out, Summary(r))
 	}
 	return out
+}
+
+// maxReports is how many runs an answer has: more would be megabytes.
+const maxReports = 100
+
+// Reports is how the runs of one request went.
+type Reports struct {
+	Runs      []Report // in the streams' order; of more than maxReports those that most need to be seen, the worst first
+	Total     int
+	ByOutcome map[string]int
+}
+
+// reporter gathers [Reports]. It keeps no more than it will show: all of thousands of
+// streams would be in memory until the last of them has ended.
+type reporter struct {
+	mu        sync.Mutex
+	worst     []ranked // the worst first, maxReports at most
+	total     int
+	byOutcome map[string]int
+}
+
+type ranked struct {
+	Report
+	stream int // its place among the streams
+}
+
+func (t *reporter) add(stream int, r Report) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.total++
+	t.byOutcome[r.Outcome]++
+	of := ranked{r, stream}
+	at, _ := slices.BinarySearchFunc(t.worst, of, func(a, b ranked) int {
+		return cmp.Or(cmp.Compare(b.severity(), a.severity()), cmp.Compare(a.stream, b.stream))
+	})
+	t.worst = slices.Insert(t.worst, at, of)
+	if len(t.worst) > maxReports {
+		t.worst = slices.Delete(t.worst, maxReports, len(t.worst))
+	}
+}
+
+func (t *reporter) all() Reports {
+	if t.total <= maxReports {
+		slices.SortFunc(t.worst, func(a, b ranked) int { return cmp.Compare(a.stream, b.stream) })
+	}
+	all := Reports{Total: t.total, ByOutcome: t.byOutcome}
+	for _, r := range t.worst {
+		all.Runs = append(all.Runs, r.Report)
+	}
+	return all
+}
+
+// Worst returns the report that most needs to be seen.
+func Worst(reports []Report) Report {
+	return slices.MaxFunc(reports, func(a, b Report) int { return cmp.Compare(a.severity(), b.severity()) })
+}
+
+func (r Report) severity() int {
+	if r.Act {
+		return len(outcomes)
+	}
+	return slices.Index(outcomes, r.Outcome)
 }

@@ -55,7 +55,7 @@ type plan struct {
 // begin makes a run that has no lease yet. Its session counts no request, for a
 // report without one; acquire makes the one that asks.
 func (c *Collector) begin(job Job) *run {
-	r := &run{Collector: c, job: job, stream: c.Live(), started: time.Now(), session: c.Duo.Session(c.Log, 0), cache: cache{config: c.Config}}
+	r := &run{Collector: c, job: job, stream: c.Live(), started: time.Now(), session: c.Duo.Session(*c.Log, 0), cache: cache{config: c.Config}}
 	r.ahead = newAhead(r.session, c.Config)
 	if job.Backfill != nil {
 		r.stream = c.Backfill()
@@ -110,8 +110,8 @@ func (r *run) acquire(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.lease, r.committed, r.window = lease, cursor, resume(r.Log, cursor.Window)
-	r.session = r.Duo.Session(r.Log, learned(cursor.Pace, lease.Now()))
+	r.lease, r.committed, r.window = lease, cursor, resume(*r.Log, cursor.Window)
+	r.session = r.Duo.Session(*r.Log, learned(cursor.Pace, lease.Now()))
 	r.session.MaxWait = maxPause
 	r.ahead = newAhead(r.session, r.Config)
 	r.started = time.Now() // the report covers the time that the lease is held

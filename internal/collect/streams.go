@@ -1,7 +1,6 @@
 package collect
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"runtime/debug"
@@ -62,9 +61,8 @@ func (c Config) of(account string) bool {
 	return named && account != ""
 }
 
-// Run runs every stream once, the longest untouched first, and returns the
-// reports in the streams' order. Each goes through ended as soon as its run has
-// ended; several may at once.
+// Run runs every stream once, the longest untouched first. Each report goes
+// through ended as soon as its run has ended; several may at once.
 //
 // All runs together end with the budget of one. A stream whose turn does not
 // come in time is reported as partial without a run, and is among the first of
@@ -72,8 +70,8 @@ func (c Config) of(account string) bool {
 // request has run meanwhile, or is running, is reported as busy without a run:
 // requests at once divide the streams. Where a run panics the others end as
 // usual; then that is raised again, as a [*Panic].
-func (s *Streams) Run(ctx context.Context, job Job, ended func(*Collector, *Report)) []Report {
-	reports := make([]Report, len(s.Collectors))
+func (s *Streams) Run(ctx context.Context, job Job, ended func(*Collector, *Report)) Reports {
+	reports := reporter{byOutcome: map[string]int{}}
 	began := time.Now()
 	order, since := s.order(ctx)
 	job.Since = since
@@ -83,16 +81,17 @@ func (s *Streams) Run(ctx context.Context, job Job, ended func(*Collector, *Repo
 		if turn >= s.Concurrency { // it had to wait
 			c.Budget -= time.Since(began)
 			if ctx.Err() != nil || c.Budget < min(leastBudget, s.Collectors[i].Budget/2) {
-				reports[i] = c.unbegun(ctx)
+				reports.add(i, c.unbegun(ctx))
 				return
 			}
 		}
-		reports[i] = c.Run(ctx, job)
-		if since.IsZero() || reports[i].Outcome != Busy {
-			ended(s.Collectors[i], &reports[i])
+		r := c.Run(ctx, job)
+		if since.IsZero() || r.Outcome != Busy {
+			ended(s.Collectors[i], &r)
 		}
+		reports.add(i, r)
 	})
-	return reports
+	return reports.all()
 }
 
 // unbegun is the report of a stream whose turn did not come.
@@ -116,32 +115,16 @@ func (s *Streams) order(ctx context.Context) ([]int, time.Time) {
 	if len(order) <= s.Concurrency {
 		return order, time.Time{}
 	}
-	all, now, err := s.Collectors[0].Store.Standings(ctx)
+	acquired, now, err := s.Collectors[0].Store.Acquired(ctx)
 	if err != nil {
 		return order, time.Time{}
 	}
-	of := byStream(all)
-	slices.SortStableFunc(order, func(a, b int) int {
-		return of[s.Collectors[a].Live().String()].Lease.AcquiredAt.Compare(of[s.Collectors[b].Live().String()].Lease.AcquiredAt)
-	})
-	return order, now
-}
-
-// Worst returns the report that most needs to be seen.
-func Worst(reports []Report) Report {
-	return slices.MaxFunc(reports, func(a, b Report) int { return cmp.Compare(a.severity(), b.severity()) })
-}
-
-// WorstFirst returns the reports sorted by how much they need to be seen.
-func WorstFirst(reports []Report) []Report {
-	return slices.SortedStableFunc(slices.Values(reports), func(a, b Report) int { return cmp.Compare(b.severity(), a.severity()) })
-}
-
-func (r Report) severity() int {
-	if r.Act {
-		return len(outcomes)
+	touched := make([]time.Time, len(order))
+	for i, c := range s.Collectors {
+		touched[i] = acquired[c.Live().String()]
 	}
-	return slices.Index(outcomes, r.Outcome)
+	slices.SortStableFunc(order, func(a, b int) int { return touched[a].Compare(touched[b]) })
+	return order, now
 }
 
 // Panic is what a run panicked with, and where.

@@ -24,7 +24,7 @@ func (w *world) streams(concurrency int) *collect.Streams {
 	all := &collect.Streams{Concurrency: concurrency}
 	for _, log := range duo.Logs {
 		c := w.collector()
-		c.Log, c.Overlap = log, log.Overlap
+		c.Log, c.Overlap = &log, log.Overlap
 		all.Collectors = append(all.Collectors, c)
 	}
 	return all
@@ -77,7 +77,7 @@ func TestStreamsOrder(t *testing.T) {
 		before := w.touched(s)
 		w.pass(time.Minute)
 		begun, ended := len(w.account.Requests()), runs{}
-		if diff := cmp.Diff(want, told(s.Run(t.Context(), collect.Job{}, ended.add))); diff != "" {
+		if diff := cmp.Diff(want, told(s.Run(t.Context(), collect.Job{}, ended.add).Runs)); diff != "" {
 			t.Errorf("reports (-want +got):\n%s", diff)
 		}
 		asked := w.asked(begun)
@@ -139,7 +139,7 @@ func TestStreamsBudget(t *testing.T) {
 				leases := &leases{Store: w.store, ttl: map[string]time.Duration{}}
 				s.Collectors[1].Store = leases
 				var ended runs
-				reports := s.Run(w.t.Context(), collect.Job{}, ended.add)
+				reports := s.Run(w.t.Context(), collect.Job{}, ended.add).Runs
 				for i, r := range reports {
 					if r.Outcome != test.want[i] || r.Outcome == collect.Partial && !strings.Contains(r.Reason, "RUN_BUDGET") {
 						w.t.Errorf("%s %s: %s, want %s", r.Stream, r.Outcome, r.Reason, test.want[i])
@@ -184,7 +184,7 @@ func TestStreamsShutdown(t *testing.T) {
 	s := w.streams(1)
 	s.Collectors[0].Bucket = before{w.bucket, func(context.Context) { stop() }}
 	var ended runs
-	reports := s.Run(ctx, collect.Job{}, ended.add)
+	reports := s.Run(ctx, collect.Job{}, ended.add).Runs
 	for i, r := range reports {
 		if r.Outcome != collect.Partial || !strings.Contains(r.Reason, "shut-down") || (r.Token == 0) != (i > 0) {
 			t.Errorf("%+v", r.Summary)

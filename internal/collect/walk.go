@@ -33,6 +33,7 @@ type walk struct {
 	largest    int              // most records in a page before the latest one
 	neighbours map[store.ID]int // records of the neighbouring windows, and the page that showed each
 	last       store.ID         // last record of the page before the latest one
+	shown      []bool           // of each identity in Seen, in its order: an earlier page has shown it
 }
 
 // at returns the walk that the window is in, before its next page.

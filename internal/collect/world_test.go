@@ -229,7 +229,7 @@ func (w *world) simulate(cfg duosim.Config) {
 // use has a log collected in place of the one before, and returns the world.
 func (w *world) use(log duo.Log) *world {
 	w.t.Helper()
-	w.config.Log, w.shape, w.sim = log, shapeOf(w.t, log), w.account.Log(log.Name)
+	w.config.Log, w.shape, w.sim = &log, shapeOf(w.t, log), w.account.Log(log.Name)
 	w.stream, w.backfills = w.name, w.name+"-backfill"
 	return w
 }

@@ -57,8 +57,7 @@ func (c *Client) Child(a Account) (*Client, error) {
 		return nil, unusable("account id", a.ID)
 	}
 	child := *c
-	child.cfg.Host, child.cfg.Log = host, c.cfg.Log.With("account", host)
-	child.child, child.places = a.ID, placesOfChild
+	child.cfg.Host, child.child, child.places = host, a.ID, placesOfChild
 	return &child, nil
 }
 
@@ -67,7 +66,6 @@ func (c *Client) Child(a Account) (*Client, error) {
 func (c *Client) Application(a Application, file string) *Client {
 	of := *c
 	of.cfg.IKey, of.cfg.Secret, of.cfg.Host, of.cfg.File = a.IKey, a.Secret, a.Host, file
-	of.cfg.Log = c.cfg.Log.With("account", a.Host)
 	of.child, of.places, of.shared = "", placesOf(of.cfg), new(shared)
 	return &of
 }

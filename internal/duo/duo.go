@@ -95,6 +95,15 @@ func New(cfg Config) *Client {
 	}}
 }
 
+// log returns the logger, which names the account where there are several. It is
+// made for a line alone: a thousand of them would be a third of a megabyte.
+func (c *Client) log() *slog.Logger {
+	if c.child == "" && c.cfg.File == "" {
+		return c.cfg.Log
+	}
+	return c.cfg.Log.With("account", c.cfg.Host)
+}
+
 // Session returns the start of a run that reads a log: no request made, no wait
 // owed. A pace that an earlier session of that log learned is kept, if it is
 // slower than the configured one; 0 is none.
@@ -130,6 +139,6 @@ func (c *Client) resync(ctx context.Context, date string) bool {
 	}
 	skew := time.Until(theirs)
 	c.shared.skew.Store(int64(skew))
-	c.cfg.Log.WarnContext(ctx, "clock differs from duo's, requests are dated by duo's", "skew_ms", skew.Milliseconds())
+	c.log().WarnContext(ctx, "clock differs from duo's, requests are dated by duo's", "skew_ms", skew.Milliseconds())
 	return true
 }

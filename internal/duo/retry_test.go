@@ -51,6 +51,30 @@ func TestRetryWaits(t *testing.T) {
 	})
 }
 
+// TestRetryNamesAccount has a request retried: of many accounts, the line says
+// which one's, of the application's own one it does not.
+func TestRetryNamesAccount(t *testing.T) {
+	for _, child := range []bool{false, true} {
+		bubble(t, func(t *testing.T) {
+			var log bytes.Buffer
+			cfg := duo.Config{Log: slog.New(slog.NewTextHandler(&log, nil))}
+			sim := newSim(duosim.Config{}, 0)
+			client := serveBubble(t, sim, cfg)
+			if child {
+				provider, sims := newProvider(contoso)
+				sim, client = sims[0], childOf(t, serveBubble(t, provider, cfg), contoso)
+			}
+			sim.Script(duosim.HTML(502))
+			if _, err := read(t.Context(), client.Session(telephony, 0), lastDay()); err != nil {
+				t.Fatal(err)
+			}
+			if got := strings.Contains(log.String(), "account="+contoso.Host); got != child || !strings.Contains(log.String(), "retried") {
+				t.Errorf("the line of a child (%t) is %s", child, log.String())
+			}
+		})
+	}
+}
+
 // checkLog looks at the four lines of TestRetryWaits.
 func checkLog(t *testing.T, log string) {
 	t.Helper()

@@ -152,7 +152,7 @@ func (s *Session) ask(ctx context.Context, q question) error {
 		if !s.hold(ctx, wait) {
 			return failure
 		}
-		s.client.cfg.Log.WarnContext(ctx, "duo request retried", "log", s.log.Name,
+		s.client.log().WarnContext(ctx, "duo request retried", "log", s.log.Name,
 			"attempt", attempt, "wait_ms", max(0, time.Until(s.Stats().Next).Milliseconds()),
 			"http_status", failure.Status, "duo_code", failure.Code, "reason", failure.Reason())
 	}

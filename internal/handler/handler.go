@@ -226,15 +226,15 @@ func (s *server) manual(w http.ResponseWriter, r *http.Request) error {
 		return tooMany(streams)
 	}
 	reports := s.run(r.Context(), streams, job, "trigger", "manual")
-	if len(reports) == 1 && errors.Is(reports[0].Err, collect.ErrUnsettled) {
-		return &httpError{http.StatusBadRequest, reports[0].Reason}
+	if first := reports.Runs[0]; reports.Total == 1 && errors.Is(first.Err, collect.ErrUnsettled) {
+		return &httpError{http.StatusBadRequest, first.Reason}
 	}
 	answer(w, reports, true)
 	return nil
 }
 
 // run runs the streams and writes a line for each run, with what triggered it.
-func (s *server) run(ctx context.Context, of *collect.Streams, job collect.Job, by ...any) []collect.Report {
+func (s *server) run(ctx context.Context, of *collect.Streams, job collect.Job, by ...any) collect.Reports {
 	caller, _ := ctx.Value(callerKey{}).(string)
 	by = append([]any{"caller", caller, "dry_run", job.DryRun}, by...)
 	return of.Run(ctx, job, func(c *collect.Collector, r *collect.Report) {
@@ -253,14 +253,11 @@ func (s *server) logRun(ctx context.Context, r collect.Report, by []any) {
 	s.Log.Log(ctx, level(runStatus(r, false)), "run "+r.Outcome, append(fieldsOf(r), by...)...)
 }
 
-// maxInFull is how many reports of one request, or statuses, an answer has in full.
-const maxInFull = 100
-
-// answer writes the report of one run, or those of several with the worst outcome. Of
-// more than maxInFull it writes the worst and counts all.
-func answer(w http.ResponseWriter, reports []collect.Report, manual bool) {
-	worst := collect.Worst(reports)
-	if len(reports) == 1 {
+// answer writes the report of one run, or those of several with the worst outcome.
+// Where these are not all it counts all.
+func answer(w http.ResponseWriter, reports collect.Reports, manual bool) {
+	worst := collect.Worst(reports.Runs)
+	if reports.Total == 1 {
 		writeJSON(w, runStatus(worst, manual), worst)
 		return
 	}
@@ -269,12 +266,9 @@ func answer(w http.ResponseWriter, reports []collect.Report, manual bool) {
 		Runs      []collect.Report `json:"runs"`
 		Total     int              `json:"runs_total,omitempty"`
 		ByOutcome map[string]int   `json:"by_outcome,omitempty"`
-	}{Outcome: worst.Outcome, Runs: reports}
-	if len(reports) > maxInFull {
-		all.Runs, all.Total, all.ByOutcome = collect.WorstFirst(reports)[:maxInFull], len(reports), map[string]int{}
-		for _, r := range reports {
-			all.ByOutcome[r.Outcome]++
-		}
+	}{Outcome: worst.Outcome, Runs: reports.Runs}
+	if reports.Total > len(reports.Runs) {
+		all.Total, all.ByOutcome = reports.Total, reports.ByOutcome
 	}
 	writeJSON(w, runStatus(worst, manual), all)
 }

@@ -103,8 +103,8 @@ func statusOfAll(w http.ResponseWriter, s page.State) {
 	}{s.Version, rows, len(s.Logs), outcomes, s.Vanished, firstOf(s.Unrecorded)})
 }
 
-// firstOf is as many as an answer has.
-func firstOf[T any](all []T) []T { return all[:min(len(all), maxInFull)] }
+// firstOf is as many as an answer has: more would be megabytes.
+func firstOf[T any](all []T) []T { return all[:min(len(all), 100)] }
 
 // brief is a stream's row where they are many: that part of its status which was read,
 // under the same names.

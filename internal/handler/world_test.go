@@ -74,7 +74,7 @@ func newWorldOf(t *testing.T, auth *handler.Auth, logs []duo.Log) *world {
 		w.streams.Collectors = append(w.streams.Collectors, &collect.Collector{
 			Duo: client, Store: w.store, Bucket: writer.NewDir(w.dir, strings.TrimSuffix("duo/"+l.Name, "/"+stream)), Logger: log,
 			Config: collect.Config{
-				Log: l, Host: host, Enrich: true, Budget: time.Minute, Lookback: 24 * time.Hour,
+				Log: &l, Host: host, Enrich: true, Budget: time.Minute, Lookback: 24 * time.Hour,
 				Delay: 150 * time.Second, Overlap: 10 * time.Minute, MaxWindow: 6 * time.Hour,
 			},
 		})

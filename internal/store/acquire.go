@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"time"
-
-	"golang.org/x/sync/semaphore"
 )
 
 // abandonTimeout bounds giving back a failed Acquire's lease. A shut-down waits for it.
@@ -44,10 +42,10 @@ func (a *acquisition) run(ctx context.Context) error {
 	var p patience
 	var failed error // of the last attempt
 	var tried int64  // the document's version then
-	queue, entered := a.store.queue(a.stream), false
+	var queue chan struct{}
 	defer func() {
-		if entered {
-			queue.Release(1)
+		if queue != nil {
+			a.store.leave(a.stream, queue)
 		}
 	}()
 	for {
@@ -67,12 +65,13 @@ func (a *acquisition) run(ctx context.Context) error {
 		if err := unexplained(failed, tried == at.version); err != nil {
 			return err
 		}
-		if !entered {
-			waited, err := enter(ctx, queue)
+		if queue == nil {
+			q := a.store.queue(a.stream)
+			waited, err := enter(ctx, q)
 			if err != nil {
 				return err
 			}
-			if entered = true; waited {
+			if queue = q; waited {
 				continue // the one before us may have taken it
 			}
 		}
@@ -89,20 +88,34 @@ func (a *acquisition) run(ctx context.Context) error {
 // enter lets this process's claims into a transaction one at a time, because
 // Firestore keeps concurrent ones waiting for seconds and then refuses them. It
 // reports whether it had to wait.
-func enter(ctx context.Context, queue *semaphore.Weighted) (waited bool, err error) {
-	if queue.TryAcquire(1) {
+func enter(ctx context.Context, queue chan struct{}) (waited bool, err error) {
+	select {
+	case queue <- struct{}{}:
 		return false, nil
+	default:
 	}
-	if err := queue.Acquire(ctx, 1); err != nil {
-		return false, fmt.Errorf("acquiring the lease: %w: others were before us", err)
+	select {
+	case queue <- struct{}{}:
+		return true, nil
+	case <-ctx.Done():
+		return false, fmt.Errorf("acquiring the lease: %w: others were before us", ctx.Err())
 	}
-	return true, nil
 }
 
 // queue returns the stream's queue, with room for the one claim in a transaction.
-func (s *Store) queue(stream string) *semaphore.Weighted {
-	q, _ := s.queues.LoadOrStore(stream, semaphore.NewWeighted(1))
-	return q.(*semaphore.Weighted)
+func (s *Store) queue(stream string) chan struct{} {
+	q, _ := s.queues.LoadOrStore(stream, make(chan struct{}, 1))
+	return q.(chan struct{})
+}
+
+// leave lets the next claim in. A queue without one is dropped: streams are
+// thousands, and few of them in a transaction. If a claim comes at this very moment,
+// the next one may not wait for it; that costs time alone.
+func (s *Store) leave(stream string, queue chan struct{}) {
+	<-queue
+	if len(queue) == 0 {
+		s.queues.CompareAndDelete(stream, queue)
+	}
 }
 
 // refuse returns ErrHeld if another run holds the lease, and ErrPassed if one has

@@ -47,12 +47,18 @@ func (hanging) runs(ctx context.Context, _ string, _ int) ([]Run, error) {
 	return nil, ctx.Err()
 }
 
-func (hanging) standings(ctx context.Context) ([]Standing, time.Time, error) {
+func (hanging) each(ctx context.Context, _ []string, _ visitor) (time.Time, error) {
 	<-ctx.Done()
-	return nil, time.Time{}, ctx.Err()
+	return time.Time{}, ctx.Err()
 }
 
 func (hanging) hasRun(ctx context.Context, _, _ string) (bool, error) {
 	<-ctx.Done()
 	return false, ctx.Err()
+}
+
+// Queues is how many streams have a queue for the lease.
+func (s *Store) Queues() (n int) {
+	s.queues.Range(func(any, any) bool { n++; return true })
+	return n
 }

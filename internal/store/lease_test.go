@@ -3,8 +3,10 @@ package store_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -120,4 +122,26 @@ func TestQueue(t *testing.T) {
 			t.Error("the third claim still waited")
 		}
 	})
+}
+
+// TestQueuesAreDropped has claims of several streams at once: nothing of their queues
+// is left.
+func TestQueuesAreDropped(t *testing.T) {
+	t.Parallel()
+	s := store.NewBolt(newBoltFile(t).path, nil)
+	var taken atomic.Int32
+	var claims sync.WaitGroup
+	for n := range 12 {
+		claims.Go(func() {
+			if _, _, err := s.Acquire(t.Context(), fmt.Sprint("stream-", n%3), claim(fmt.Sprint("run-", n), 1)); err == nil {
+				taken.Add(1)
+			} else if !errors.Is(err, store.ErrHeld) {
+				t.Error(err)
+			}
+		})
+	}
+	claims.Wait()
+	if taken.Load() != 3 || s.Queues() != 0 {
+		t.Errorf("%d leases of 3 streams, and %d queues are left", taken.Load(), s.Queues())
+	}
 }

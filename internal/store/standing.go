@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -22,6 +23,9 @@ type Standing struct {
 var standingFields = []string{
 	"schema", "lease", "cursor.watermark", "cursor.not_before", "cursor.ended", "cursor.pace", "cursor.gap", "last",
 }
+
+// acquiredFields are what [Store.Acquired] needs.
+var acquiredFields = []string{"schema", "lease.acquired_at"}
 
 // maxStarts is how many runs Last.Started has: the median of the times between them
 // is not moved by a run that somebody triggered.
@@ -65,14 +69,39 @@ func (l Last) after(r Run) Last {
 // server's clock then. Of a document that can't be read it has the name and the
 // error.
 func (s *Store) Standings(ctx context.Context) (all []Standing, now time.Time, err error) {
-	ctx, cancel := context.WithTimeout(ctx, opTimeout)
-	defer cancel()
-	err = (&patience{}).try(ctx, func(ctx context.Context) error {
-		all, now, err = s.backend.standings(ctx)
-		return err
+	now, err = s.each(ctx, standingFields, func() { all = nil }, func(stream string, doc document, now time.Time, err error) {
+		all = append(all, standingOf(stream, doc, now, err))
 	})
 	return all, now, err
 }
+
+// Acquired returns when a run last acquired the lease of each stream with a document,
+// and the server's clock then. It reads the least that can be read of thousands of
+// streams: every request that is to run them asks. The time is zero where a document
+// can't be read.
+func (s *Store) Acquired(ctx context.Context) (at map[string]time.Time, now time.Time, err error) {
+	now, err = s.each(ctx, acquiredFields, func() { at = map[string]time.Time{} }, func(stream string, doc document, _ time.Time, _ error) {
+		at[strings.Clone(stream)] = doc.Lease.AcquiredAt // it is the end of a path three times as long
+	})
+	return at, now, err
+}
+
+// each visits all documents, of which fields are needed. It starts anew after a failure
+// that passes, and returns the server's clock then.
+func (s *Store) each(ctx context.Context, fields []string, start func(), visit visitor) (now time.Time, err error) {
+	ctx, cancel := context.WithTimeout(ctx, opTimeout)
+	defer cancel()
+	err = (&patience{}).try(ctx, func(ctx context.Context) error {
+		start()
+		now, err = s.backend.each(ctx, fields, visit)
+		return err
+	})
+	return now, err
+}
+
+// visitor is called with each stream's document, or why it can't be read, and the
+// server's clock.
+type visitor func(stream string, doc document, now time.Time, err error)
 
 func standingOf(stream string, doc document, now time.Time, err error) Standing {
 	if err != nil {
@@ -83,52 +112,49 @@ func standingOf(stream string, doc document, now time.Time, err error) Standing 
 	return Standing{State: State{Stream: stream, Lease: doc.lease(stream), Cursor: told, Now: now}, Last: doc.Last}
 }
 
-func (b *boltBackend) standings(ctx context.Context) ([]Standing, time.Time, error) {
-	var all []Standing
+func (b *boltBackend) each(ctx context.Context, _ []string, visit visitor) (time.Time, error) {
 	now := b.now()
 	err := b.open(ctx, func(db *bbolt.DB) error {
 		return db.View(func(tx *bbolt.Tx) error {
 			return tx.ForEach(func(stream []byte, bucket *bbolt.Bucket) error {
 				if bucket.Get(stateKey) != nil {
 					doc, err := b.decodeState(bucket)
-					all = append(all, standingOf(string(stream), doc, now, err))
+					visit(string(stream), doc, now, err)
 				}
 				return nil
 			})
 		})
 	})
-	return all, now, err
+	return now, err
 }
 
-// standings is one query over the collection. The first document was read before the
+// each is one query over the collection. The first document was read before the
 // others, or with them: what others have changed since then shows in nothing that is
 // older than that. Without any document it asks for one that need not be there, which
 // tells the time, too.
-func (f *firestoreBackend) standings(ctx context.Context) ([]Standing, time.Time, error) {
+func (f *firestoreBackend) each(ctx context.Context, fields []string, visit visitor) (now time.Time, _ error) {
 	client, err := f.client(ctx)
 	if err != nil {
-		return nil, time.Time{}, err
+		return now, err
 	}
-	it := client.Collection(f.collection).Select(standingFields...).Documents(ctx)
+	it := client.Collection(f.collection).Select(fields...).Documents(ctx)
 	defer it.Stop()
-	var all []Standing
-	var now time.Time
 	for {
 		snap, err := it.Next()
-		if errors.Is(err, iterator.Done) && all == nil {
+		if errors.Is(err, iterator.Done) && now.IsZero() {
 			_, at, err := f.read(ctx, "clock")
-			return nil, at.now, err
+			return at.now, err
 		}
 		if errors.Is(err, iterator.Done) {
-			return all, now, nil
+			return now, nil
 		}
 		if err != nil {
-			return nil, time.Time{}, refused("reading the streams", err)
+			return now, refused("reading the streams", err)
 		}
-		if all == nil {
+		if now.IsZero() {
 			now = snap.ReadTime
 		}
 		doc, err := decodeSnapshot(snap)
-		all = append(all, standingOf(snap.Ref.ID, doc, now, err))
+		visit(snap.Ref.ID, doc, now, err)
 	}
 }

@@ -103,7 +103,7 @@ type Claim struct {
 // Store implements the contract on a backend: Firestore or a bbolt file.
 type Store struct {
 	backend backend
-	queues  sync.Map // stream → *semaphore.Weighted, see enter
+	queues  sync.Map // stream → chan struct{}, see enter
 }
 
 // backend keeps one document per stream, which can be read and conditionally
@@ -125,7 +125,8 @@ type backend interface {
 	// runs returns the newest first.
 	runs(ctx context.Context, stream string, limit int) ([]Run, error)
 	hasRun(ctx context.Context, stream, id string) (bool, error)
-	standings(ctx context.Context) ([]Standing, time.Time, error)
+	// each visits all documents, and returns the clock of the first one at the latest.
+	each(ctx context.Context, fields []string, visit visitor) (time.Time, error)
 }
 
 // stamp is the document's version and the server's clock at an answer.

@@ -21,6 +21,9 @@ func testStandings(t *testing.T, b Backend) {
 	if err != nil || len(all) != 0 || first.IsZero() {
 		t.Errorf("without a document: %v at %v, %v, want a clock", all, first, err)
 	}
+	if none, at, err := s.Acquired(t.Context()); err != nil || len(none) != 0 || at.Before(first) {
+		t.Errorf("without a document: %v at %v, %v, want a clock", none, at, err)
+	}
 	const child = "telephony@api-0a1b2c3d.duosecurity.com"
 	told := store.Cursor{
 		Watermark: epoch, NotBefore: epoch.Add(time.Hour), Ended: epoch.Add(time.Minute), Pace: store.Pace{IntervalMS: 7, LearnedAt: epoch},
@@ -64,6 +67,16 @@ func testStandings(t *testing.T, b Backend) {
 	if now.Before(leases["damaged"].AcquiredAt) || now.Sub(first) > time.Minute {
 		t.Errorf("the clock says %v, after %v", now, leases["damaged"].AcquiredAt)
 	}
+	acquired, again, err := s.Acquired(t.Context())
+	mustDo(t, err)
+	for stream, lease := range leases {
+		if at, known := acquired[stream]; !known || stream != "damaged" && !at.Equal(lease.AcquiredAt) {
+			t.Errorf("the lease of %s was acquired at %v, want %v", stream, at, lease.AcquiredAt)
+		}
+	}
+	if len(acquired) != len(leases) || again.Before(now) {
+		t.Errorf("%d leases were acquired at %v, want %d at %v or later", len(acquired), again, len(leases), now)
+	}
 }
 
 // testLast: the document tells since when runs have failed, and when the last ones
@@ -96,7 +109,7 @@ func testLast(t *testing.T, b Backend) {
 // has it or not.
 func testSince(t *testing.T, b Backend) {
 	s := b.Open()
-	_, before, err := s.Standings(t.Context())
+	_, before, err := s.Acquired(t.Context())
 	mustDo(t, err)
 	since := func(holder string, at time.Time) store.Claim {
 		c := claim(holder)
@@ -109,7 +122,7 @@ func testSince(t *testing.T, b Backend) {
 	same := unchanged(t, b)
 	wantRefused(t, "acquiring what another run has had", s, since("second", before), store.ErrPassed)
 	same("a stream that is passed by")
-	_, now, err := s.Standings(t.Context())
+	_, now, err := s.Acquired(t.Context())
 	mustDo(t, err)
 	lease, _ = acquire(t, s, since("third", now))
 	mustDo(t, s.Release(t.Context(), lease, run("third")))
