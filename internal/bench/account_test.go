@@ -22,6 +22,7 @@ type account struct {
 	Start   time.Time     // whole milliseconds
 	Step    time.Duration // whole milliseconds
 	Records int
+	Pages   int           // most pages of a log, 0 for no limit
 	Short   bool          // records of id and time alone
 	Keep    bool          // render a page once and keep it
 	Delay   time.Duration // before every answer
@@ -101,15 +102,20 @@ func (a *account) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (a *account) asked(r *http.Request, log *shape) span {
 	query := r.URL.Query()
-	lowest := a.from(query.Get("mintime"))
-	s := span{lowest: lowest, first: lowest, end: a.from(query.Get("maxtime"))}
-	if a.at(s.end).UnixMilli() == millis(query.Get("maxtime")) && s.end < a.Records {
+	records := a.Records
+	if a.Pages > 0 {
+		records = min(records, a.Pages*log.limit-1)
+	}
+	from := func(ms string) int { return min(a.from(ms), records) }
+	lowest := from(query.Get("mintime"))
+	s := span{lowest: lowest, first: lowest, end: from(query.Get("maxtime"))}
+	if a.at(s.end).UnixMilli() == millis(query.Get("maxtime")) && s.end < records {
 		s.end++ // Duo's bounds are inclusive
 	}
 	s.total = s.end - lowest
 	at := query.Get(log.offset)
 	if ms, _, ok := strings.Cut(at, ","); ok {
-		s.first = a.from(ms) + 1
+		s.first = from(ms) + 1
 	} else if at != "" {
 		s.first += int(millis(at))
 	}

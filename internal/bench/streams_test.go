@@ -65,7 +65,7 @@ func BenchmarkStreamsQuiet(b *testing.B) {
 func BenchmarkStreamsThroughput(b *testing.B) {
 	const pages = 100
 	all := backlog(fullPages(pages + 1))
-	all.Keep = true
+	all.Keep, all.Pages = true, pages // the page limit does not cut trust monitor's run
 	c := connect(b, servers{Duo: all}.start(b), 0)
 	runStreams(b, c.place(b).streams(), pages) // has the pages rendered
 	var samples []sample
@@ -104,6 +104,7 @@ func (c *cloud) sampleOf(b testing.TB, log duo.Log) sample {
 	p := c.place(b)
 	p.stream = p.stream.Parent.Doc(log.Name)
 	collector := p.collector()
+	log.Ordered = true // else the page limit does not cut the run
 	collector.Log = &log
 	return p.sampleBy(b, collector)
 }

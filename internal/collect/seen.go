@@ -1,9 +1,25 @@
 package collect
 
 import (
+	"encoding/binary"
+
 	"duo-telephony-collector/internal/record"
 	"duo-telephony-collector/internal/store"
 )
+
+// sieve lets an identity pass if a wanted one begins with the same two bytes. They
+// are hashes: where a page's are wanted, one in 65 of the others passes.
+type sieve [1 << 16 / 64]uint64
+
+func (s *sieve) add(id store.ID) {
+	head := binary.LittleEndian.Uint16(id[:])
+	s[head/64] |= 1 << (head % 64)
+}
+
+func (s *sieve) passes(id *store.ID) bool {
+	head := binary.LittleEndian.Uint16(id[:])
+	return s[head/64]&(1<<(head%64)) != 0
+}
 
 // place is where in Seen an identity is, in the order of all parts.
 type place struct {
@@ -11,22 +27,24 @@ type place struct {
 	at int
 }
 
-// lookUp finds in seen, which is the cursor's, what identifies the records. It goes
-// through all of seen for each page, half a millisecond for 40,000 identities: a map
-// of them that is kept from page to page has 1.7 MB, or twice that.
+// lookUp finds in seen, which is the cursor's, what identifies the records. It
+// goes through all of seen for each page, a tenth of a millisecond for 40,000
+// identities: a map of them that is kept from page to page takes more time to
+// change, and 1.7 MB or twice that.
 func (m *cache) lookUp(records []record.Record, seen store.Seen) {
 	if n := seen.Len(); len(m.walk.shown) != n { // the walk begins
 		m.walk.shown = make([]bool, n)
 	}
-	wanted := make(map[store.ID]bool, 2*len(records))
+	var wanted sieve
 	for _, r := range records {
-		wanted[r.ID], wanted[r.Written] = true, true
+		wanted.add(r.ID)
+		wanted.add(r.Written)
 	}
 	at := 0
 	for _, p := range seen {
-		for i, id := range p.IDs {
-			if wanted[id] {
-				m.found(place{id, at + i})
+		for i := range p.IDs {
+			if wanted.passes(&p.IDs[i]) {
+				m.found(place{p.IDs[i], at + i})
 			}
 		}
 		at += len(p.IDs)
