@@ -149,7 +149,8 @@ func (r *run) yieldToBackfill(ctx context.Context) error {
 func (r *run) newIndex(ctx context.Context) (*index, error) {
 	widest := time.Duration(max(r.committed.WidestMS, r.plan.live.WidestMS)) * time.Millisecond
 	x, err := newIndex(ctx, r.Config, r.buckets(r.committed.Places, r.plan.live.Places), around{
-		from: r.window.From, to: r.window.To, lookback: max(r.MaxWindow, listBack, widest), account: r.committed.Account.Host,
+		from: r.window.From, to: r.window.To, lookback: max(r.MaxWindow, listBack, widest),
+		account: r.committed.Account.Host,
 	}, r.Live().Name(), r.Backfill().Name())
 	if err != nil {
 		return nil, err

@@ -89,8 +89,8 @@ func (c *Collector) statusOf(ctx context.Context, stream string) (Status, error)
 
 func (c *Collector) status(state store.State, runs []store.Run) Status {
 	s := Status{
-		Stream: state.Stream, Now: state.Now, Watermark: orNil(state.Cursor.Watermark),
-		Cursor: cursorStatus(state.Cursor, state.Now), Totals: state.Cursor.Totals, Runs: append([]Summary{}, runs...),
+		Stream: state.Stream, Now: state.Now, Watermark: orNil(state.Cursor.Watermark), Totals: state.Cursor.Totals,
+		Cursor: cursorStatus(state.Cursor, state.Now), Runs: append([]Summary{}, runs...),
 	}
 	if c.Account.Host != "" {
 		s.Account = &Account{Host: c.Account.Host, Name: c.Account.Name}
