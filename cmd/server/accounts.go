@@ -34,7 +34,6 @@ const (
 	listTimeout = 20 * time.Second
 )
 
-// readAccounts reads whose logs to collect.
 func (e *env) readAccounts(c *config) {
 	const name = "DUO_ACCOUNTS"
 	c.accounts = cmp.Or(e.text(name, ownAccount), ownAccount)

@@ -144,5 +144,4 @@ func isLoopback(host string) bool {
 	return err == nil && addr.IsLoopback()
 }
 
-// err returns all faults, nil if there are none.
 func (e *env) err() error { return errors.Join(e.faults...) }

@@ -129,7 +129,6 @@ func localEnvironment(ctx context.Context, outer lookup, logs string) (_ lookup,
 	return withDuo(ctx, overlaid(outer, set))
 }
 
-// overlaid is an environment with some variables set.
 func overlaid(beneath lookup, set map[string]string) lookup {
 	return func(name string) (string, bool) {
 		if v, ok := set[name]; ok {
@@ -139,7 +138,6 @@ func overlaid(beneath lookup, set map[string]string) lookup {
 	}
 }
 
-// pushOnce pushes one message and prints the report.
 func (l *local) pushOnce(ctx context.Context) int {
 	fmt.Fprintf(l.con.err, "Collecting %sfrom %s.\n", l.what(), l.source)
 	ended := make(chan error, 1)
@@ -201,7 +199,6 @@ func (l *local) what() string {
 	return strings.Join(l.cfg.logNames(), ", ") + " "
 }
 
-// welcome says where everything is.
 func (l *local) welcome() {
 	dir := filepath.Join(l.dir, "bucket")
 	objects, one := dir, ""

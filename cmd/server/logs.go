@@ -96,7 +96,6 @@ func (c config) of(l *duo.Log, a duo.Account) collect.Config {
 	return of
 }
 
-// readLogs reads what to collect.
 func (e *env) readLogs(c *config) {
 	const name, every = "DUO_LOGS", "all"
 	named := map[string]bool{}

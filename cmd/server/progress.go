@@ -35,7 +35,6 @@ func newProgress(out io.Writer) *progress {
 	return p
 }
 
-// begin starts a walk.
 func (p *progress) begin() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -52,7 +51,6 @@ func isTerminal(w io.Writer) bool {
 	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
-// show shows how far the walk is.
 func (p *progress) show(at collect.Progress) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -84,7 +82,6 @@ func (p *progress) Write(lines []byte) (int, error) {
 	return len(lines), nil
 }
 
-// end erases the drawn line.
 func (p *progress) end() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -10,7 +10,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -41,10 +40,10 @@ func (c *verifyCommand) define(flags *flag.FlagSet) {
 }
 
 func (c *verifyCommand) accept(args []string) error {
-	switch {
+	switch _, known := duo.LogNamed(c.log); {
 	case len(args) > 0:
 		return unexpected(args)
-	case c.log != "" && !slices.ContainsFunc(duo.Logs, func(l duo.Log) bool { return l.Name == c.log }):
+	case c.log != "" && !known:
 		return fmt.Errorf("-log %q is no log of those that can be collected: DUO_LOGS names some", c.log)
 	case c.from.IsZero() || c.to.IsZero():
 		return errors.New("-from and -to are required, such as -from 2026-01-02T00:00:00Z -to 2026-01-03T00:00:00Z")
@@ -161,7 +160,6 @@ func (c *verifyCommand) source(ctx context.Context, cfg config, log *slog.Logger
 	return newSource(cfg, newStore(cfg), bucket, log, nil), nil
 }
 
-// write prints the report, as text or as one line of JSON.
 func (c *verifyCommand) write(out io.Writer, r audit.Report) error {
 	if !c.json {
 		_, err := io.WriteString(out, auditText(r, c.call(r)))

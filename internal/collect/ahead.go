@@ -1,6 +1,7 @@
 package collect
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"runtime/debug"
@@ -20,9 +21,8 @@ type page struct {
 	panic   any             // likewise
 }
 
-// ahead holds one page and fetches the next one while the first is written and
-// committed. It never fetches further ahead, so at most two pages are in memory
-// and at most one request is wasted.
+// ahead holds one page and fetches the next one while that is written and committed,
+// never further: at most two pages are in memory, and one request is wasted.
 type ahead struct {
 	session *duo.Session
 	config  Config
@@ -48,6 +48,10 @@ func (a *ahead) ask(ctx context.Context, w store.Window) {
 	ctx, a.cancel = context.WithCancel(ctx)
 	answer, memory := make(chan page, 1), a.memory[1]
 	a.asked, a.answer = q, answer
+	host := "" // to add to records
+	if a.config.Enrich {
+		host = a.config.Host
+	}
 	go func() {
 		defer func() {
 			if p := recover(); p != nil { // fail the run, not the process
@@ -55,7 +59,8 @@ func (a *ahead) ask(ctx context.Context, w store.Window) {
 			}
 		}()
 		p, err := a.session.Page(ctx, q)
-		answer <- page{records: memory.Read(p.Records, *a.config.Log, a.config.Phones, a.config.addedHost()), next: p.Next, total: p.Total, err: err}
+		records := memory.Read(p.Records, *a.config.Log, a.config.Phones, host)
+		answer <- page{records: records, next: p.Next, total: p.Total, err: err}
 	}()
 }
 
@@ -94,13 +99,5 @@ func (a *ahead) end() {
 // ReadLine reads a line of an object. Written is as this configuration writes it,
 // also where an earlier one wrote the line.
 func (c Config) ReadLine(line []byte) record.Record {
-	return record.Read(c.Phones.Apply(line, *c.Log), *c.Log, "")
-}
-
-// addedHost is the host to add to records, "" if nothing is added.
-func (c Config) addedHost() string {
-	if !c.Enrich {
-		return ""
-	}
-	return c.Host
+	return record.Read(c.Phones.Apply(bytes.TrimSuffix(line, []byte("\n")), *c.Log), *c.Log, "")
 }

@@ -1,9 +1,6 @@
 package collect
 
 import (
-	"bytes"
-	"iter"
-
 	"duo-telephony-collector/internal/record"
 	"duo-telephony-collector/internal/store"
 )
@@ -58,15 +55,4 @@ func in(w store.Window, at int64) bool {
 // for a millisecond more than the window at either end.
 func isNeighbour(w store.Window, at int64) bool {
 	return at != 0 && (at == w.From.UnixMilli()-1 || at == w.To.UnixMilli())
-}
-
-// lines returns the lines of an object, without their newlines.
-func lines(data []byte) iter.Seq[[]byte] {
-	return func(yield func([]byte) bool) {
-		for line := range bytes.Lines(data) {
-			if !yield(bytes.TrimSuffix(line, []byte("\n"))) {
-				return
-			}
-		}
-	}
 }

@@ -32,9 +32,9 @@ func (r *run) close(ctx context.Context, leave *store.Cursor, report Summary, wh
 	return err
 }
 
-// end returns the report of a run that is closed, or closes one that err ended.
-// That has a context of its own: the run's may be what ended it. If the lease
-// turns out to be lost only here, that replaces the run's own result.
+// end returns the report of a run that is closed, or closes one that err ended, in a
+// context of its own: the run's may be what ended it. If the lease turns out to be
+// lost only here, that replaces the run's own result.
 func (r *run) end(ctx context.Context, err error) Report {
 	if !r.closed && r.lease != nil && !errors.Is(err, store.ErrLost) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)

@@ -11,8 +11,7 @@ import (
 	"duo-telephony-collector/internal/writer"
 )
 
-// choose returns the batch of a page: what of it is to be delivered, and where
-// the page leads. The page after it is asked for at once.
+// choose returns the batch of a page, and asks for the page after it at once.
 func (r *run) choose(ctx, asking context.Context, p page) (batch, error) {
 	if err := r.loadIndex(ctx, p.records); err != nil {
 		return batch{}, err
@@ -121,9 +120,9 @@ func (r *run) objectName() writer.Name {
 	return writer.Name{Stream: r.stream.Name(), From: w.From, To: w.To, Page: w.Page + 1, Gzip: w.Gzip}
 }
 
-// commit saves the cursor after the batch. When there is nothing more to ask for,
-// or the run is to stop, the same write closes the run. The report has the batch
-// only then: a run that adopts it counts it, too.
+// commit saves the cursor after the batch. When there is nothing more to ask for, or
+// the run is to stop, the same write closes the run. The report has the batch only
+// once it is committed: a run that adopts it counts it, too.
 func (r *run) commit(ctx, asking context.Context, b batch) error {
 	if b.failure != nil {
 		return b.failure
@@ -202,8 +201,15 @@ func (r *run) warn(ctx context.Context, before, after store.Cursor, b batch) {
 	}
 }
 
-// showProgress shows how far the run is in its window, or a backfill in its
-// range.
+// Progress is how far a walk through Duo's log has come.
+type Progress struct {
+	Stream   string
+	Records  int       // so far
+	From, To time.Time // the range that is walked, half open
+	At       time.Time // where the walk is
+}
+
+// showProgress shows how far the run is in its window, or a backfill in its range.
 func (r *run) showProgress(before, after store.Cursor) {
 	if r.Progress == nil {
 		return

@@ -7,20 +7,19 @@ import (
 	"time"
 
 	"duo-telephony-collector/internal/duo"
+	"duo-telephony-collector/internal/store"
 )
 
-// maxPause is how long a run waits until it may ask Duo: as long as Duo's limits
-// per minute can require. A longer pause ends the run instead of keeping its
-// caller waiting.
+// maxPause is how long a run waits until it may ask Duo: as long as Duo's limits per
+// minute can require. A longer pause ends the run: its caller is waiting.
 const maxPause = 65 * time.Second
 
 // sayEndedEvery is how often a run fails because Duo says that it has no such log.
 // The runs between ask, too, and go on at once if Duo shows it again.
 const sayEndedEvery = 24 * time.Hour
 
-// fetch returns the page that the window is at: the page in hand if an adopted
-// object held only a part of it, otherwise Duo's. If Duo refuses the offset, fetch
-// continues without one.
+// fetch returns the page that the window is at: the one in hand if an adopted object
+// held only a part of it, otherwise Duo's, without the offset if Duo refuses that.
 func (r *run) fetch(ctx context.Context) (page, error) {
 	if r.cache.redoPage {
 		return r.ahead.hand, nil
@@ -99,4 +98,37 @@ func (r *run) fetchError(err error) error {
 		return rateLimited(next.NotBefore)
 	}
 	return fmt.Errorf("fetching page %d: %w", r.window.Page+1, err)
+}
+
+// paceFor is how long a learned pace is kept. The limit may have been shared
+// with another program, and learning it again costs one refused request.
+const paceFor = 24 * time.Hour
+
+// learned returns the pace to start a run with.
+func learned(p store.Pace, now time.Time) time.Duration {
+	if now.Sub(p.LearnedAt) >= paceFor {
+		return 0
+	}
+	return time.Duration(p.IntervalMS) * time.Millisecond
+}
+
+// paced returns the cursor with the pace that the session has learned.
+func (r *run) paced(c store.Cursor) store.Cursor {
+	switch ms := r.session.Stats().Pace.Milliseconds(); {
+	case ms == 0:
+		c.Pace = store.Pace{}
+	case ms != c.Pace.IntervalMS:
+		c.Pace = store.Pace{IntervalMS: ms, LearnedAt: floor(r.lease.Now())}
+	}
+	return c
+}
+
+// paused returns the cursor with which the next run keeps this run's pace: it
+// asks no sooner than this run would have.
+func (r *run) paused(c store.Cursor) store.Cursor {
+	s := r.session.Stats()
+	if wait := time.Until(s.Next); s.Pace > 0 && wait > 0 {
+		c.NotBefore = floor(r.lease.Now().Add(wait)).Add(time.Millisecond)
+	}
+	return r.paced(c)
 }

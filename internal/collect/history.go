@@ -23,10 +23,10 @@ func recordable(err error) bool {
 	return ok || errors.Is(err, errFuture) || errors.Is(err, errNoLive)
 }
 
-// Record adds a run that failed before it had the lease to the history, and
-// returns what it added. It takes the lease for a moment and leaves the cursor
-// alone. It fails if the store is what failed, if another run holds the lease, or
-// if the document is another account's.
+// Record adds a run that failed before it had the lease to the history, and returns
+// what it added. It takes the lease for a moment and leaves the cursor alone. It fails
+// if the store is what failed, another run holds the lease, or the document is another
+// account's.
 func (c *Collector) Record(ctx context.Context, failed Report) (Report, error) {
 	if !recordable(failed.Err) {
 		return failed, failed.Err

@@ -14,9 +14,6 @@ import (
 // used. A run never starts from somewhere else instead.
 var ErrImport = errors.New("STATE_KEY")
 
-// byteOrderMark is what some editors and shells put before UTF-8.
-const byteOrderMark = "\xef\xbb\xbf"
-
 // earliestMark is older than anything that Duo still answers for by far; a
 // number below it is no time in milliseconds.
 var earliestMark = time.Date(2015, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -28,7 +25,7 @@ func ImportState(raw []byte, now time.Time) (time.Time, error) {
 	var state struct {
 		LastTimestamp *float64 `json:"last_timestamp_ms"` // a program in between may have made 1.0 of 1
 	}
-	raw = bytes.TrimPrefix(raw, []byte(byteOrderMark))
+	raw = bytes.TrimPrefix(raw, []byte("\ufeff")) // some editors and shells put it before UTF-8
 	if err := json.Unmarshal(raw, &state); err != nil {
 		return time.Time{}, fmt.Errorf("%w: the object is not the function's state.json (%w): point STATE_KEY to it, or unset STATE_KEY to start INITIAL_LOOKBACK ago", ErrImport, err)
 	}

@@ -1,6 +1,7 @@
 package collect
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -17,9 +18,8 @@ import (
 // begin, if MAX_WINDOW was never more.
 const listBack = 31 * 24 * time.Hour
 
-// index knows which records of a window the bucket holds. It loads an object
-// when the walk gets to its records and drops it when the walk is elsewhere, so
-// memory does not grow with the range.
+// index knows which records of a window the bucket holds. It has an object loaded
+// only while the walk is at its records, so memory does not grow with the range.
 type index struct {
 	config  Config
 	objects []*indexed
@@ -94,7 +94,7 @@ func (o *indexed) load(ctx context.Context, config Config) error {
 		return fmt.Errorf("reading what the bucket holds: %w", err)
 	}
 	o.ids = make(map[store.ID]bool, o.Meta.Records)
-	for line := range lines(object.Data) {
+	for line := range bytes.Lines(object.Data) {
 		o.ids[config.ReadLine(line).Written] = true
 	}
 	return nil
@@ -126,9 +126,9 @@ func (r *run) loadIndex(ctx context.Context, records []record.Record) error {
 	return r.cache.index.load(ctx, records)
 }
 
-// yieldToBackfill refuses a window that a backfill is writing to at this moment.
-// That can only be if somebody has moved the watermark back or deleted the
-// document, and not in a stream's first run.
+// yieldToBackfill refuses a window that a backfill is writing to at this moment. That
+// can only be if the watermark was moved back or the document deleted, and not in a
+// stream's first run.
 func (r *run) yieldToBackfill(ctx context.Context) error {
 	first := r.committed.Totals.Pages == 0 && !r.committed.Begun.IsZero()
 	if r.committed.Backfill != nil || first {
@@ -147,18 +147,11 @@ func (r *run) yieldToBackfill(ctx context.Context) error {
 // newIndex lists what the bucket holds around the window, at all places where
 // the stream's objects are.
 func (r *run) newIndex(ctx context.Context) (*index, error) {
-	places, widest := slices.Clone(r.committed.Places), max(r.committed.WidestMS, r.plan.live.WidestMS)
-	for _, p := range r.plan.live.Places {
-		if !slices.Contains(places, p) {
-			places = append(places, p)
-		}
-	}
-	var buckets []Bucket
-	for _, p := range places {
-		buckets = append(buckets, r.at(writer.Place(p)))
-	}
-	around := around{from: r.window.From, to: r.window.To, lookback: max(r.MaxWindow, listBack, time.Duration(widest)*time.Millisecond), account: r.committed.Account.Host}
-	x, err := newIndex(ctx, r.Config, buckets, around, r.Live().Name(), r.Backfill().Name())
+	widest := time.Duration(max(r.committed.WidestMS, r.plan.live.WidestMS)) * time.Millisecond
+	x, err := newIndex(ctx, r.Config, r.buckets(r.committed.Places, r.plan.live.Places), around{
+		from: r.window.From, to: r.window.To, lookback: max(r.MaxWindow, listBack, widest),
+		account: r.committed.Account.Host,
+	}, r.Live().Name(), r.Backfill().Name())
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package collect
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"duo-telephony-collector/internal/duo"
@@ -67,10 +68,8 @@ func MustAct(err error) bool {
 	if errors.As(err, &duoErr) {
 		return !duoErr.Temporary
 	}
-	for _, e := range []error{store.ErrSetup, writer.ErrSetup, writer.ErrForeign, ErrImport, ErrAccount, errFuture, errStuck, errUnproven, errShort, errNoLive, errCrashed} {
-		if errors.Is(err, e) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc([]error{
+		store.ErrSetup, writer.ErrSetup, writer.ErrForeign, ErrImport, ErrAccount,
+		errFuture, errStuck, errUnproven, errShort, errNoLive, errCrashed,
+	}, func(e error) bool { return errors.Is(err, e) })
 }

@@ -1,6 +1,7 @@
 package collect
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -26,15 +27,17 @@ type Overview struct {
 func (s *Streams) Status(ctx context.Context, chosen string) (Overview, error) {
 	o := Overview{Logs: make([]LogStatus, len(s.Collectors))}
 	many := len(s.Collectors) > maxInFull
-	var known map[string]store.Standing
+	known := map[string]store.Standing{}
 	var now time.Time
 	if many || !s.part && slices.ContainsFunc(s.Collectors, func(c *Collector) bool { return c.Account.Host != "" }) {
 		all, at, err := s.Collectors[0].Store.Standings(ctx)
 		if err != nil {
 			return Overview{}, err
 		}
-		o.Vanished = s.vanished(all)
-		known, now = byStream(all), at
+		o.Vanished, now = s.vanished(all), at
+		for _, standing := range all {
+			known[standing.Stream] = standing
+		}
 	}
 	var full []int
 	for i, c := range s.Collectors {
@@ -48,20 +51,10 @@ func (s *Streams) Status(ctx context.Context, chosen string) (Overview, error) {
 	sideBySide(len(full), len(full), func(n int) {
 		o.Logs[full[n]], errs[n] = s.Collectors[full[n]].Status(ctx)
 	})
-	for _, err := range errs {
-		if err != nil { // one store: the others say the same
-			return Overview{}, err
-		}
+	if err := cmp.Or(errs...); err != nil { // one store: the others say the same
+		return Overview{}, err
 	}
 	return o, nil
-}
-
-func byStream(all []store.Standing) map[string]store.Standing {
-	of := make(map[string]store.Standing, len(all))
-	for _, standing := range all {
-		of[standing.Stream] = standing
-	}
-	return of
 }
 
 // called reports whether one of the log's streams has the name.
@@ -84,8 +77,8 @@ func (c *Collector) brief(known map[string]store.Standing, now time.Time) LogSta
 		}
 		if last.ID != "" {
 			s.Runs = append(s.Runs, Summary{
-				Outcome: last.Outcome, ID: last.ID, Stream: stream, Reason: last.Reason, Act: last.Act, Gap: last.Gap, Token: last.Token,
-				StartedAt: last.StartedAt,
+				Outcome: last.Outcome, ID: last.ID, Stream: stream, Reason: last.Reason, Act: last.Act,
+				Gap: last.Gap, Token: last.Token, StartedAt: last.StartedAt,
 			})
 		}
 		return s

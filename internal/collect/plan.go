@@ -32,13 +32,11 @@ func (c Config) maxAge() time.Duration { return c.Log.Kept - 24*time.Hour }
 // oldest is what a window in progress or a backfill may still ask for.
 func (c Config) oldest() time.Duration { return c.Log.Kept - time.Hour }
 
-// planner decides what a stream asks for. Both methods return the cursor with
-// a window frozen in it, or with none if there is nothing to ask for, and leave
-// a window in progress as it is.
+// planner decides what a stream asks for, at a run's start and after a finished window.
+// Both methods return the cursor with a window frozen in it, or with none if there is
+// nothing to ask for, and leave a window in progress as it is.
 type planner interface {
-	// start plans what a run begins with.
 	start(s store.State) (store.Cursor, error)
-	// next plans what follows a finished window.
 	next(c store.Cursor, now time.Time) (store.Cursor, error)
 }
 
@@ -125,10 +123,9 @@ func (p live) open(c store.Cursor, now time.Time) store.Cursor {
 // newestVisible is up to when Duo shows records: no window has ever ended later.
 func newestVisible(now time.Time) time.Time { return floor(now.Add(-2 * time.Minute)) }
 
-// recheck has the windows up to now checked against the bucket where Seen does
-// not match the watermark: the document was deleted, or somebody moved the
-// watermark back, or past the window in progress. That window is dropped, but
-// its objects count.
+// recheck has the windows up to now checked against the bucket where Seen does not
+// match the watermark: the document was deleted, or somebody moved the watermark back,
+// or past the window in progress. That window is dropped, but its objects count.
 func (p live) recheck(c store.Cursor, now time.Time) store.Cursor {
 	if c.Window.Open() && c.Watermark.After(c.Window.To) {
 		c.Watermark = floor(c.Watermark)

@@ -40,15 +40,6 @@ type Summary struct {
 	StartedAt      time.Time  `json:"started_at"`
 }
 
-// summaries returns the history's runs as reports show them.
-func summaries(runs []store.Run) []Summary {
-	out := make([]Summary, 0, len(runs))
-	for _, r := range runs {
-		out = append(out, Summary(r))
-	}
-	return out
-}
-
 // maxReports is how many runs an answer has: more would be megabytes.
 const maxReports = 100
 
@@ -59,8 +50,7 @@ type Reports struct {
 	ByOutcome map[string]int
 }
 
-// reporter gathers [Reports]. It keeps no more than it will show: all of thousands of
-// streams would be in memory until the last of them has ended.
+// reporter gathers [Reports]. It keeps no more than it will show of thousands.
 type reporter struct {
 	mu        sync.Mutex
 	worst     []ranked // the worst first, maxReports at most

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"slices"
 	"time"
 
 	"duo-telephony-collector/internal/duo"
@@ -52,8 +53,8 @@ type plan struct {
 	rest string       // what part of the range a backfill leaves out, and until when
 }
 
-// begin makes a run that has no lease yet. Its session counts no request, for a
-// report without one; acquire makes the one that asks.
+// begin makes a run that has no lease yet. Its session asks nothing; acquire makes the
+// one that does.
 func (c *Collector) begin(job Job) *run {
 	r := &run{Collector: c, job: job, stream: c.Live(), started: time.Now(), session: c.Duo.Session(*c.Log, 0), cache: cache{config: c.Config}}
 	r.ahead = newAhead(r.session, c.Config)
@@ -70,10 +71,9 @@ func (c *Collector) begin(job Job) *run {
 	return r
 }
 
-// bounds returns the two contexts of a run. asking is for fetching pages: it ends
-// with ctx, and a little before the budget. delivering is for writing and
-// committing them: it ends with the budget, and outlives ctx by lingerFor. Both
-// end before the lease.
+// bounds returns the two contexts of a run, which end before the lease. asking is for
+// fetching pages: it ends with ctx, and a little before the budget. delivering is for
+// writing and committing them: it ends with the budget, and outlives ctx by lingerFor.
 func (r *run) bounds(ctx context.Context) (asking, delivering context.Context, cancel func()) {
 	deadline := r.started.Add(r.Budget)
 	reserve := min(15*time.Second, r.Budget/10)
@@ -88,8 +88,7 @@ func (r *run) bounds(ctx context.Context) (asking, delivering context.Context, c
 	}
 }
 
-// acquire takes the lease, and the cursor with the window to collect. If there is
-// nothing to collect, it closes the run.
+// acquire takes the lease and the cursor. If there is nothing to collect, it closes the run.
 func (r *run) acquire(ctx context.Context) error {
 	if r.Fault != nil {
 		return r.Fault
@@ -178,8 +177,7 @@ func (c *Collector) owner() owner {
 	return owner{account: store.Account{Host: c.Host}, log: c.Log.Name, place: store.Place(c.Bucket.Place())}
 }
 
-// bucket is where the window's objects go: to the place where the window began,
-// whatever the settings say now.
+// bucket is the one where the window began: all its objects go there.
 func (r *run) bucket() Bucket { return r.at(writer.Place(r.window.Place)) }
 
 // at returns the bucket at a place.
@@ -188,6 +186,17 @@ func (c *Collector) at(p writer.Place) Bucket {
 		return c.Bucket
 	}
 	return c.At(p)
+}
+
+// buckets are those at the places, each once.
+func (c *Collector) buckets(places ...[]store.Place) (all []Bucket) {
+	known := slices.Concat(places...)
+	for i, p := range known {
+		if !slices.Contains(known[:i], p) {
+			all = append(all, c.at(writer.Place(p)))
+		}
+	}
+	return all
 }
 
 // liveLimit is the time before which the live stream collects nothing any more.

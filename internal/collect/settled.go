@@ -2,11 +2,9 @@ package collect
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"duo-telephony-collector/internal/store"
-	"duo-telephony-collector/internal/writer"
 )
 
 // Settled is what of a stream can be compared with Duo's log at a moment.
@@ -18,8 +16,7 @@ type Settled struct {
 	Buckets []Bucket      // everywhere that objects of the stream and its backfills went
 }
 
-// Settled reads where the live stream stands. It takes no lease: what is
-// settled stays so.
+// Settled reads where the live stream stands, without a lease: what is settled stays so.
 func (c *Collector) Settled(ctx context.Context) (Settled, error) {
 	state, err := c.Store.Load(ctx, c.Live().String())
 	if err != nil {
@@ -39,11 +36,7 @@ func (c *Collector) Settled(ctx context.Context) (Settled, error) {
 	if to := c.liveLimit(state.Cursor); !state.Cursor.Watermark.IsZero() && to.Before(s.To) {
 		s.To, s.Why = to, "later records the service has yet to deliver, or may (watermark - OVERLAP)"
 	}
-	places := slices.Concat([]store.Place{store.Place(c.Bucket.Place())}, state.Cursor.Places, backfills.Cursor.Places)
-	for i, p := range places {
-		if !slices.Contains(places[:i], p) {
-			s.Buckets = append(s.Buckets, c.at(writer.Place(p)))
-		}
-	}
+	here := []store.Place{store.Place(c.Bucket.Place())}
+	s.Buckets = c.buckets(here, state.Cursor.Places, backfills.Cursor.Places)
 	return s, nil
 }

@@ -88,23 +88,23 @@ func (c *Collector) statusOf(ctx context.Context, stream string) (Status, error)
 }
 
 func (c *Collector) status(state store.State, runs []store.Run) Status {
-	s := Status{Stream: state.Stream, Account: c.accountStatus(), Now: state.Now, Cursor: cursorStatus(state.Cursor, state.Now), Totals: state.Cursor.Totals, Runs: summaries(runs)}
-	s.Watermark = s.Cursor.Watermark
+	s := Status{
+		Stream: state.Stream, Now: state.Now, Watermark: orNil(state.Cursor.Watermark), Totals: state.Cursor.Totals,
+		Cursor: cursorStatus(state.Cursor, state.Now), Runs: []Summary{},
+	}
+	for _, r := range runs {
+		s.Runs = append(s.Runs, Summary(r))
+	}
+	if c.Account.Host != "" {
+		s.Account = &Account{Host: c.Account.Host, Name: c.Account.Name}
+	}
 	if s.Watermark != nil {
-		lag := int64(state.Now.Sub(*s.Watermark).Seconds())
-		s.LagSeconds = &lag
+		s.LagSeconds = new(int64(state.Now.Sub(*s.Watermark).Seconds()))
 	}
 	if l := state.Lease; l.Holder != "" {
 		s.Lease = &Holder{Holder: l.Holder, Token: l.Token, AcquiredAt: l.AcquiredAt, ExpiresAt: l.ExpiresAt(), Expired: !state.Now.Before(l.ExpiresAt())}
 	}
 	return s
-}
-
-func (c Config) accountStatus() *Account {
-	if c.Account.Host == "" {
-		return nil
-	}
-	return &Account{Host: c.Account.Host, Name: c.Account.Name}
 }
 
 func cursorStatus(c store.Cursor, now time.Time) CursorStatus {

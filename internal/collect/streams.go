@@ -15,9 +15,8 @@ import (
 // page that it could not finish.
 const leastBudget = time.Minute
 
-// Streams are all streams of one service at a moment. Each is collected by itself:
-// with a lease, a budget and a report of its own, so one that fails stops no other.
-// Requests that run at once share the work by the leases.
+// Streams are all streams of one service at a moment. Each has a lease, a budget and a
+// report of its own, so one that fails stops no other.
 type Streams struct {
 	Collectors  []*Collector // one a log and account
 	Concurrency int          // most that one request runs side by side, 1 or more
@@ -103,10 +102,9 @@ func (c *Collector) unbegun(ctx context.Context) Report {
 	return Report{Summary: Summary{Outcome: Partial, Stream: c.Live().String(), Reason: reason.Error(), Objects: []string{}, StartedAt: time.Now().UTC()}}
 }
 
-// order returns the collectors' indexes, the longest untouched first, and the
-// store's time of that. Nobody needs to be asked where all run side by side, and
-// where the store can't be read the runs meet that for themselves, and say it: the
-// time is zero then.
+// order returns the collectors' indexes, the longest untouched first, and the store's
+// time of that, which is zero where all run side by side, and where the store can't be
+// read: the runs meet that for themselves, and say it.
 func (s *Streams) order(ctx context.Context) ([]int, time.Time) {
 	order := make([]int, len(s.Collectors))
 	for i := range order {

@@ -20,9 +20,8 @@ var (
 	errUnproven = errors.New("paging can't go on: asked again from the time of delivered records, Duo shows none of them, so some could be passed by; the next run tries again; if it stays, ask Duo Support about next_offset")
 )
 
-// walk is one pass through the pages of a window. It starts at the window's start,
-// at an anchor where an offset led nowhere, or at the start once more where Duo
-// counted more records than it showed.
+// walk is one pass through the pages of a window, from its start, from an anchor where
+// an offset led nowhere, or again where Duo counted more records than it showed.
 type walk struct {
 	page       int // number of the latest page, in the run
 	first      int // that of the walk's first one
@@ -124,9 +123,8 @@ func limit(log duo.Log, w store.Window) int {
 	return log.Limit
 }
 
-// leads reports whether an offset leads further than the one before. Duo's offsets
-// are "milliseconds,id" of a record. In any other form only a repetition can be
-// recognized.
+// leads reports whether an offset leads further than the one before. Duo's are
+// "milliseconds,id" of a record. In another form only a repetition is recognized.
 func leads(w store.Window, next string) bool {
 	if next == w.Offset || next == w.Refused {
 		return false
@@ -212,8 +210,7 @@ func recount(w store.Window, reach time.Time) (again store.Window, missing int) 
 	return again, 0
 }
 
-// restart returns the window for a walk from its start, or from the time since
-// which Seen is complete.
+// restart returns the window for a walk from its start, or from when Seen is complete.
 func restart(w store.Window, reach time.Time) store.Window {
 	w = store.Window{From: w.From, To: w.To, Gzip: w.Gzip, Place: w.Place, Page: w.Page, Again: w.Again}
 	if reach.After(w.From) {

@@ -27,10 +27,9 @@ func ParseHost(s string) (host string, ok bool) {
 	return host, hosts.MatchString(host)
 }
 
-// Children lists the accounts below the client's own one, as Duo has them:
-// [Client.Child] says of each whether it can be asked. The client's keys have to
-// be those of an Accounts API application. It asks as [Session.Page] does and
-// returns such errors: ctx says how long a rate limit may be waited for.
+// Children lists the accounts below the client's own one, whose keys have to be those of
+// an Accounts API application. [Client.Child] says of each whether it can be asked. It
+// asks as [Session.Page] does: ctx says how long a rate limit may be waited for.
 //
 // Source: https://duo.com/docs/accountsapi
 func (c *Client) Children(ctx context.Context) ([]Account, error) {
@@ -45,9 +44,8 @@ func (c *Client) Children(ctx context.Context) ([]Account, error) {
 	return accounts, err
 }
 
-// Child returns a client of an account below c's own one. It asks the child's
-// host and nobody else, with c's keys. The error is an [*Error]: the account has
-// no host or id that can be used.
+// Child returns a client of an account below c's own one, which asks the child's host
+// alone, with c's keys. The error, an [*Error], is that it has no usable host or id.
 func (c *Client) Child(a Account) (*Client, error) {
 	host, ok := ParseHost(a.Host)
 	if !ok {

@@ -26,10 +26,9 @@ type Application struct {
 //	Contoso Dental,api-0a1b2c3d.duosecurity.com,DI…,the secret key
 //	"Smith, Jones & Co",api-4e5f6a7b.duosecurity.com,DI…,the secret key
 //
-// It is CSV, because spreadsheets and Terraform's csvencode write that, people
-// write it without quotes and braces around every value, and a line that is cut
-// short shows. The first line names the columns, in any order, so that none is
-// taken for another. Lines that are empty or begin with # are left out.
+// It is CSV, because spreadsheets, Terraform's csvencode and people write that, and a
+// line that is cut short shows. The first line names the columns, in any order, so that
+// none is taken for another. Lines that are empty or begin with # are left out.
 //
 // All faults come in one error, a line each, with the numbers of lines and the
 // names of columns. No value is repeated: it might be a key in the wrong column.
@@ -56,8 +55,7 @@ func ReadAccounts(file string) ([]Application, error) {
 	return applications, nil
 }
 
-// secretIn reads the file again for the secret key of one account. Faults of
-// other lines do not matter to it.
+// secretIn reads the file again for one account's secret key, whatever other lines have.
 func secretIn(file, host, ikey string) (string, error) {
 	lines, _, err := readAccountsFile(file)
 	if err != nil {

@@ -84,18 +84,13 @@ func (c *call) attempt(ctx context.Context) *Error {
 	return nil
 }
 
-// request returns the request of one attempt. Its date is Duo's time, and the
-// query is sent in the very form that is signed. The Host header is the account's
-// host wherever the connection leads.
+// request returns the request of one attempt, dated by Duo's clock, and with the query
+// in the form that is signed. The Host header is the account's wherever it connects to.
 func (c *call) request(ctx context.Context) (*http.Request, error) {
 	cfg := c.client.cfg
 	signed := signed{
 		date:   time.Now().Add(time.Duration(c.client.shared.skew.Load())).UTC().Format(time.RFC1123Z),
-		method: c.method,
-		host:   cfg.Host,
-		path:   c.path,
-		query:  canonical(c.params),
-		body:   c.sent,
+		method: c.method, host: cfg.Host, path: c.path, query: canonical(c.params), body: c.sent,
 	}
 	url := cmp.Or(cfg.URL, "https://"+cfg.Host) + c.path
 	if signed.query != "" {
@@ -116,8 +111,7 @@ func (c *call) request(ctx context.Context) (*http.Request, error) {
 	return req, nil
 }
 
-// again says how long to wait before the attempt that follows a failure, or
-// with which error the call ends instead.
+// again returns how long to wait before another attempt, or the error to end with.
 func (c *call) again(ctx context.Context, failure *Error) (time.Duration, *Error) {
 	switch {
 	case failure.RateLimited() && c.failures < maxFailures:

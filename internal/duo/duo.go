@@ -41,11 +41,9 @@ type Config struct {
 	URL string
 	// File is the accounts file that has Host and the keys, for what an operator
 	// is told about them; empty where DUO_IKEY and its like have them.
-	File string
-	// Interval is the least time between the starts of a session's requests.
-	Interval time.Duration
-	// Log gets one line for every retry. Nil discards them.
-	Log *slog.Logger
+	File     string
+	Interval time.Duration // least time between the starts of a session's requests
+	Log      *slog.Logger  // gets one line for every retry; nil discards them
 }
 
 // Client asks Duo about one account.
@@ -84,8 +82,7 @@ func New(cfg Config) *Client {
 		// that a NAT has forgotten. Requests come one after another anyway.
 		Protocols:       http1,
 		IdleConnTimeout: 90 * time.Second,
-		// A thousand accounts have a thousand hosts.
-		MaxIdleConns: 100,
+		MaxIdleConns:    100, // a thousand accounts have a thousand hosts
 	}
 	return &Client{cfg: cfg, places: placesOf(cfg), shared: new(shared), http: &http.Client{
 		Transport: transport,
@@ -104,9 +101,8 @@ func (c *Client) log() *slog.Logger {
 	return c.cfg.Log.With("account", c.cfg.Host)
 }
 
-// Session returns the start of a run that reads a log: no request made, no wait
-// owed. A pace that an earlier session of that log learned is kept, if it is
-// slower than the configured one; 0 is none.
+// Session returns the start of a run that reads a log: no request made, no wait owed. It
+// keeps the pace that an earlier one learned, 0 for none, if it is the slower one.
 func (c *Client) Session(log Log, pace time.Duration) *Session {
 	s := &Session{client: c, log: log, interval: c.cfg.Interval}
 	if pace > s.interval {
@@ -130,8 +126,7 @@ func (c *Client) secret(refused string) (string, *Error) {
 	return key, nil
 }
 
-// resync takes the time from an answer's Date header for the dates of all
-// later requests, and reports whether there was one.
+// resync dates all later requests by an answer's Date header, and reports whether it had one.
 func (c *Client) resync(ctx context.Context, date string) bool {
 	theirs, err := http.ParseTime(date)
 	if err != nil {

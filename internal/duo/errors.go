@@ -72,14 +72,10 @@ type Error struct {
 	Code   int // Duo's own, 0 without one
 	// Message and Detail are Duo's words, bounded, without phone numbers.
 	Message, Detail string
-	// Offset says that the request carried one.
-	Offset bool
-	// Temporary says that a later run can succeed without a person.
-	Temporary bool
-	// RetryAfter is how long to wait after a 429, else 0.
-	RetryAfter time.Duration
-	// Hint is what an operator does.
-	Hint string
+	Offset          bool          // the request carried one
+	Temporary       bool          // a later run can succeed without a person
+	RetryAfter      time.Duration // how long to wait after a 429, else 0
+	Hint            string        // what an operator does
 	// Err is the cause on this side, never a context's; nil where Duo said it all.
 	Err error
 
@@ -156,8 +152,7 @@ func (c *call) refusal(resp *http.Response, a answer) *Error {
 	return err
 }
 
-// redirect names the host that a redirect leads to, which tells an operator
-// what is in between; the rest of the address may hold anything.
+// redirect names the host that it leads to; the rest of the address may hold anything.
 func redirect(resp *http.Response) error {
 	to, err := resp.Location()
 	if err != nil {

@@ -8,8 +8,7 @@ import (
 // Log is one of Duo's logs: where it is, how it pages, and which members of its
 // records matter. Code that reads a log goes by its row and never by its name.
 type Log struct {
-	// Name is the log in settings, streams, folders and object names.
-	Name string
+	Name string // in settings, streams, folders and object names
 
 	// Path is the endpoint's, List the member of "response" with the records.
 	Path, List string
@@ -18,9 +17,8 @@ type Log struct {
 	Limit, Few int
 	// Ordered: the endpoint sorts by time if it is asked to. Else the order is
 	// unknown, and an offset may be a position that moves when records come in.
-	Ordered bool
-	// OffsetParam takes the next page's offset.
-	OffsetParam string
+	Ordered     bool
+	OffsetParam string // takes the next page's offset
 	// Edition says which accounts have the log, as a sentence's end; "" if all paid ones.
 	Edition string
 
@@ -44,15 +42,12 @@ type Log struct {
 	// send. It is added together with "host"; empty where neither is. A log
 	// that gets one later keeps its records' identities.
 	EventType string
-	// Label is SecOps' log type.
-	Label string
+	Label     string // SecOps' log type
 	// Native: SecOps has a feed of its own that asks Duo's API for it. Beside this
 	// service it takes every record in a second time.
-	Native bool
-	// Kept is how long Duo shows a record.
-	Kept time.Duration
-	// Overlap is how far a window reaches back for late records by default.
-	Overlap time.Duration
+	Native  bool
+	Kept    time.Duration // how long Duo shows a record
+	Overlap time.Duration // how far a window reaches back for late records by default
 }
 
 // Logs are the logs that can be collected. Each costs a row here, and a mapping

@@ -22,9 +22,8 @@ var (
 	errPaged   = errors.New("the body has not all accounts but an offset to the rest, which is not known to happen")
 )
 
-// answer is the JSON of every answer. Values stay raw until they are needed:
-// shapes differ between Duo's logs, its documentation and its clients, and a
-// refusal with an odd one is still a refusal. All are parts of the body.
+// answer is the JSON of every answer. Values stay raw, parts of the body, until needed:
+// shapes differ between Duo's logs and documents, and an odd refusal is still a refusal.
 type answer struct {
 	Stat    jsontext.Value `json:"stat"`
 	Code    jsontext.Value `json:"code"`
@@ -37,7 +36,6 @@ type answer struct {
 	Metadata jsontext.Value `json:"metadata"`
 }
 
-// decode reads the body of any answer.
 func decode(body []byte) (answer, error) {
 	if len(body) > maxBody {
 		return answer{}, errTooLong

@@ -23,7 +23,7 @@ const (
 	slowInterval = limitPeriod / 2
 )
 
-// Session is the requests of one run, which reads one log. It keeps their pace and counts them.
+// Session is the requests of one run, which reads one log: it paces and counts them.
 // Pages are for one goroutine at a time, [Session.Stats] is for all.
 type Session struct {
 	// MaxWait is how long a retry is waited for, 0 for any time. Where it had to
@@ -44,10 +44,8 @@ type Session struct {
 type Stats struct {
 	Requests int // attempts sent, retries among them
 	Retries  int
-	// Pace is the time between two requests that refusals have taught, or 0.
-	Pace time.Duration
-	// Next is when the pace allows the next request.
-	Next time.Time
+	Pace     time.Duration // between two requests, taught by refusals, or 0
+	Next     time.Time     // when the pace allows the next request
 }
 
 // Stats returns the figures of this moment.
@@ -72,10 +70,8 @@ type Page struct {
 	// Records are in Duo's order, each as Duo sent it. Mostly they are objects.
 	// They can be fewer than the log's Limit, and Duo still have more.
 	Records []jsontext.Value
-	// Next is next_offset, "" where Duo gave none. The last page has one, too.
-	Next string
-	// Total is total_objects, -1 where Duo gave none that is exact.
-	Total int
+	Next    string // next_offset, "" where Duo gave none; the last page has one, too
+	Total   int    // total_objects, -1 where Duo gave none that is exact
 }
 
 // Page returns one page, after as many attempts as can help. The error is an
@@ -194,8 +190,7 @@ func (s *Session) forget() {
 	s.answered = slices.DeleteFunc(s.answered, time.Now().Add(-limitPeriod).After)
 }
 
-// hold keeps the next request, which is a retry, back for d from now. It
-// reports whether that is no longer than it may be and than the context lasts.
+// hold keeps a retry back for d from now, and reports whether it may wait that long.
 func (s *Session) hold(ctx context.Context, d time.Duration) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

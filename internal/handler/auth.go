@@ -55,15 +55,14 @@ type Auth struct {
 	certs *certs
 }
 
-// Refused is why a request was turned away. The caller is told the Status alone; the
-// Reason is for the log. Of the token it holds at most the e-mail address, and that
-// only once the signature is known to be good.
+// Refused is why a request was turned away. Of the token the Reason holds at most the
+// e-mail address, and that only once the signature is known to be good.
 type Refused struct {
-	Status int // 401, 403 or 503
-	Reason string
+	Status int    // 401, 403 or 503: all that the caller is told
+	Reason string // for the log
 }
 
-// Error is the reason, which is for the log alone.
+// Error is the reason.
 func (r *Refused) Error() string { return r.Reason }
 
 func refuse(status int, format string, args ...any) error {
@@ -74,7 +73,7 @@ func unauthorized(format string, args ...any) error {
 	return refuse(http.StatusUnauthorized, format, args...)
 }
 
-// NewAuth returns an Auth. It makes no request and needs no credentials.
+// NewAuth returns an Auth, without a request.
 func NewAuth(cfg AuthConfig) (*Auth, error) {
 	if _, err := url.Parse(cfg.CertsURL); err != nil {
 		return nil, fmt.Errorf("reading the URL of the certificates: %w", err)

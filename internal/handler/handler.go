@@ -184,7 +184,6 @@ func (s *server) health(w http.ResponseWriter, _ *http.Request) error {
 	return nil
 }
 
-// push is a Pub/Sub delivery, plain or from Eventarc.
 func (s *server) push(w http.ResponseWriter, r *http.Request) error {
 	body, err := readBody(w, r)
 	if err != nil {
@@ -204,7 +203,6 @@ func (s *server) push(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// manual is a person's curl.
 func (s *server) manual(w http.ResponseWriter, r *http.Request) error {
 	if r.URL.RawQuery != "" {
 		return &httpError{http.StatusBadRequest, "a query after the path is not read: put what is wanted into the body; " + wishes}

@@ -84,11 +84,11 @@ func statusOf(w http.ResponseWriter, s page.State) {
 func statusOfAll(w http.ResponseWriter, s page.State) {
 	outcomes, rows := map[string]int{}, []any{}
 	for _, log := range s.Logs {
+		outcome := "none"
 		if len(log.Runs) > 0 {
-			outcomes[log.Runs[0].Outcome]++
-		} else {
-			outcomes["none"]++
+			outcome = log.Runs[0].Outcome
 		}
+		outcomes[outcome]++
 	}
 	for _, log := range firstOf(s.WorstFirst()) {
 		rows = append(rows, rowOf(log))
@@ -106,8 +106,7 @@ func statusOfAll(w http.ResponseWriter, s page.State) {
 // firstOf is as many as an answer has: more would be megabytes.
 func firstOf[T any](all []T) []T { return all[:min(len(all), 100)] }
 
-// brief is a stream's row where they are many: that part of its status which was read,
-// under the same names.
+// brief is a stream's row where they are many: what was read of its status.
 type brief struct {
 	Stream     string           `json:"stream"`
 	Account    *collect.Account `json:"account,omitempty"`

@@ -9,8 +9,8 @@ import (
 	"duo-telephony-collector/internal/collect"
 )
 
-// failures are this instance's last failure of each log of an account, by the name
-// of its live stream, unless a run has succeeded since.
+// failures are this instance's last one of each log of an account, by its live stream,
+// unless a run has succeeded since.
 type failures struct {
 	mu sync.Mutex
 	of map[string]*collect.Report
@@ -70,9 +70,8 @@ func unrecorded(kept []collect.Report, logs []collect.LogStatus) []collect.Summa
 	return out
 }
 
-// recorded reports whether a stream's history has a failure, or a later run, of
-// another instance perhaps. A later one in another account's history says
-// nothing. Clocks need not agree to the second: runs are minutes apart.
+// recorded reports whether a stream's history has a failure, or a later run; one of
+// another account says nothing. Clocks may differ by seconds: runs are minutes apart.
 func recorded(failed collect.Report, runs []collect.Summary) bool {
 	known := slices.ContainsFunc(runs, func(r collect.Summary) bool { return r.ID == failed.ID })
 	later := len(runs) > 0 && runs[0].StartedAt.After(failed.StartedAt)

@@ -18,11 +18,8 @@ type list []*stream
 
 // newList does not look at the lag of those that are well: they would change places
 // with every tick.
-func newList(streams []stream) list {
-	var l list
-	for i := range streams {
-		l = append(l, &streams[i])
-	}
+func newList(streams []*stream) list {
+	l := list(slices.Clone(streams))
 	slices.SortFunc(l, func(a, b *stream) int {
 		order := cmp.Compare(a.Rank, b.Rank)
 		if order == 0 && a.Verdict.Tone != "well" {
@@ -34,20 +31,20 @@ func newList(streams []stream) list {
 }
 
 // streams are the logs with what follows from their status.
-func (s State) streams() []stream {
+func (s State) streams() []*stream {
 	unrecorded := map[string]collect.Summary{}
 	for _, run := range s.Unrecorded {
 		run.Reason += "; the history lacks this run, only this instance knows of it"
 		unrecorded[run.Stream] = run
 	}
-	streams := make([]stream, len(s.Logs))
+	streams := make([]*stream, len(s.Logs))
 	for i, log := range s.Logs {
 		for _, of := range []*collect.Status{&log.Status, &log.Backfill} {
 			if run, failed := unrecorded[of.Stream]; failed {
 				of.Runs = append([]collect.Summary{run}, of.Runs...)
 			}
 		}
-		streams[i] = newStream(log, s.Delay)
+		streams[i] = new(newStream(log, s.Delay))
 	}
 	return streams
 }

@@ -96,14 +96,14 @@ func newView(s State) view {
 	streams := s.streams()
 	v := view{State: s, Now: streams[0].Now, Unknown: s.Chosen}
 	if len(streams) == 1 {
-		v.Shown = &streams[0]
+		v.Shown = streams[0]
 	} else {
 		v.List = newList(streams)
 		v.Verdict = v.List.verdict()
 	}
-	for i := range streams {
-		if streams[i].Has(s.Chosen) {
-			v.Shown, v.Unknown = &streams[i], ""
+	for _, of := range streams {
+		if of.Has(s.Chosen) {
+			v.Shown, v.Unknown = of, ""
 		}
 	}
 	if v.Shown != nil {

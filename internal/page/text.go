@@ -69,7 +69,6 @@ func number[N int | int64](n N) string {
 	return s
 }
 
-// counted is a number and what it counts.
 func counted[N int | int64](n N, noun string) string {
 	if n == 1 {
 		return "1 " + noun

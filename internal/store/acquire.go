@@ -66,12 +66,11 @@ func (a *acquisition) run(ctx context.Context) error {
 			return err
 		}
 		if queue == nil {
-			q := a.store.queue(a.stream)
-			waited, err := enter(ctx, q)
-			if err != nil {
+			var waited bool
+			if queue, waited, err = a.store.enter(ctx, a.stream); err != nil {
 				return err
 			}
-			if queue = q; waited {
+			if waited {
 				continue // the one before us may have taken it
 			}
 		}
@@ -85,27 +84,23 @@ func (a *acquisition) run(ctx context.Context) error {
 	}
 }
 
-// enter lets this process's claims into a transaction one at a time, because
-// Firestore keeps concurrent ones waiting for seconds and then refuses them. It
-// reports whether it had to wait.
-func enter(ctx context.Context, queue chan struct{}) (waited bool, err error) {
+// enter lets this process's claims of a stream into a transaction one at a time, because
+// Firestore keeps concurrent ones waiting for seconds and then refuses them. It returns
+// the queue, which has room for that one, and whether it had to wait.
+func (s *Store) enter(ctx context.Context, stream string) (queue chan struct{}, waited bool, err error) {
+	q, _ := s.queues.LoadOrStore(stream, make(chan struct{}, 1))
+	queue = q.(chan struct{})
 	select {
 	case queue <- struct{}{}:
-		return false, nil
+		return queue, false, nil
 	default:
 	}
 	select {
 	case queue <- struct{}{}:
-		return true, nil
+		return queue, true, nil
 	case <-ctx.Done():
-		return false, fmt.Errorf("acquiring the lease: %w: others were before us", ctx.Err())
+		return nil, false, fmt.Errorf("acquiring the lease: %w: others were before us", ctx.Err())
 	}
-}
-
-// queue returns the stream's queue, with room for the one claim in a transaction.
-func (s *Store) queue(stream string) chan struct{} {
-	q, _ := s.queues.LoadOrStore(stream, make(chan struct{}, 1))
-	return q.(chan struct{})
 }
 
 // leave lets the next claim in. A queue without one is dropped: streams are

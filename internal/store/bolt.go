@@ -30,10 +30,9 @@ var (
 // NewBolt returns a store that keeps everything in one bbolt file, created on
 // first use. Its clock is now, or time.Now if that is nil.
 //
-// The file is opened and locked for each operation separately. So several
-// processes may share it, and each sees what the others did. A killed process
-// blocks nobody. A paused one blocks the others only if it was paused within an
-// operation's few milliseconds; theirs then fail until it goes on.
+// The file is opened and locked for each operation, so several processes may share it,
+// and a killed one blocks nobody. A paused one blocks the others only if it was paused
+// within an operation's few milliseconds; theirs then fail until it goes on.
 func NewBolt(path string, now func() time.Time) *Store {
 	if now == nil {
 		now = time.Now

@@ -28,10 +28,9 @@ const (
 	rollbackTimeout = time.Second
 )
 
-// DialOptions must be used for the connection to Firestore. They make it notice
-// a dead connection, keep a roll-back short, and leave retries to the store.
-// Without them the client repeats a commit until the context ends, and a read
-// five times for each of the store's tries.
+// DialOptions must be used for the connection to Firestore. They make it notice a dead
+// connection, keep a roll-back short, and leave retries to the store: by itself the client
+// repeats a commit until the context ends, and a read five times.
 func DialOptions() []grpc.DialOption {
 	return []grpc.DialOption{
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: pingEvery, Timeout: deadAfter}),
@@ -53,7 +52,6 @@ func once(err error) error {
 	return &answer{err}
 }
 
-// unaryOnce is a [grpc.UnaryClientInterceptor].
 func unaryOnce(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
 	if path.Base(method) == "Rollback" {
 		short, cancel := context.WithTimeout(ctx, rollbackTimeout)
@@ -63,7 +61,6 @@ func unaryOnce(ctx context.Context, method string, req, reply any, cc *grpc.Clie
 	return once(invoke(ctx, method, req, reply, cc, opts...))
 }
 
-// streamOnce is a [grpc.StreamClientInterceptor].
 func streamOnce(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, open grpc.Streamer, opts ...grpc.CallOption) (grpc.ClientStream, error) {
 	s, err := open(ctx, desc, cc, method, opts...)
 	if err != nil {

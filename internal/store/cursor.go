@@ -136,8 +136,8 @@ type Span struct {
 	To   time.Time `firestore:"to" json:"to"`
 }
 
-// Run is what the history keeps of one execution. The store itself reads ID,
-// Token, Watermark and StartedAt; the rest is the caller's.
+// Run is what the history keeps of one execution. The store itself reads what [Last]
+// has; the rest is the caller's.
 type Run struct {
 	Outcome    string     `firestore:"outcome" json:"outcome"` // complete, partial, busy or failed
 	ID         string     `firestore:"run_id" json:"run_id"`

@@ -15,10 +15,9 @@ const historyTTL = 90 * 24 * time.Hour
 // NewFirestore returns a store that keeps a document for each stream in the
 // collection. Its clock is Firestore's: the read time of every answer.
 //
-// connect makes the client, with [DialOptions]. The first operation calls it,
-// because making a client connects. If connect fails, the operation returns its
-// error and the next one tries again. The client outlives the operation's
-// context, and no operation waits for it past its own context.
+// connect makes the client, with [DialOptions]. The first operation calls it, because
+// making a client connects, and the next one does if it fails. The client outlives the
+// operation's context, and no operation waits for it past its own.
 func NewFirestore(connect func(context.Context) (*firestore.Client, error), collection string) *Store {
 	return &Store{backend: &firestoreBackend{connector: connector{connect: connect}, collection: collection}}
 }
@@ -79,11 +78,7 @@ func decodeSnapshot(snap *firestore.DocumentSnapshot) (document, error) {
 // transact uses a transaction for its lock. The write has the document's version as
 // its condition too, so that the database's concurrency mode does not matter.
 func (f *firestoreBackend) transact(ctx context.Context, stream string, read stamp, absent document, decide func(document, stamp) (change, error)) (stamp, error) {
-	ref, err := f.doc(ctx, stream)
-	if err != nil {
-		return stamp{}, err
-	}
-	return f.commit(ctx, func(_ context.Context, tx *firestore.Transaction) error {
+	return f.commit(ctx, stream, func(ref *firestore.DocumentRef, tx *firestore.Transaction) error {
 		doc, at, err := decodeAnswer(tx.Get(ref))
 		if err != nil {
 			return err
@@ -108,16 +103,16 @@ func (f *firestoreBackend) transact(ctx context.Context, stream string, read sta
 // write is one request or, for two documents, a transaction. That reads nothing,
 // so it locks nothing until it commits.
 func (f *firestoreBackend) write(ctx context.Context, stream string, version int64, c change) (stamp, error) {
-	ref, err := f.doc(ctx, stream)
-	if err != nil {
-		return stamp{}, err
-	}
 	if c.run != nil {
-		return f.commit(ctx, func(_ context.Context, tx *firestore.Transaction) error {
+		return f.commit(ctx, stream, func(ref *firestore.DocumentRef, tx *firestore.Transaction) error {
 			run := runRecord{*c.run, c.run.StartedAt.Add(historyTTL)}
 			updated := tx.Update(ref, updates(c), unchanged(version))
 			return errors.Join(updated, tx.Set(history(ref).Doc(run.ID), run))
 		})
+	}
+	ref, err := f.doc(ctx, stream)
+	if err != nil {
+		return stamp{}, err
 	}
 	res, err := ref.Update(ctx, updates(c), unchanged(version))
 	if err != nil {
@@ -127,15 +122,17 @@ func (f *firestoreBackend) write(ctx context.Context, stream string, version int
 }
 
 // commit runs a transaction once. The store retries it after reading the document.
-func (f *firestoreBackend) commit(ctx context.Context, do func(context.Context, *firestore.Transaction) error) (stamp, error) {
+func (f *firestoreBackend) commit(
+	ctx context.Context, stream string, do func(*firestore.DocumentRef, *firestore.Transaction) error,
+) (stamp, error) {
 	client, err := f.client(ctx)
 	if err != nil {
 		return stamp{}, err
 	}
 	var done firestore.CommitResponse
 	var own error // returned by do
-	err = client.RunTransaction(ctx, func(ctx context.Context, tx *firestore.Transaction) error {
-		own = do(ctx, tx)
+	err = client.RunTransaction(ctx, func(_ context.Context, tx *firestore.Transaction) error {
+		own = do(client.Collection(f.collection).Doc(stream), tx)
 		return own
 	}, firestore.MaxAttempts(1), firestore.WithCommitResponseTo(&done))
 	if own != nil {
@@ -215,8 +212,8 @@ type runRecord struct {
 	ExpireAt time.Time `firestore:"expire_at"`
 }
 
-// history is the stream's sub-collection of runs. A TTL policy applies to all
-// collections of that name in the database, so the name must be unique.
+// history is the stream's sub-collection of runs. Its name is unique, because a TTL
+// policy applies to all collections of that name in the database.
 func history(stream *firestore.DocumentRef) *firestore.CollectionRef {
 	return stream.Collection("duo-collector-runs")
 }

@@ -10,9 +10,8 @@ type Lease struct {
 	AcquiredAt time.Time
 	TTL        time.Duration
 
-	// For the next write. seq is the number of the last write, whether it
-	// happened or not. No two writes share a number, so the document shows
-	// whether a write whose answer was lost has happened.
+	// For the next write. seq is the number of the last one, happened or not, and of no
+	// other: by it the document shows whether one whose answer was lost has happened.
 	seq, version int64
 	seen         Seen      // the document's, as of that version
 	last         Last      // the document's

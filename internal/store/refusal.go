@@ -190,9 +190,8 @@ func worded(text string) string {
 	return ""
 }
 
-// refusedWrite does the same for a conditional write. A read came before it, so
-// NotFound may mean the document, not the database. If a transaction is over, its
-// commit may have happened and its answer been lost.
+// refusedWrite does the same for a conditional write. A read came before it, so NotFound
+// may mean the document. If a transaction is over, its commit may have happened.
 func refusedWrite(err error) error {
 	said := refused("writing the state", err)
 	err = bare(err)

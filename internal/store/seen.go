@@ -9,9 +9,8 @@ import (
 // ID is a record's identity, a hash.
 type ID [16]byte
 
-// Seen is the set of recently delivered records, in parts. Each part is stored
-// separately and never changes, so a commit adds the new ones and deletes the old
-// ones, however many lie in between.
+// Seen is the set of recently delivered records, in parts. Each is stored separately and
+// never changes, so a commit adds the new ones and deletes the old ones.
 type Seen []Part
 
 // Part holds about a page's records. Times are in milliseconds since 1970.

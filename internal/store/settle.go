@@ -57,9 +57,8 @@ func unexplained(err error, unchanged bool) error {
 	return nil
 }
 
-// settle reads the document back after a write was answered with an error. It
-// returns true if the write happened. It returns false if it did not and may be
-// repeated; the lease then has the version to repeat it on.
+// settle reads the document back after a write was answered with an error, and reports
+// whether it happened. If not, the lease has the version to repeat it on.
 func (s *Store) settle(ctx context.Context, l *Lease, c change, p *patience) (bool, error) {
 	doc, at, err := s.read(ctx, l.Stream, p)
 	if err != nil {
@@ -84,10 +83,10 @@ func (s *Store) recorded(ctx context.Context, l *Lease, c change, p *patience) (
 		found, err = s.backend.hasRun(ctx, l.Stream, c.run.ID)
 		return err
 	})
-	if err != nil {
+	switch {
+	case err != nil:
 		return false, fmt.Errorf("reading back: %w", err)
-	}
-	if !found {
+	case !found:
 		return false, ErrLost
 	}
 	return true, nil

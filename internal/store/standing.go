@@ -18,8 +18,7 @@ type Standing struct {
 	Err   error // why the document can't be read; then only Stream and Now are known
 }
 
-// standingFields are what a [Standing] needs of a document in Firestore. The rest is
-// not read.
+// standingFields are what is read of a document in Firestore for a [Standing].
 var standingFields = []string{
 	"schema", "lease", "cursor.watermark", "cursor.not_before", "cursor.ended", "cursor.pace", "cursor.gap", "last",
 }
@@ -70,15 +69,20 @@ func (l Last) after(r Run) Last {
 // error.
 func (s *Store) Standings(ctx context.Context) (all []Standing, now time.Time, err error) {
 	now, err = s.each(ctx, standingFields, func() { all = nil }, func(stream string, doc document, now time.Time, err error) {
-		all = append(all, standingOf(stream, doc, now, err))
+		one := Standing{State: State{Stream: stream, Now: now}, Err: err}
+		if err == nil {
+			c := doc.Cursor
+			one.Lease, one.Last = doc.lease(stream), doc.Last
+			one.Cursor = Cursor{Watermark: c.Watermark, NotBefore: c.NotBefore, Ended: c.Ended, Pace: c.Pace, Gap: c.Gap}
+		}
+		all = append(all, one)
 	})
 	return all, now, err
 }
 
 // Acquired returns when a run last acquired the lease of each stream with a document,
-// and the server's clock then. It reads the least that can be read of thousands of
-// streams: every request that is to run them asks. The time is zero where a document
-// can't be read.
+// zero where that can't be read, and the server's clock then. It reads the least that
+// can be read: every request that is to run thousands of streams asks.
 func (s *Store) Acquired(ctx context.Context) (at map[string]time.Time, now time.Time, err error) {
 	now, err = s.each(ctx, acquiredFields, func() { at = map[string]time.Time{} }, func(stream string, doc document, _ time.Time, _ error) {
 		at[strings.Clone(stream)] = doc.Lease.AcquiredAt // it is the end of a path three times as long
@@ -103,15 +107,6 @@ func (s *Store) each(ctx context.Context, fields []string, start func(), visit v
 // server's clock.
 type visitor func(stream string, doc document, now time.Time, err error)
 
-func standingOf(stream string, doc document, now time.Time, err error) Standing {
-	if err != nil {
-		return Standing{State: State{Stream: stream, Now: now}, Err: err}
-	}
-	c := doc.Cursor
-	told := Cursor{Watermark: c.Watermark, NotBefore: c.NotBefore, Ended: c.Ended, Pace: c.Pace, Gap: c.Gap}
-	return Standing{State: State{Stream: stream, Lease: doc.lease(stream), Cursor: told, Now: now}, Last: doc.Last}
-}
-
 func (b *boltBackend) each(ctx context.Context, _ []string, visit visitor) (time.Time, error) {
 	now := b.now()
 	err := b.open(ctx, func(db *bbolt.DB) error {
@@ -128,10 +123,9 @@ func (b *boltBackend) each(ctx context.Context, _ []string, visit visitor) (time
 	return now, err
 }
 
-// each is one query over the collection. The first document was read before the
-// others, or with them: what others have changed since then shows in nothing that is
-// older than that. Without any document it asks for one that need not be there, which
-// tells the time, too.
+// each is one query over the collection. The first document was read before the others,
+// or with them, so all that is older shows. Without any document it asks for one that
+// need not be there, which tells the time, too.
 func (f *firestoreBackend) each(ctx context.Context, fields []string, visit visitor) (now time.Time, _ error) {
 	client, err := f.client(ctx)
 	if err != nil {

@@ -23,10 +23,7 @@ const (
 	maxFailures = 5
 )
 
-// failures counts the failed requests of one operation, over all its calls.
-type failures struct{ atomic.Int32 }
-
-// failuresKey is the context key of an operation's *failures.
+// failuresKey is the context key of how many requests of an operation have failed.
 type failuresKey struct{}
 
 // oneOperation returns a context whose calls count their failures together.
@@ -34,7 +31,7 @@ func oneOperation(ctx context.Context) context.Context {
 	if ctx.Value(failuresKey{}) != nil {
 		return ctx
 	}
-	return context.WithValue(ctx, failuresKey{}, new(failures))
+	return context.WithValue(ctx, failuresKey{}, new(atomic.Int32))
 }
 
 // call runs do with its own time-out, and lets the library retry temporary errors.
@@ -42,7 +39,7 @@ func oneOperation(ctx context.Context) context.Context {
 // says only that time is up, and wraps the caller's context's if that has ended.
 func (g *GCS) call(ctx context.Context, do func(context.Context, *storage.BucketHandle) error) error {
 	ctx = oneOperation(ctx)
-	failed := ctx.Value(failuresKey{}).(*failures)
+	failed := ctx.Value(failuresKey{}).(*atomic.Int32)
 	limited, cancel := context.WithTimeout(ctx, g.timeout)
 	defer cancel()
 	var last atomic.Pointer[error]

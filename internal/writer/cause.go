@@ -6,9 +6,8 @@ import (
 	"strings"
 )
 
-// cause is a possible cause of a refusal, and what a person should do about it.
-// It is recognized by Google's reason, or by words of the message if the reason is
-// too general: a hold, a missing permission and a perimeter are all "forbidden".
+// cause is a possible cause of a refusal, and what a person should do about it. Google's
+// reason tells, or words of the message where that is as general as "forbidden".
 //
 // The reasons are from
 // https://cloud.google.com/storage/docs/json_api/v1/status-codes and

@@ -93,11 +93,9 @@ func (d *Dir) put(o Object) (created bool, err error) {
 // end the process before or after it.
 var link = os.Link
 
-// create reports whether it created the file; an existing one stays. Either way it
-// is durable on return: a process that made it may not have synced it yet.
-//
-// A process that dies in here leaves at most a temporary file. Nobody deletes it,
-// because its writer might still be alive. It does no harm in bucket.meta.
+// create reports whether it created the file; an existing one stays. Either way it is
+// durable on return: a process that made it may not have synced it yet. One that dies
+// leaves at most a temporary file. It stays, because its writer might still be alive.
 func (d *Dir) create(file string, data []byte) (bool, error) {
 	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
 		return false, err

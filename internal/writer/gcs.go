@@ -53,13 +53,10 @@ func (g *GCS) below() string { return strings.TrimPrefix(g.prefix+"/", "/") }
 
 func (g *GCS) key(name Name) string { return path.Join(g.prefix, name.String()) }
 
-// Put creates the object and returns nil, nil once it is durable. If an earlier
-// attempt has taken the name, Put writes nothing and returns the existing object;
-// nil, nil if that equals o, and ErrForeign if it is not ours.
-//
-// Cloud Storage does not always say that the name is taken: the answer may be
-// about a retention policy, a hold or a missing permission instead. So after any
-// refusal, Put looks for the object.
+// Put creates the object and returns nil, nil once it is durable. If an earlier attempt
+// has taken the name, Put writes nothing and returns the existing object; nil, nil if
+// that equals o, and ErrForeign if it is not ours. It looks after any refusal: a taken
+// name may be answered with a retention policy, a hold or a missing permission.
 func (g *GCS) Put(ctx context.Context, o Object) (*Object, error) {
 	ctx = oneOperation(ctx)
 	stored := pack(o)
@@ -204,11 +201,10 @@ func download(ctx context.Context, o *storage.ObjectHandle, limit int64) ([]byte
 	return readAll(r, limit)
 }
 
-// List returns our objects, of any stream, whose windows overlap [from, to), in
-// name order. No window is wider than widest: the listing starts at the date
-// folder of from - widest. Objects whose names are not in our form are skipped; one
-// whose name is, but which lacks our metadata, is listed with ErrForeign, because
-// its records are unknown. Any other error ends the listing.
+// List returns our objects, of any stream, whose windows overlap [from, to), in name
+// order. No window is wider than widest: the listing starts at the date folder of
+// from - widest. Only names in our form count; an object without our metadata is listed
+// with ErrForeign, because its records are unknown. Any other error ends the listing.
 func (g *GCS) List(ctx context.Context, from, to time.Time, widest time.Duration) iter.Seq2[Info, error] {
 	query := &storage.Query{
 		Prefix:      g.below(),

@@ -55,14 +55,8 @@ func decodeMeta(kv map[string]string) (Meta, bool) {
 		return Meta{}, false
 	}
 	return Meta{
-		Next:    kv[keyNext],
-		Records: records,
-		First:   first,
-		Last:    last,
-		RunID:   kv[keyRunID],
-		Token:   token,
-		Account: kv[keyAccount],
-		Untimed: untimed,
+		Next: kv[keyNext], Records: records, First: first, Last: last, Untimed: untimed,
+		RunID: kv[keyRunID], Token: token, Account: kv[keyAccount],
 	}, true
 }
 

@@ -3,9 +3,8 @@
 // bucket ([GCS]) or a directory ([Dir]). Both pass the suite in writertest. All
 // methods are safe for concurrent use, also by several processes.
 //
-// An object's name depends on stream, window and page alone. So a run that
-// repeats a page after a crash finds the object of the first attempt and adopts it
-// instead of writing the records again.
+// An object's name depends on stream, window and page alone, so a run that repeats a
+// page after a crash finds the object of the first attempt.
 package writer
 
 import (
@@ -75,9 +74,8 @@ func foreignError(uri string) error {
 	return fmt.Errorf("%w: %s has no metadata of this service; move it out of the prefix", ErrForeign, uri)
 }
 
-// goneError is for a name that was taken when the object was sent, but free when
-// the object was looked up, because a feed may delete what it has read. If it
-// happens every time, a policy refused the create.
+// goneError is for a name that was taken at first and then free, because a feed may
+// delete what it has read. If it happens every time, a policy refused the create.
 func goneError(uri string, refused error) error {
 	return fmt.Errorf("writing object %s: the name was taken, and no object has it now (%w); run again, and if this lasts look at the bucket's policies", uri, refused)
 }
