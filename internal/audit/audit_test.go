@@ -342,6 +342,9 @@ func TestMoved(t *testing.T) {
 // is missing.
 func TestMends(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("-short: TestPlanted finds what is planted")
+	}
 	w, sim := simulated(t, duosim.Config{})
 	w.collector.MaxWindow = 20 * time.Minute
 	add(sim, spread(900, w.start.Add(-3*time.Hour), 10*time.Second)...)
@@ -466,6 +469,9 @@ func TestRange(t *testing.T) {
 // fault, whichever window's object has them.
 func TestBorders(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("-short: TestAudit reads a log")
+	}
 	var events []event
 	objects := map[[2]int][]string{}
 	for h := range 6 {

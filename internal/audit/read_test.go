@@ -134,6 +134,9 @@ func more(q asked, p *answer) {
 // TestDoubt: if a doubt remains, the audit ends with an error.
 func TestDoubt(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("-short: TestPlanted asks again")
+	}
 	for name, test := range map[string]struct {
 		step  time.Duration
 		habit func(q asked, p *answer)

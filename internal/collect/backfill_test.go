@@ -360,6 +360,9 @@ func TestBackfillTooOld(t *testing.T) {
 // TestBackfillCrash dies at each step of a backfill, and calls it again.
 func TestBackfillCrash(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("-short: TestCrash breaks a run")
+	}
 	arrange := func(t *testing.T) *world {
 		w := newWorld(t, duosim.Config{})
 		w.config.MaxWindow = 30 * time.Minute
@@ -375,12 +378,8 @@ func TestBackfillCrash(t *testing.T) {
 	if n := strings.Count(strings.Join(steps, " "), "write"); n < 2 {
 		t.Fatalf("the rehearsal takes the steps %v", steps)
 	}
-	breaks := []string{answer, dies, diesAfter}
-	if testing.Short() {
-		breaks = []string{diesAfter}
-	}
 	for i, step := range steps {
-		for _, how := range breaks {
+		for _, how := range []string{answer, dies, diesAfter} {
 			t.Run(fmt.Sprintf("%d %s/%s", i, step, how), func(t *testing.T) {
 				t.Parallel()
 				w := arrange(t)

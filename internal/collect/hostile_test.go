@@ -59,6 +59,9 @@ func one(f duosim.Fault) []duosim.Fault { return []duosim.Fault{f} }
 // goes on from there.
 func TestFaults(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("-short: TestFaultsPass has faults")
+	}
 	for name, tt := range faults {
 		for pages := range 2 {
 			if pages > 0 && !slices.Contains(inTheMiddle, name) {

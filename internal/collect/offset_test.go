@@ -111,6 +111,9 @@ func (a *account) index(millis string, plus int64) int {
 // total, nothing tells that it is the last: the run fails, until Duo is healed.
 func TestOffsets(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("-short: TestCursors follows offsets")
+	}
 	opaque := func(a *account) {
 		a.next = func(_ string, n int) string { return base64.StdEncoding.EncodeToString(fmt.Append(nil, n)) }
 		a.at = func(offset string) (int, bool) {

@@ -315,8 +315,8 @@ func (w *world) checkThat(counts func(duosim.Record) bool) map[string]bool {
 	delivered := map[string]bool{}
 	lines := w.lines()
 	want := map[string]bool{}
-	visible := w.sim.Visible(w.start.Add(-w.config.Lookback-24*time.Hour), w.clock())
-	for _, r := range visible {
+	first, mark := w.first(), w.state().Cursor.Watermark
+	for _, r := range w.sim.Visible(w.start.Add(-w.config.Lookback-24*time.Hour), w.clock()) {
 		there := 0
 		for _, raw := range versions(r) {
 			line := w.line(raw)
@@ -329,6 +329,9 @@ func (w *world) checkThat(counts func(duosim.Record) bool) map[string]bool {
 			}
 			w.t.Fatalf("%d versions of a record are there", there)
 		}
+		if there == 0 && !r.TS.Before(first) && r.TS.Before(mark) && counts(r) {
+			w.t.Fatalf("lost: %s of %s, before the watermark %s", r.Raw, r.TS.UTC(), mark)
+		}
 	}
 	for line, object := range lines {
 		if len(object) > 1 {
@@ -339,22 +342,7 @@ func (w *world) checkThat(counts func(duosim.Record) bool) map[string]bool {
 		}
 		delivered[line] = true
 	}
-	w.missing(visible, delivered, counts)
 	return delivered
-}
-
-// missing fails if a record before the watermark that counts is not delivered.
-func (w *world) missing(visible []duosim.Record, delivered map[string]bool, counts func(duosim.Record) bool) {
-	w.t.Helper()
-	first, mark := w.first(), w.state().Cursor.Watermark
-	for _, r := range visible {
-		if r.TS.Before(first) || !r.TS.Before(mark) || !counts(r) {
-			continue
-		}
-		if !slices.ContainsFunc(versions(r), func(raw json.RawMessage) bool { return delivered[w.line(raw)] }) {
-			w.t.Fatalf("lost: %s of %s, before the watermark %s", r.Raw, r.TS.UTC(), mark)
-		}
-	}
 }
 
 // versions are what a record is shown as. Whichever is delivered first counts.

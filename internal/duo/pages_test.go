@@ -19,6 +19,9 @@ import (
 )
 
 func TestPages(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: TestDecodeLikeJSON reads answers")
+	}
 	requests := map[duosim.Cursor]map[int]int{ // per number of records
 		duosim.EveryPage:   {0: 1, 1: 1, 1000: 2, 2001: 3},
 		duosim.NullAtEnd:   {0: 1, 1: 1, 1000: 1, 2001: 3},

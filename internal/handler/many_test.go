@@ -42,6 +42,9 @@ func (w *world) addAccounts(n int) {
 // and the page stay small. Each stream is found by its name.
 func TestManyStreams(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("-short: TestManyStreamsReads has as many")
+	}
 	const n = 120
 	w := newWorld(t, nil)
 	w.addAccounts(n)

@@ -84,6 +84,9 @@ func serve(t *testing.T, sim *duosim.Sim) *httptest.Server {
 // Every log shows its records once, in pages of the greatest size, and those of no
 // other log.
 func TestEveryLogPages(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: TestVariety shows every log")
+	}
 	forEachLog(t, func(t *testing.T, log string) {
 		sim := newSim(duosim.Config{})
 		server := serve(t, sim)

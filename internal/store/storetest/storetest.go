@@ -52,6 +52,7 @@ func Test(t *testing.T, open func(t *testing.T) Backend) {
 		"Cancelled":         testCancelled,
 		"Streams":           testStreams,
 		"Standings":         testStandings,
+		"Acquired":          testAcquired,
 		"Last":              testLast,
 		"Since":             testSince,
 		"History":           testHistory,
