@@ -193,7 +193,10 @@ func (m *cache) follow(next store.Seen, b batch) {
 		m.walk.shown = append(m.walk.shown, m.seen[id] > 0)
 	}
 	m.walk.shown = m.walk.shown[max(0, len(m.walk.shown)-next.Len()):]
+	if b.window.Offset == "" { // the next walk also looks for what this one has written
+		m.index = nil
+	}
 	if !b.window.Open() {
-		m.index, m.maybeLeftover = nil, false
+		m.maybeLeftover = false
 	}
 }

@@ -19,7 +19,7 @@ func (r *run) choose(ctx, asking context.Context, p page) (batch, error) {
 	cursor := r.cursor()
 	b := r.cache.selectNew(p, cursor)
 	if w := r.window; w.Prove && w.Offset == "" && b.duplicates == 0 {
-		cursor.Window = restart(w, cursor.SeenFrom)
+		cursor.Window = r.restart()
 		r.leave = &cursor
 		return b, errUnproven
 	}
@@ -59,11 +59,23 @@ func (r *run) decideNext(b *batch, p page) {
 		b.window, b.failure = next, err
 		return
 	}
-	again, missing := recount(w, r.committed.SeenFrom)
-	b.window = again
-	if missing > 0 {
+	if missing := w.Total - w.Shown; missing > 0 && w.Again {
 		b.gap = &store.Gap{From: w.From, To: w.To, RunID: r.report.ID, Missing: missing}
+	} else if missing > 0 {
+		b.window = r.restart()
+		b.window.Page, b.window.Again = w.Page, true
 	}
+}
+
+// restart returns the window for a walk from its start. What Seen has dropped is looked
+// up in the bucket, see loadIndex. Where that is not asked the walk starts where Seen does.
+func (r *run) restart() store.Window {
+	w, c := r.window, r.committed
+	w = store.Window{From: w.From, To: w.To, Gzip: w.Gzip, Place: w.Place, Page: w.Page, Again: w.Again}
+	if b := c.Backfill; b != nil && b.Redeliver && c.SeenFrom.After(w.From) {
+		w.Anchor = c.SeenFrom
+	}
+	return w
 }
 
 // write makes the batch durable, even if there is no way on after it: then the

@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -36,6 +37,33 @@ func TestCrowdedOverlap(t *testing.T) {
 	if r := w.complete(); r.Records != 10 || r.Duplicates == 0 {
 		t.Errorf("%d records and %d duplicates", r.Records, r.Duplicates)
 	}
+}
+
+// TestCrowdedAgain has a window with more records than the document can hold walked once
+// more, because Duo counts some that it shows only then. What is no longer remembered
+// is looked up in the bucket. The short pages make parts of Seen that differ in size.
+func TestCrowdedAgain(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("-short: it collects 45,000 records twice")
+	}
+	w := embedded(t)
+	w.config.Lookback, w.config.Budget = 3*time.Hour, 9*time.Minute
+	from := w.start.Add(-2 * time.Hour)
+	w.sim.Add(w.spread(45_000, from, 100*time.Millisecond)...)
+	w.sim.Behave(duosim.Manners{Total: duosim.TooMany, ShortOneIn: 3})
+	c := w.collector()
+	var once sync.Once
+	c.Progress = func(collect.Progress) {
+		once.Do(func() {
+			w.sim.Add(w.spread(5, from.Add(50*time.Millisecond), time.Second)...)
+			w.sim.Behave(duosim.Manners{Total: duosim.NoTotal, ShortOneIn: 3})
+		})
+	}
+	if r := c.Run(t.Context(), collect.Job{}); r.Outcome != collect.Complete || r.Records != 45_005 || r.Gap != nil {
+		t.Errorf("%s with %d records and the gap %v: %s", r.Outcome, r.Records, r.Gap, r.Reason)
+	}
+	w.check()
 }
 
 // TestDoubled has Duo show every record twice, next to each other and so also

@@ -195,30 +195,6 @@ func anchorAfter(times []int64, anchor time.Time) int64 {
 	return times[max(beyond, len(times)-1-len(times)/10)]
 }
 
-// recount has the window walked once more if Duo counted more records than it
-// showed. What the second walk does not show either is a gap.
-func recount(w store.Window, reach time.Time) (again store.Window, missing int) {
-	missing = w.Total - w.Shown
-	if missing <= 0 {
-		return store.Window{}, 0
-	}
-	if w.Again {
-		return store.Window{}, missing
-	}
-	again = restart(w, reach)
-	again.Again = true
-	return again, 0
-}
-
-// restart returns the window for a walk from its start, or from when Seen is complete.
-func restart(w store.Window, reach time.Time) store.Window {
-	w = store.Window{From: w.From, To: w.To, Gzip: w.Gzip, Place: w.Place, Page: w.Page, Again: w.Again}
-	if reach.After(w.From) {
-		w.Anchor = reach
-	}
-	return w
-}
-
 // walked is how far the walk has come.
 func walked(w store.Window) time.Time { return latest(lower(w), w.Last) }
 
