@@ -19,7 +19,7 @@ func (r *run) choose(ctx, asking context.Context, p page) (batch, error) {
 	cursor := r.cursor()
 	b := r.cache.selectNew(p, cursor)
 	if w := r.window; w.Prove && w.Offset == "" && b.duplicates == 0 {
-		cursor.Window = r.restart()
+		cursor.Window = r.restart(w)
 		r.leave = &cursor
 		return b, errUnproven
 	}
@@ -62,18 +62,17 @@ func (r *run) decideNext(b *batch, p page) {
 	if missing := w.Total - w.Shown; missing > 0 && w.Again {
 		b.gap = &store.Gap{From: w.From, To: w.To, RunID: r.report.ID, Missing: missing}
 	} else if missing > 0 {
-		b.window = r.restart()
-		b.window.Page, b.window.Again = w.Page, true
+		b.window = r.restart(w)
+		b.window.Again = true
 	}
 }
 
 // restart returns the window for a walk from its start. What Seen has dropped is looked
 // up in the bucket, see loadIndex. Where that is not asked the walk starts where Seen does.
-func (r *run) restart() store.Window {
-	w, c := r.window, r.committed
+func (r *run) restart(w store.Window) store.Window {
 	w = store.Window{From: w.From, To: w.To, Gzip: w.Gzip, Place: w.Place, Page: w.Page, Again: w.Again}
-	if b := c.Backfill; b != nil && b.Redeliver && c.SeenFrom.After(w.From) {
-		w.Anchor = c.SeenFrom
+	if b := r.committed.Backfill; b != nil && b.Redeliver && r.committed.SeenFrom.After(w.From) {
+		w.Anchor = r.committed.SeenFrom
 	}
 	return w
 }

@@ -109,14 +109,12 @@ func (x *index) has(written store.ID) bool {
 // loadIndex loads the index for the records where only what the bucket does not
 // hold is to be written: in a backfill, and where Seen does not tell.
 func (r *run) loadIndex(ctx context.Context, records []record.Record) error {
-	c, from := r.committed, r.window.From
-	dropped := func(record record.Record) bool { // or may be, from Seen, which had too many
-		return in(r.window, record.At) && record.At < c.SeenFrom.UnixMilli()
+	c := r.committed
+	dropped := func(one record.Record) bool { // or may be, from Seen, which had too many
+		return in(r.window, one.At) && one.At < c.SeenFrom.UnixMilli()
 	}
-	switch b := c.Backfill; {
-	case b != nil && b.Redeliver:
-		return nil
-	case b == nil && !from.Before(c.Recheck) && !slices.ContainsFunc(records, dropped):
+	told := !r.window.From.Before(c.Recheck) && !slices.ContainsFunc(records, dropped)
+	if b := c.Backfill; b == nil && told || b != nil && b.Redeliver {
 		return nil
 	}
 	if r.cache.index == nil {

@@ -1,6 +1,7 @@
 package collect_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"duo-telephony-collector/internal/collect"
+	"duo-telephony-collector/internal/duo"
 	"duo-telephony-collector/internal/duo/duosim"
 )
 
@@ -39,18 +41,32 @@ func TestCrowdedOverlap(t *testing.T) {
 	}
 }
 
+// crowded is a world that has collected for a while, so that Seen alone tells what was
+// delivered, and then gets more records of a log than the document can hold.
+func crowded(t *testing.T, log string) (w *world, from time.Time) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("-short: it collects 45,000 records twice")
+	}
+	row, _ := duo.LogNamed(log)
+	w = embedded(t).use(row)
+	w.config.Overlap, w.config.Budget = 10*time.Minute, 9*time.Minute // slow under the race detector
+	for range 2 {
+		w.complete()
+		w.pass(5 * time.Minute)
+	}
+	w.pass(45 * time.Minute)
+	from = w.clock().Add(-45 * time.Minute)
+	w.sim.Add(w.spread(45_000, from, 55*time.Millisecond)...)
+	return w, from
+}
+
 // TestCrowdedAgain has a window with more records than the document can hold walked once
 // more, because Duo counts some that it shows only then. What is no longer remembered
 // is looked up in the bucket. The short pages make parts of Seen that differ in size.
 func TestCrowdedAgain(t *testing.T) {
 	t.Parallel()
-	if testing.Short() {
-		t.Skip("-short: it collects 45,000 records twice")
-	}
-	w := embedded(t)
-	w.config.Lookback, w.config.Budget = 3*time.Hour, 9*time.Minute
-	from := w.start.Add(-2 * time.Hour)
-	w.sim.Add(w.spread(45_000, from, 100*time.Millisecond)...)
+	w, from := crowded(t, "telephony")
 	w.sim.Behave(duosim.Manners{Total: duosim.TooMany, ShortOneIn: 3})
 	c := w.collector()
 	var once sync.Once
@@ -64,6 +80,24 @@ func TestCrowdedAgain(t *testing.T) {
 		t.Errorf("%s with %d records and the gap %v: %s", r.Outcome, r.Records, r.Gap, r.Reason)
 	}
 	w.check()
+}
+
+// TestCrowdedResumed stops a run in a window of a log without an order, when the first
+// records are no longer remembered: the next run begins the window again.
+func TestCrowdedResumed(t *testing.T) {
+	t.Parallel()
+	w, _ := crowded(t, "trust-monitor")
+	c := w.collector()
+	ctx, stop := context.WithCancel(t.Context())
+	c.Progress = func(p collect.Progress) {
+		if p.Records > 43_000 {
+			stop()
+		}
+	}
+	first := c.Run(ctx, collect.Job{})
+	if second := w.complete(); first.Outcome != collect.Partial || first.Records+second.Records != 45_000 {
+		t.Errorf("%s with %d records, then %d more", first.Outcome, first.Records, second.Records)
+	}
 }
 
 // TestDoubled has Duo show every record twice, next to each other and so also

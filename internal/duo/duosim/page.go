@@ -193,11 +193,19 @@ func (q query) start(inclusive bool) int {
 // counted yields the records of a query from its offset's position on, in the
 // manners' order. A record that comes in before that position moves all others.
 func (l *Log) counted(q query, now time.Time, inclusive bool) iter.Seq[Record] {
-	records := slices.Collect(l.shown(q.min, q.max, now, q.desc))
+	records, before := l.shown(q.min, q.max, now, q.desc), q.start(inclusive)
 	if l.manners.Order == ByID {
-		slices.SortStableFunc(records, func(a, b Record) int { return strings.Compare(a.ID, b.ID) })
+		byID := func(a, b Record) int { return strings.Compare(a.ID, b.ID) }
+		records = slices.Values(slices.SortedStableFunc(records, byID))
 	}
-	return slices.Values(records[min(q.start(inclusive), len(records)):])
+	return func(yield func(Record) bool) {
+		n := 0
+		for r := range records {
+			if n++; n > before && !yield(r) {
+				return
+			}
+		}
+	}
 }
 
 // knows reports whether an offset names a record. A position always may.
