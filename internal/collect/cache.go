@@ -196,7 +196,5 @@ func (m *cache) follow(next store.Seen, b batch) {
 	if b.window.Offset == "" { // the next walk also looks for what this one has written
 		m.index = nil
 	}
-	if !b.window.Open() {
-		m.maybeLeftover = false
-	}
+	m.maybeLeftover = m.maybeLeftover && b.window.Open()
 }

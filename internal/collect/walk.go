@@ -176,15 +176,15 @@ func resume(log duo.Log, w store.Window) store.Window {
 }
 
 // anchorAfter returns how far a page with these times, in its order, has brought the
-// walk, to go on from there without an offset. It keeps away from the page's
-// latest records, in case Duo has some of them earlier in its order than their
-// time says. Where that would be no progress, the next time is taken. 0 is none,
+// walk, to go on from there without an offset, and sorts the times. It keeps away from
+// the page's latest records, in case Duo has some of them earlier in its order than
+// their time says. Where that would be no progress, the next time is taken. 0 is none,
 // or that Duo's order is not the one that was asked for.
 func anchorAfter(times []int64, anchor time.Time) int64 {
 	if len(times) == 0 || times[0] > times[len(times)-1] {
 		return 0
 	}
-	times = slices.Sorted(slices.Values(times))
+	slices.Sort(times)
 	beyond, _ := slices.BinarySearch(times, anchor.UnixMilli()+1)
 	if anchor.IsZero() {
 		beyond = 0

@@ -121,7 +121,8 @@ type reader struct {
 // append appends a record's line to lines.
 func (r *reader) append(lines, raw []byte, host string) ([]byte, Record) {
 	start := len(lines)
-	if bytes.ContainsAny(raw, " \t\r\n") {
+	blank := func(b byte) bool { return bytes.IndexByte(raw, b) >= 0 } // a third of ContainsAny's time
+	if blank(' ') || blank('\n') || blank('\t') || blank('\r') {
 		var err error
 		if lines, err = jsontext.AppendFormat(lines, raw, asSent); err != nil {
 			lines = append(lines[:start], raw...)
