@@ -282,7 +282,7 @@ func tells(id []byte) bool {
 	if bytes.ContainsAny(id, "123456789") {
 		return true
 	}
-	const length, different = 16, 8 // at least
+	const length, different = 16, 5 // at least
 	return len(id) >= length && len(bytes.Trim(id, "0ABCDEFGHIJKLMNOPQRSTUVWXYZ")) == 0 &&
 		len(slices.Compact(slices.Sorted(slices.Values(id)))) >= different
 }
