@@ -20,6 +20,7 @@ type batch struct {
 	anchor int64      // from when on the walk could go on without an offset, 0 if that is not later
 	shown  int        // records that no earlier page of this walk has shown
 	twice  int        // of these, listed on this page before
+	found  int        // of these, that no earlier walk of this round has shown
 
 	window  store.Window // after the page, closed after the last one
 	gap     *store.Gap   // what Duo counted and did not show

@@ -119,7 +119,7 @@ func (m *cache) adopt(o writer.Object, instead batch, c store.Cursor) batch {
 		b.window.Fresh += b.records
 		return b
 	}
-	b.anchor, b.shown, b.twice, b.window, b.gap, b.failure = instead.anchor, instead.shown, instead.twice, instead.window, instead.gap, instead.failure
+	b.anchor, b.shown, b.twice, b.found, b.window, b.gap, b.failure = instead.anchor, instead.shown, instead.twice, instead.found, instead.window, instead.gap, instead.failure
 	return b
 }
 
@@ -149,7 +149,7 @@ type place struct {
 // change, and 1.7 MB or twice that.
 func (m *cache) lookUp(records []record.Record, seen store.Seen) {
 	if n := seen.Len(); len(m.walk.shown) != n { // the walk begins
-		m.walk.shown = make([]bool, n)
+		m.walk.shown = make([]int32, n)
 	}
 	var wanted sieve
 	for _, r := range records {
@@ -172,10 +172,7 @@ func (m *cache) found(p place) {
 	if _, there := m.seen[p.id]; there { // looked up before
 		return
 	}
-	m.seen[p.id] = 0
-	if m.walk.shown[p.at] {
-		m.seen[p.id] = m.walk.first
-	}
+	m.seen[p.id] = int(m.walk.shown[p.at])
 	m.places = append(m.places, p)
 }
 
@@ -183,14 +180,14 @@ func (m *cache) found(p place) {
 // lasts, Seen gets what a batch has at its end and loses some at its beginning.
 func (m *cache) follow(next store.Seen, b batch) {
 	if m.redoPage { // what the object lacks was chosen in vain, and counted
-		m.walk = walk{page: m.walk.page, to: m.walk.to, largest: m.walk.largest}
+		m.walk = walk{page: m.walk.page, round: m.walk.page + 1, to: m.walk.to, largest: m.walk.largest, neighbours: map[store.ID]int{}}
 		return
 	}
 	for _, p := range m.places {
-		m.walk.shown[p.at] = m.seen[p.id] > 0
+		m.walk.shown[p.at] = int32(m.seen[p.id])
 	}
 	for _, id := range b.ids {
-		m.walk.shown = append(m.walk.shown, m.seen[id] > 0)
+		m.walk.shown = append(m.walk.shown, int32(m.seen[id]))
 	}
 	m.walk.shown = m.walk.shown[max(0, len(m.walk.shown)-next.Len()):]
 	if b.window.Offset == "" { // the next walk also looks for what this one has written

@@ -40,13 +40,16 @@ func (r *run) cursor() store.Cursor {
 func (r *run) decideNext(b *batch, p page) {
 	w := r.window
 	if w.Offset == "" { // the walk begins
-		w.Total, w.Shown, w.Twice = p.total, 0, 0
+		if w.Total, w.Shown, w.Twice = p.total, 0, 0; beginsRound(w) {
+			w.Counted = p.total
+		}
 	}
 	if b.records > 0 {
 		w.Page++
 	}
 	w.Shown += b.shown
 	w.Twice += b.twice
+	w.Found += b.found
 	w.Fresh += b.records
 	if r.Log.Ordered { // else a time does not tell how far the walk is
 		w.Last = latest(w.Last, timeOf(b.anchor))
@@ -59,7 +62,7 @@ func (r *run) decideNext(b *batch, p page) {
 		b.window, b.failure = next, err
 		return
 	}
-	if missing := w.Total - w.Shown; missing > 0 && w.Again {
+	if missing := max(w.Total-w.Shown, w.Counted-w.Found); missing > 0 && w.Again {
 		b.gap = &store.Gap{From: w.From, To: w.To, RunID: r.report.ID, Missing: missing}
 	} else if missing > 0 {
 		b.window = r.restart(w)

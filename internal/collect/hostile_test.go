@@ -420,3 +420,45 @@ func TestTotals(t *testing.T) {
 		}
 	}
 }
+
+// TestTotalBeforeAnchor has Duo count a record that it does not show, and the walk go
+// on from a later time, from which the count is right: the window is walked once more.
+func TestTotalBeforeAnchor(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct{ pages, records, missing int }{
+		"shown then":            {0, 21, 0},
+		"shown then, many runs": {1, 21, 0},
+		"never shown":           {0, 20, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, duosim.Config{Manners: duosim.Manners{Cursor: duosim.AbsentAtEnd}})
+			w.config.MaxPages = tt.pages
+			first, from := w.start.Add(-2*time.Hour), fmt.Sprint(w.start.Add(-w.config.Lookback-time.Millisecond).UnixMilli())
+			w.sim.Add(w.spread(20, first, time.Second)...)
+			tooMany := altered(func(s string) string { return strings.ReplaceAll(s, `"total_objects":20`, `"total_objects":21`) })
+			requests := 0
+			w.sim.Always(func(rw http.ResponseWriter, r *http.Request, next http.Handler) {
+				if requests++; requests == 3 && tt.missing == 0 {
+					w.sim.Add(w.spread(1, first.Add(time.Millisecond), 0)...)
+				}
+				if r.FormValue("mintime") == from {
+					tooMany(rw, r, next)
+				} else {
+					next.ServeHTTP(rw, r)
+				}
+			})
+			r := w.collector().Run(t.Context(), collect.Job{})
+			for r.Outcome == collect.Partial {
+				r = w.collector().Run(t.Context(), collect.Job{})
+			}
+			missing := 0
+			if r.Gap != nil {
+				missing = r.Gap.Missing
+			}
+			if n := len(w.check()); r.Outcome != collect.Complete || n != tt.records || missing != tt.missing {
+				t.Errorf("%s with %d records and %d missing, want %d and %d: %s", r.Outcome, n, missing, tt.records, tt.missing, r.Reason)
+			}
+		})
+	}
+}

@@ -1,6 +1,7 @@
 package collect_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
@@ -294,6 +295,29 @@ func TestUnorderedResumed(t *testing.T) {
 		t.Errorf("asked for %q, want the window from its start", got)
 	}
 	s.delivered(s.listed)
+}
+
+// TestUnorderedResumedTotal ends a run between two pages, the second of which has
+// nothing new to show: what the next run shows from the start is all that Duo counts.
+func TestUnorderedResumedTotal(t *testing.T) {
+	t.Parallel()
+	row, _ := duo.LogNamed("trust-monitor")
+	w := newWorld(t, duosim.Config{}).use(row)
+	w.config.Overlap = 24 * time.Hour
+	w.sim.Behave(duosim.Manners{Total: duosim.ExactTotal})
+	w.sim.Add(w.spread(150, w.start.Add(-3*time.Hour), time.Second)...)
+	w.complete()
+	w.sim.Add(w.spread(150, w.start, time.Second)...)
+	w.pass(time.Hour)
+	c := w.collector()
+	ctx, stop := context.WithCancel(t.Context())
+	c.Progress = func(collect.Progress) { stop() }
+	if r := c.Run(ctx, collect.Job{}); r.Outcome != collect.Partial || r.Records != 150 {
+		t.Fatalf("%s with %d records: %s", r.Outcome, r.Records, r.Reason)
+	}
+	if r := w.complete(); r.Records != 0 || strings.Contains(w.log.String(), "once more") {
+		t.Errorf("%d records after %d requests:\n%s", r.Records, r.Requests, w.log)
+	}
 }
 
 // TestUnorderedAged takes up a window whose start Duo no longer answers for.

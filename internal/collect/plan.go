@@ -178,6 +178,7 @@ func (p live) skipExpired(c store.Cursor, now time.Time) store.Cursor {
 func ageWindow(w store.Window, limit time.Time) store.Window {
 	if lower(w).Before(limit) {
 		w.Anchor, w.Offset, w.Prove = latest(walked(w), limit), "", false
+		w.Counted = -1 // with records that Duo no longer shows
 	}
 	return w
 }

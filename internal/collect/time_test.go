@@ -63,6 +63,25 @@ func TestGap(t *testing.T) {
 	}
 }
 
+// TestGapCountedOnce stops in the middle of a window until Duo no longer shows a part
+// of it: what it counted there is in the gap, and makes no second walk.
+func TestGapCountedOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, duosim.Config{Manners: duosim.Manners{PageSize: 100}})
+	w.config.Lookback, w.config.MaxWindow, w.config.MaxPages = 179*days, 200*days, 1
+	w.sim.Add(w.spread(1500, w.start.Add(-178*days), 170*time.Minute)...)
+	w.run(collect.Job{})
+	w.config.MaxPages = 0
+	w.pass(15 * days)
+	r := w.collector().Run(t.Context(), collect.Job{}) // unchecked: Duo has forgotten what was delivered
+	if r.Outcome != collect.Complete || r.Records < 1300 || r.Gap == nil || r.Gap.Missing != 0 {
+		t.Errorf("%s with %d records, the gap is %+v: %s", r.Outcome, r.Records, r.Gap, r.Reason)
+	}
+	if strings.Contains(w.log.String(), "once more") {
+		t.Error("the window is walked once more")
+	}
+}
+
 func TestWatermarkInTheFuture(t *testing.T) {
 	t.Parallel()
 	w := embedded(t)

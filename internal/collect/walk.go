@@ -21,35 +21,43 @@ var (
 )
 
 // walk is one pass through the pages of a window, from its start, from an anchor where
-// an offset led nowhere, or again where Duo counted more records than it showed.
+// an offset led nowhere, or again where Duo counted more records than it showed. The
+// walks from the window's start to its end are a round.
 type walk struct {
-	page       int // number of the latest page, in the run
+	page       int // number of the latest page, in the run; 0 is none
 	first      int // that of the walk's first one
+	round      int // that of the round's
 	anchor     time.Time
 	to         time.Time
 	again      bool
-	whole      bool             // this run has seen all of it so far
+	whole, all bool             // this run has seen all of the walk so far, and of the round
 	largest    int              // most records in a page before the latest one
 	neighbours map[store.ID]int // records of the neighbouring windows, and the page that showed each
 	last       store.ID         // last record of the page before the latest one
-	shown      []bool           // of each identity in Seen, in its order: an earlier page has shown it
+	shown      []int32          // of each identity in Seen, in its order, which page of the round has shown it
 }
 
 // at returns the walk that the window is in, before its next page.
 func (k walk) at(w store.Window) walk {
-	if k.neighbours != nil && w.Offset != "" && k.anchor.Equal(w.Anchor) && k.to.Equal(w.To) && k.again == w.Again {
+	if k.first > 0 && w.Offset != "" && k.anchor.Equal(w.Anchor) && k.to.Equal(w.To) && k.again == w.Again {
 		k.page++
 		return k
 	}
 	next := walk{
-		page: k.page + 1, first: k.page + 1, anchor: w.Anchor, to: w.To, again: w.Again,
-		whole: w.Offset == "", neighbours: map[store.ID]int{},
+		page: k.page + 1, first: k.page + 1, round: k.page + 1, anchor: w.Anchor, to: w.To, again: w.Again,
+		whole: w.Offset == "", all: beginsRound(w), neighbours: map[store.ID]int{},
 	}
 	if k.to.Equal(w.To) {
 		next.largest = k.largest
+		if !beginsRound(w) {
+			next.round, next.all, next.shown, next.neighbours = k.round, k.all, k.shown, k.neighbours
+		}
 	}
 	return next
 }
+
+// beginsRound reports whether no page of a round has been counted.
+func beginsRound(w store.Window) bool { return w.Offset == "" && w.Counted == 0 && w.Found == 0 }
 
 // mark counts a record that the latest page shows, unless an earlier page of the
 // walk has: pages may overlap. Whether Duo counts one that a page lists twice
@@ -58,18 +66,19 @@ func (k walk) at(w store.Window) walk {
 // Where another run saw the walk's first part, a record that is not new may have
 // been counted there. It is not counted again: too few make the window be walked
 // once more, too many would hide a record that Duo has yet to show. In that second
-// walk too few would be a gap that is none.
+// walk too few would be a gap that is none. The same goes for the round, by which a
+// record is missed that Duo counts before an anchor and has not shown.
 func (k walk) mark(pages map[store.ID]int, id store.ID, isNew bool, b *batch) {
 	page := pages[id]
-	if k.first <= page && page < k.page {
-		return
-	}
-	if !isNew && !k.whole && !k.again {
+	if k.first <= page && page < k.page || !isNew && !k.whole && !k.again {
 		return
 	}
 	b.shown++
 	if page == k.page {
 		b.twice++
+	}
+	if (isNew || k.all || k.again) && (page < k.round || page == k.page) {
+		b.found++
 	}
 	pages[id] = k.page
 }
@@ -168,7 +177,7 @@ func resume(log duo.Log, w store.Window) store.Window {
 	w.Refused = ""
 	switch {
 	case !log.Ordered:
-		w.Offset, w.Less = "", false
+		w.Offset, w.Less, w.Counted, w.Found = "", false, 0, 0
 	case !w.Anchor.IsZero() && !w.Last.After(w.Anchor):
 		w.Offset, w.Prove = "", w.Last.Equal(w.Anchor)
 	}

@@ -132,7 +132,7 @@ func makeSchema2(doc map[string]any) {
 		delete(cursor, name)
 	}
 	window := cursor["window"].(map[string]any)
-	for _, name := range []string{"place", "prove", "less", "total", "shown", "fresh", "idle", "again"} {
+	for _, name := range []string{"place", "prove", "less", "total", "shown", "fresh", "idle", "again", "counted", "found"} {
 		delete(window, name)
 	}
 	window["fetched"] = 7

@@ -120,7 +120,7 @@ func (a *acquisition) refuse(doc document, at stamp) error {
 	switch since := a.claim.Since; {
 	case doc.Lease.Holder == a.claim.Holder, a.claim.Force:
 		return nil
-	case doc.lease(a.stream).heldAt(at.now):
+	case doc.Lease.Holder != "" && at.now.Before(doc.lease(a.stream).ExpiresAt()):
 		return ErrHeld
 	case !since.IsZero() && doc.Lease.AcquiredAt.After(since):
 		return ErrPassed

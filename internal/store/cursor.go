@@ -91,6 +91,9 @@ type Window struct {
 	Shown int `firestore:"shown" json:"shown"`
 	Fresh int `firestore:"fresh" json:"fresh"`
 	Twice int `firestore:"twice,omitempty" json:"twice,omitempty"`
+	// Counted and Found are Total and Shown for all walks since From together.
+	Counted int `firestore:"counted,omitempty" json:"counted,omitempty"`
+	Found   int `firestore:"found,omitempty" json:"found,omitempty"`
 	// Idle is how many pages in a row showed nothing new.
 	Idle int `firestore:"idle" json:"idle"`
 	// Again marks a second walk, because Duo counted more than it showed.

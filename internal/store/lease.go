@@ -31,10 +31,6 @@ func (s State) Unheld() *Lease {
 	return &Lease{Stream: s.Stream, AcquiredAt: s.Now, server: s.Now, local: time.Now()}
 }
 
-func (l Lease) heldAt(now time.Time) bool {
-	return l.Holder != "" && now.Before(l.ExpiresAt())
-}
-
 // released keeps the token, which the next one exceeds, and the time of acquisition.
 func (l *Lease) released() Lease {
 	return Lease{Stream: l.Stream, Token: l.Token, AcquiredAt: l.AcquiredAt}

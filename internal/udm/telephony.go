@@ -30,7 +30,7 @@ var telephony = Mapping{
 	{"phone", "principal.user.phone_numbers", fields.text},
 	{"ALLOW", "security_result.action", static},
 	{"INFORMATIONAL", "security_result.severity", static},
-	{"type", "security_result.summary", telephonySummary},
+	{"type", "security_result.summary", func(r fields, name string) string { return cmp.Or(r.text(name), "Duo Telephony") }},
 	{"credits", "security_result.detection_fields[]", fields.text},
 	{"eventtype", "security_result.detection_fields[]", fields.text},
 	{"MECHANISM_UNSPECIFIED", "extensions.auth.mechanism", static},
@@ -44,10 +44,6 @@ func telephonyType(r fields, _ string) string {
 		return "STATUS_UPDATE"
 	}
 	return "USER_UNCATEGORIZED"
-}
-
-func telephonySummary(r fields, kind string) string {
-	return cmp.Or(r.text(kind), "Duo Telephony")
 }
 
 // hostname leaves out an IP address.

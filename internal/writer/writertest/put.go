@@ -86,33 +86,23 @@ func testSameAgain(t *testing.T, b Bucket) {
 	wantKept(t, w, first)
 }
 
+// testTaken puts two objects under one name, with other records, or with the same ones
+// and only another next offset: the second Put returns the first, which is kept.
 func testTaken(t *testing.T, b Bucket) {
-	first, second := object(page(1), "{\"a\":1}\n"), object(page(1), "{\"a\":2}\n")
-	second.Meta = writer.Meta{Next: "other", Records: 2, RunID: "run-2", Token: 8}
-	wantAdopted(t, b, first, second)
-}
-
-// If the same records now have another next offset, the first object is adopted.
-func testTakenSameBytes(t *testing.T, b Bucket) {
-	first := object(page(1), "{\"a\":1}\n")
-	second := first
-	second.Meta.Next = "other"
-	wantAdopted(t, b, first, second)
-}
-
-// wantAdopted puts both: the second Put returns the first object, which is kept.
-func wantAdopted(t *testing.T, b Bucket, first, second writer.Object) {
-	t.Helper()
-	w := b.Open("p")
-	mustPut(t, w, first)
-	there, err := w.Put(t.Context(), second)
-	if err != nil || there == nil {
-		t.Fatalf("Put = %v, %v, want the first object", there, err)
+	for prefix, data := range map[string]string{"p": "{\"a\":2}\n", "q": "{\"a\":1}\n"} {
+		w, first := b.Open(prefix), object(page(1), "{\"a\":1}\n")
+		second := first
+		second.Data, second.Meta.Next = []byte(data), "other"
+		mustPut(t, w, first)
+		there, err := w.Put(t.Context(), second)
+		if err != nil || there == nil {
+			t.Fatalf("Put = %v, %v, want the first object", there, err)
+		}
+		if diff := cmp.Diff(first, *there); diff != "" {
+			t.Errorf("returned (-first +got):\n%s", diff)
+		}
+		wantKept(t, w, first)
 	}
-	if diff := cmp.Diff(first, *there); diff != "" {
-		t.Errorf("returned (-first +got):\n%s", diff)
-	}
-	wantKept(t, w, first)
 }
 
 func testConcurrent(t *testing.T, b Bucket) {
