@@ -153,7 +153,8 @@ resource "google_monitoring_alert_policy" "gap" {
   conditions {
     display_name = "Duo did not show records that it has, or had"
     condition_matched_log {
-      filter           = "${local.run_line} AND jsonPayload.gap_from:*"
+      # A backfill may meet one, too.
+      filter           = "${local.log} AND jsonPayload.stream:* AND jsonPayload.dry_run=false AND jsonPayload.gap_from:*"
       label_extractors = local.stream_label
     }
   }

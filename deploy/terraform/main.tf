@@ -1,4 +1,4 @@
-# Everything around the service, for one Duo account. Cloud Build deploys the
+# Everything around the service. Cloud Build deploys the
 # service's image, see cloudbuild.yaml; everything else is here.
 
 locals {

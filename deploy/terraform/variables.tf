@@ -68,8 +68,9 @@ variable "workers" {
   type        = number
   default     = 1
   validation {
-    condition     = var.workers >= 1 && var.workers <= 32 && var.workers == floor(var.workers)
-    error_message = "From 1 to 32."
+    # The service takes 16 requests at once: a call by hand has to fit beside them.
+    condition     = var.workers >= 1 && var.workers <= 15 && var.workers == floor(var.workers)
+    error_message = "From 1 to 15: the service's two instances take 8 requests each, and one of a person's has to fit, too."
   }
 }
 
@@ -201,8 +202,9 @@ variable "run_budget_seconds" {
   type        = number
   default     = 540
   validation {
-    condition     = var.run_budget_seconds >= 1 && var.run_budget_seconds < 600 && var.run_budget_seconds == floor(var.run_budget_seconds)
-    error_message = "From 1 to 599 seconds: after 600 Pub/Sub and Cloud Run give the request up."
+    # A run's lease lasts 30 seconds longer.
+    condition     = var.run_budget_seconds >= 1 && var.run_budget_seconds <= 570 && var.run_budget_seconds == floor(var.run_budget_seconds)
+    error_message = "From 1 to 570 seconds: after 600 Pub/Sub and Cloud Run give the request up."
   }
 }
 
@@ -226,6 +228,10 @@ variable "settings" {
       "OVERLAP_AUTHENTICATION", "OVERLAP_TELEPHONY", "OVERLAP_TRUST_MONITOR", "PAGE_INTERVAL", "PHONES", "STATE_KEY",
     ])) == 0
     error_message = "COMPRESSION, CONCURRENCY, ENRICH, INGEST_DELAY, LOG_LEVEL, MAX_ITERATIONS, MAX_WINDOW, OVERLAP, OVERLAP_<LOG>, PAGE_INTERVAL, PHONES and STATE_KEY. The others follow from other variables."
+  }
+  validation {
+    condition     = contains(["debug", "info"], lower(lookup(var.settings, "LOG_LEVEL", "info")))
+    error_message = "LOG_LEVEL: debug or info. Metrics and alerts count the lines of complete runs, which are of level info."
   }
   validation {
     condition     = lower(lookup(var.settings, "PHONES", "keep")) != "hash" || contains(var.secrets, "phones-key")

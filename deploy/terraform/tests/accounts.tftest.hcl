@@ -71,6 +71,22 @@ run "workers" {
   expect_failures = [var.workers]
 }
 
+run "too_many_workers" {
+  command = plan
+  variables {
+    workers = 16
+  }
+  expect_failures = [var.workers]
+}
+
+run "log_level" {
+  command = plan
+  variables {
+    settings = { LOG_LEVEL = "warn" }
+  }
+  expect_failures = [var.settings]
+}
+
 run "phones" {
   command = plan
   variables {

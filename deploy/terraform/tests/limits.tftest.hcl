@@ -158,7 +158,7 @@ run "interval_minutes_2" {
 run "run_budget_seconds" {
   command = plan
   variables {
-    run_budget_seconds = 600
+    run_budget_seconds = 571
   }
   expect_failures = [var.run_budget_seconds]
 }
