@@ -46,7 +46,7 @@ func (e *env) readAccounts(c *config) {
 	c.accountsFile = c.accounts
 	var err error
 	if c.applications, err = duo.ReadAccounts(c.accountsFile); err != nil {
-		e.fault(name, "it is neither %s nor %s, so it names an accounts file: %w", ownAccount, childAccounts, err)
+		e.fault(name, "it is neither %s nor %s, so it names an accounts file: %w", ownAccount, childAccounts, pathless(err))
 	}
 }
 
@@ -125,7 +125,7 @@ func (c *children) Now(ctx context.Context) (*collect.Streams, error) {
 	if time.Now().Before(c.again) {
 		return c.streams, c.err
 	}
-	bounded, cancel := context.WithTimeout(ctx, listTimeout)
+	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), listTimeout) // others wait for it, too
 	defer cancel()
 	accounts, err := c.list(bounded)
 	if err == nil && len(accounts) == 0 {

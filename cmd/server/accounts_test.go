@@ -73,7 +73,7 @@ func TestConfigAccounts(t *testing.T) {
 func TestConfigAccountsBad(t *testing.T) {
 	empty := accountsFile(t, required())
 	for _, tt := range []struct{ assignments, want string }{
-		{"DUO_ACCOUNTS=child", "DUO_ACCOUNTS: it is neither own nor children, so it names an accounts file: open child: "},
+		{"DUO_ACCOUNTS=child", "DUO_ACCOUNTS: it is neither own nor children, so it names an accounts file: the file that it names can't be read: "},
 		{"DUO_ACCOUNTS=" + empty, "DUO_ACCOUNTS: it is neither own nor children, so it names an accounts file: the accounts file " + empty + " can't be used:\nit has no account"},
 		{"DUO_ACCOUNTS=children STATE_KEY=old/state.json", "STATE_KEY: is the state of a function that collects one account"},
 		{"DUO_ACCOUNTS=children GCS_PREFIX=a//b", `GCS_PREFIX: "a//b/api-00000000.duosecurity.com" has an empty folder`},
@@ -172,6 +172,18 @@ func TestChildrenRefreshed(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestChildrenCallerGone has the caller leave for whom the accounts are listed: others
+// wait for the list.
+func TestChildrenCallerGone(t *testing.T) {
+	l := newListed()
+	l.children.list = func(ctx context.Context) ([]duo.Account, error) { return []duo.Account{first}, ctx.Err() }
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	if s, err := l.Now(gone); err != nil || len(s.Collectors) != 1 {
+		t.Errorf("%v, %v", s, err)
+	}
 }
 
 // TestChildrenUnusable has accounts that can't be asked: each fails for itself, under

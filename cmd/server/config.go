@@ -5,8 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -80,8 +82,8 @@ func (e *env) readApplication(c *config) {
 		e.fault("DUO_IKEY", "%s", fault)
 	}
 	host, ok := duo.ParseHost(e.required("DUO_API_HOST", "that application's API hostname, api-….duosecurity.com"))
-	if c.duoHost = host; host != "" && !ok {
-		e.fault("DUO_API_HOST", "%q is not of the form api-….duosecurity.com or api-….duofederal.com, without scheme, path or port", host)
+	if c.duoHost = host; host != "" && !ok { // it is not quoted: it may be the key, in the wrong variable
+		e.fault("DUO_API_HOST", "is not of the form api-….duosecurity.com or api-….duofederal.com, without scheme, path or port")
 	}
 	key, file := e.text("DUO_SKEY", ""), e.text("DUO_SKEY_FILE", "")
 	switch {
@@ -97,12 +99,21 @@ func (e *env) readApplication(c *config) {
 	if file != "" {
 		c.duoSecret = func() (string, error) { return readSecret(file) }
 		if _, err := readSecret(file); err != nil {
-			e.fault("DUO_SKEY_FILE", "%v", err)
+			e.fault("DUO_SKEY_FILE", "%v", pathless(err))
 		}
 	}
 }
 
 var errMasked = errors.New("is a masked key: copy the key itself from Duo's Admin Panel")
+
+// pathless leaves out a path that may be the secret itself, set where the path of a
+// file with it belongs.
+func pathless(err error) error {
+	if p, ok := errors.AsType[*fs.PathError](err); ok && !filepath.IsAbs(p.Path) {
+		return fmt.Errorf("the file that it names can't be read: %w", p.Err)
+	}
+	return err
+}
 
 // readSecret returns a file's content without the newline that editors add.
 func readSecret(file string) (string, error) {
@@ -238,7 +249,7 @@ func (e *env) readPhones() (phones record.Phones) {
 		phones, err = record.NewPhones(mode, []byte(key))
 	}
 	if err != nil {
-		e.fault(name, "%v", err)
+		e.fault(name, "%v", pathless(err))
 	}
 	return phones
 }

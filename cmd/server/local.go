@@ -108,7 +108,8 @@ func startLocal(ctx context.Context, c localCommand, con console) (*local, error
 	l.log = slog.New(newConsoleLog(l.shown, l.cfg.logLevel, hidden))
 	source := newSource(l.cfg, store.NewBolt(filepath.Join(c.dir, "state.db"), nil), writer.NewDir(c.dir, ""), l.log,
 		func(c *collect.Collector) { c.Progress = l.shown.show })
-	l.routes = handler.New(handler.Config{Streams: source, Log: l.log, Version: version})
+	routes := handler.New(handler.Config{Streams: source, Log: l.log, Version: version})
+	l.routes = ownHost(l.listener.Addr().String(), http.NewCrossOriginProtection().Handler(routes)) // there is no id token
 	return l, nil
 }
 

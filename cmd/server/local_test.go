@@ -143,6 +143,23 @@ func TestLocalWelcome(t *testing.T) {
 	if page := curl(t, []string{commands["page"]}); commands["page"] != "http://"+address+"/" || !strings.Contains(page, "<title>Up to date") {
 		t.Errorf("page: %q is no status page", commands["page"])
 	}
+	for name, strange := range map[string]func(*http.Request){
+		"a web site":            func(r *http.Request) { r.Header.Set("Origin", "https://stranger.example") },
+		"a web site's own name": func(r *http.Request) { r.Host = "stranger.example" },
+	} {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+address+"/run", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		strange(r)
+		resp, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if resp.Body.Close(); resp.StatusCode != http.StatusForbidden && resp.StatusCode != http.StatusMisdirectedRequest {
+			t.Errorf("%s is answered with %s", name, resp.Status)
+		}
+	}
 	p.signal(syscall.SIGINT)
 	if code := p.wait(); code != exitOK {
 		t.Errorf("SIGINT: exit code %d", code)
@@ -213,7 +230,7 @@ func TestLocalTerminated(t *testing.T) {
 	p := launch(t, env, "local", "-dir", dir, "-addr", "127.0.0.1:"+freePort(t))
 	eventually(t, "there is an object", func() bool { return len(objectsIn(dir)) == 1 })
 	p.signal(syscall.SIGTERM)
-	if code := p.wait(); code != exitOK || !p.hasLogged(`msg="run partial"`) || !p.hasLogged("shut-down") {
+	if code := p.wait(); code != exitOK || !p.hasLogged(`msg="run partial"`) || !p.hasLogged("shutdown") {
 		t.Errorf("exit code %d:\n%s", code, p.log)
 	}
 	env["PAGE_INTERVAL"] = "0s"

@@ -175,7 +175,7 @@ func TestShutdownAll(t *testing.T) {
 		t.Errorf("the answer is %d %s", got.status, a.Outcome)
 	}
 	for _, r := range a.Runs {
-		if r.Outcome != collect.Partial || r.Pages != 1 || !strings.Contains(r.Reason, "shut-down") {
+		if r.Outcome != collect.Partial || r.Pages != 1 || !strings.Contains(r.Reason, "shutdown") {
 			t.Errorf("%s: %s with %d pages, %s", r.Stream, r.Outcome, r.Pages, r.Reason)
 		}
 	}

@@ -65,8 +65,7 @@ func (c *pageCommand) run(ctx context.Context, con console) int {
 	return con.exit(exitFailed, serve(ctx, listener, c.routes(listener.Addr().String(), token), log))
 }
 
-// routes passes on what only reads, to a browser that asked for this address by
-// its own name: a web site can point its name here, and would then be let in.
+// routes passes on what only reads.
 func (c *pageCommand) routes(address string, token *gcloudToken) http.Handler {
 	mux := http.NewServeMux()
 	for _, route := range []string{"GET /{$}", "GET /status"} {
@@ -76,13 +75,19 @@ func (c *pageCommand) routes(address string, token *gcloudToken) http.Handler {
 			}
 		})
 	}
+	return ownHost(address, mux)
+}
+
+// ownHost serves who asks for the address by its own name: a web site can point its
+// name here, and would then be let in.
+func ownHost(address string, routes http.Handler) http.Handler {
 	_, port, _ := net.SplitHostPort(address)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Host != address && r.Host != net.JoinHostPort("localhost", port) {
 			http.Error(w, "ask for http://"+address+"/", http.StatusMisdirectedRequest)
 			return
 		}
-		mux.ServeHTTP(w, r)
+		routes.ServeHTTP(w, r)
 	})
 }
 

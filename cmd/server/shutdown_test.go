@@ -52,7 +52,7 @@ func TestShutdown(t *testing.T) {
 			})
 			a := terminate(t, p, push)
 			wantRun(t, a, http.StatusOK, test.outcome)
-			if a.Pages != test.pages || test.outcome == collect.Partial && !strings.Contains(a.Reason, "shut-down") {
+			if a.Pages != test.pages || test.outcome == collect.Partial && !strings.Contains(a.Reason, "shutdown") {
 				t.Errorf("the report is %+v", a.Summary)
 			}
 			w.wantGoesOn(test.pages)

@@ -1,7 +1,6 @@
 package collect
 
 import (
-	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -51,8 +50,18 @@ func (s *Streams) Status(ctx context.Context, chosen string) (Overview, error) {
 	sideBySide(len(full), len(full), func(n int) {
 		o.Logs[full[n]], errs[n] = s.Collectors[full[n]].Status(ctx)
 	})
-	if err := cmp.Or(errs...); err != nil { // one store: the others say the same
-		return Overview{}, err
+	for n, err := range errs {
+		c := s.Collectors[full[n]]
+		switch readable := slices.Index(errs, nil); {
+		case err == nil:
+		case many: // the query tells what is wrong with it
+			o.Logs[full[n]] = c.brief(known, now)
+		case readable < 0: // the store, and not a document
+			return Overview{}, err
+		default:
+			now := o.Logs[full[readable]].Now
+			o.Logs[full[n]] = c.brief(map[string]store.Standing{c.Live().String(): {State: store.State{Stream: c.Live().String(), Now: now}, Err: err}}, now)
+		}
 	}
 	return o, nil
 }

@@ -186,7 +186,7 @@ func TestStreamsShutdown(t *testing.T) {
 	var ended runs
 	reports := s.Run(ctx, collect.Job{}, ended.add).Runs
 	for i, r := range reports {
-		if r.Outcome != collect.Partial || !strings.Contains(r.Reason, "shut-down") || (r.Token == 0) != (i > 0) {
+		if r.Outcome != collect.Partial || !strings.Contains(r.Reason, "shutdown") || (r.Token == 0) != (i > 0) {
 			t.Errorf("%+v", r.Summary)
 		}
 	}
@@ -232,7 +232,8 @@ func TestStreamsPanic(t *testing.T) {
 	}
 }
 
-// TestStreamsStatus has the logs in the table's order, or an error.
+// TestStreamsStatus has the logs in the table's order, one that can't be read among
+// them, or an error.
 func TestStreamsStatus(t *testing.T) {
 	t.Parallel()
 	w := embedded(t)
@@ -248,6 +249,13 @@ func TestStreamsStatus(t *testing.T) {
 		t.Errorf("%d streams, vanished %v", len(all.Logs), all.Vanished)
 	}
 	s.Collectors[3].Store = away{w.store}
+	all, err = s.Status(t.Context(), "")
+	if err != nil || all.Logs[2].Brief != nil || len(all.Logs[2].Runs) != 1 || all.Logs[3].Brief == nil || all.Logs[3].Brief.Unreadable != errAway.Error() {
+		t.Errorf("with a document that can't be read: %+v, %v", all, err)
+	}
+	for _, c := range s.Collectors {
+		c.Store = away{w.store}
+	}
 	if all, err := s.Status(t.Context(), ""); !errors.Is(err, errAway) || all.Logs != nil {
 		t.Errorf("with a store that can't be read: %v, %v", all, err)
 	}

@@ -147,7 +147,7 @@ func TestChildrenFail(t *testing.T) {
 		"missing":      {duosim.Status(200, `{"stat":"OK"}`), true, "no list of accounts"},
 		"an object":    {duosim.Status(200, `{"stat":"OK","response":{"items":[]}}`), true, "no list of accounts"},
 		"the last one": {duosim.Status(200, `{"stat":"OK","response":[],"response":7}`), true, "no list of accounts"},
-		"paged":        {duosim.Status(200, `{"stat":"OK","response":[],"metadata":{"next_offset":100}}`), true, "not all accounts"},
+		"paged":        {duosim.Status(200, `{"stat":"OK","response":[],"metadata":{"next_offset":100}}`), true, "only a part of the accounts"},
 		"truncated":    {duosim.Truncate, true, "unexpected EOF"},
 		"server":       {duosim.Refuse(50000, ""), true, "HTTP 500"},
 		"rate limit":   {duosim.RateLimited(0), true, "HTTP 429"},

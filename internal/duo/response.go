@@ -19,7 +19,7 @@ var (
 	errNotJSON = errors.New("the body is not the JSON of a log page")
 	errNoItems = errors.New("the body has no list of items")
 	errNoList  = errors.New("the body has no list of accounts")
-	errPaged   = errors.New("the body has not all accounts but an offset to the rest, which is not known to happen")
+	errPaged   = errors.New("the body has only a part of the accounts, and an offset to the rest, which this service does not know how to ask for")
 )
 
 // answer is the JSON of every answer. Values stay raw, parts of the body, until needed:

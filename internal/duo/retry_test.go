@@ -150,6 +150,10 @@ func TestTimeout(t *testing.T) {
 			failure, ok := errors.AsType[*duo.Error](err)
 			return ok && failure.Temporary && !errors.Is(err, context.DeadlineExceeded) && strings.Contains(err.Error(), "within 30s")
 		}},
+		"no time to end a retry": {45 * time.Second, 45 * time.Second, []int{0, 0}, func(err error) bool {
+			failure, ok := errors.AsType[*duo.Error](err)
+			return ok && failure.Temporary && strings.Contains(err.Error(), "within 30s")
+		}},
 		"context first": {20 * time.Second, 20 * time.Second, []int{0}, func(err error) bool {
 			_, ok := errors.AsType[*duo.Error](err)
 			return errors.Is(err, context.DeadlineExceeded) && !ok
@@ -159,7 +163,11 @@ func TestTimeout(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				sim := newSim(duosim.Config{}, 1)
-				sim.Script(duosim.Hang)
+				for _, status := range tt.status {
+					if status == 0 {
+						sim.Script(duosim.Hang)
+					}
+				}
 				ctx := t.Context()
 				if tt.deadline > 0 {
 					var cancel context.CancelFunc

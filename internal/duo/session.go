@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -130,12 +131,14 @@ func (s *Session) ask(ctx context.Context, q question) error {
 		if err := s.await(ctx); err != nil {
 			return err
 		}
-		failure := c.send(ctx)
-		if failure == nil {
+		earlier := failure
+		if failure = c.send(ctx); failure == nil {
 			s.note()
 			return nil
 		}
-		if err := ctx.Err(); err != nil {
+		if err := ctx.Err(); earlier != nil && errors.Is(err, context.DeadlineExceeded) {
+			return earlier // which is why there was no time
+		} else if err != nil {
 			return err
 		}
 		wait, final := c.again(ctx, failure)

@@ -113,7 +113,8 @@ func (s stream) cost() fact {
 	if s.Watermark == nil {
 		return s.fact("Cost", "Nothing is delivered yet.")
 	}
-	log, _ := duo.LogNamed(s.Stream)
+	name, _, _ := strings.Cut(s.Stream, "@")
+	log, _ := duo.LogNamed(name)
 	switch left := log.Kept - s.lag(); {
 	case log.Kept == 0:
 		return s.fact("Cost", duration(s.lag())+" behind.")

@@ -85,6 +85,13 @@ func TestVerdict(t *testing.T) {
 			"A person must act: runs have failed since 11:55:00 UTC, and none can succeed until the cause is fixed.\nWhy: it broke.\n" +
 				"Cost: 181 d behind. Records are being lost: Duo deletes them after 180 d.\n" +
 				"Do: Fix what the reason names, with the help of docs/operations.md#a-person-must-act. The next run then collects all that Duo still has."},
+		"too late for some, of an account": {func(s *collect.Status) {
+			fail(s, true)
+			s.Watermark, s.Stream = before(181*day), "telephony@api-0a1b2c3d.duosecurity.com"
+		}, "act",
+			"A person must act: runs have failed since 11:55:00 UTC, and none can succeed until the cause is fixed.\nWhy: it broke.\n" +
+				"Cost: 181 d behind. Records are being lost: Duo deletes them after 180 d.\n" +
+				"Do: Fix what the reason names, with the help of docs/operations.md#a-person-must-act. The next run then collects all that Duo still has."},
 		"the log has ended": {func(s *collect.Status) {
 			s.Runs[0].Outcome, s.Runs[0].Reason, s.Cursor.Ended = collect.Partial, "Duo has no such log", before(time.Hour)
 		}, "act", "A person must act: Duo says that it does not have this log.\nWhy: Duo has no such log.\n" +
