@@ -497,3 +497,14 @@ func TestBackfillPageNumbers(t *testing.T) {
 		t.Errorf("%d objects, want 6", len(seen))
 	}
 }
+
+// TestBackfillOldStart begins before what Duo answers for: the report says from when on
+// it was asked.
+func TestBackfillOldStart(t *testing.T) {
+	t.Parallel()
+	w := collected(t, 10)
+	job := collect.Job{Backfill: &store.Backfill{From: w.clock().Add(-180*days + 30*time.Minute), To: w.clock().Add(-179 * days)}}
+	if r := w.backfill(job, collect.Complete, 0); !strings.Contains(r.Reason, "what is before "+r.Window.From.Format(time.RFC3339)) {
+		t.Errorf("the reason is %q", r.Reason)
+	}
+}

@@ -14,7 +14,7 @@ import (
 // the next run makes it anew from the cursor, Duo and the bucket.
 type cache struct {
 	config        Config
-	seen          map[store.ID]int // of the page and those it is compared with, which page of the walk was the first to show each
+	seen          map[store.ID]int // of the page and those it is compared with, which page showed each, see mark
 	places        []place          // of those in Seen
 	walk          walk
 	index         *index // of what the bucket holds, nil where that is not asked for
@@ -38,15 +38,15 @@ func (m *cache) selectNew(p page, c store.Cursor) batch {
 	times := make([]int64, 0, n)
 	for _, r := range p.records {
 		if isNeighbour(c.Window, r.At) {
-			m.walk.mark(m.walk.neighbours, r.ID, false, &b)
+			m.walk.mark(m.walk.neighbours, r.ID, r.At, false, &b)
 			continue
 		}
 		if in(c.Window, r.At) {
 			times = append(times, r.At)
 		}
 		id, known := m.find(r)
-		m.walk.mark(m.seen, id, !known, &b)
-		if known {
+		m.walk.mark(m.seen, id, r.At, !known, &b)
+		if known || dropped(c, r) && m.index.has(r.Written) {
 			b.duplicates++
 			continue
 		}
@@ -180,7 +180,7 @@ func (m *cache) found(p place) {
 // lasts, Seen gets what a batch has at its end and loses some at its beginning.
 func (m *cache) follow(next store.Seen, b batch) {
 	if m.redoPage { // what the object lacks was chosen in vain, and counted
-		m.walk = walk{page: m.walk.page, round: m.walk.page + 1, to: m.walk.to, largest: m.walk.largest, neighbours: map[store.ID]int{}}
+		m.walk = walk{page: m.walk.page, to: m.walk.to, largest: m.walk.largest}
 		return
 	}
 	for _, p := range m.places {

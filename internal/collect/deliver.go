@@ -18,7 +18,8 @@ func (r *run) choose(ctx, asking context.Context, p page) (batch, error) {
 	}
 	cursor := r.cursor()
 	b := r.cache.selectNew(p, cursor)
-	if w := r.window; w.Prove && w.Offset == "" && b.duplicates == 0 {
+	follows := len(p.records) == 0 && p.next != "" && p.next != r.window.Offset
+	if w := r.window; w.Prove && b.duplicates == 0 && !follows {
 		cursor.Window = r.restart(w)
 		r.leave = &cursor
 		return b, errUnproven
@@ -77,7 +78,7 @@ func (r *run) restart(w store.Window) store.Window {
 	if b := r.committed.Backfill; b != nil && b.Redeliver && r.committed.SeenFrom.After(w.From) {
 		w.Anchor = r.committed.SeenFrom
 	}
-	return w
+	return ageWindow(w, floor(r.lease.Now().Add(-r.oldest())))
 }
 
 // write makes the batch durable, even if there is no way on after it: then the
@@ -170,15 +171,15 @@ func (r *run) commit(ctx, asking context.Context, b batch) error {
 }
 
 // stopping tells why, after so many pages, no further one of the window is to be
-// asked for. A window of a log without an order begins again in the next run, so
-// the page limit does not cut it: it might never end.
+// asked for. The page limit does not cut a window where the next run would ask for the
+// same pages once more, as it does of a log without an order: it might never end.
 func (r *run) stopping(asking context.Context, pages int, w store.Window) error {
 	switch {
 	case errors.Is(asking.Err(), context.Canceled):
 		return stopShutdown
 	case asking.Err() != nil:
 		return stopBudget
-	case r.MaxPages > 0 && pages >= r.MaxPages && (r.Log.Ordered || !w.Open()):
+	case r.MaxPages > 0 && pages >= r.MaxPages && (!w.Open() || r.Log.Ordered && resume(*r.Log, w).Offset == w.Offset):
 		return stopPages
 	}
 	return nil
@@ -252,7 +253,7 @@ func advance(c store.Cursor, b batch, overlap time.Duration) store.Cursor {
 	c.Seen = c.Seen.With(b.ids, to.UnixMilli(), b.latest)
 	c.Window = b.window
 	if b.gap != nil {
-		c.Gap = b.gap
+		c.Gap = merged(*b.gap, c.Gap)
 	}
 	if !c.Window.Open() {
 		c.Watermark, c.SeenFrom = to, latest(c.SeenFrom, to.Add(-overlap))

@@ -34,6 +34,7 @@ func (r *run) fetch(ctx context.Context) (page, error) {
 		if errors.As(err, &refused) && refused.OffsetRefused() {
 			// It is not remembered: from another place it may be taken.
 			if r.window, err = reanchor(*r.Log, r.window, "", false); err == nil {
+				r.cache.index = nil // it was listed before what this walk has written
 				r.Logger.WarnContext(ctx, "offset refused by Duo, going on without it", "from", r.window.Anchor)
 				continue
 			}
@@ -88,12 +89,12 @@ func (r *run) fetchError(err error) error {
 	case errors.As(err, &duoErr) && duoErr.Ended():
 		now, said := r.lease.Now(), r.committed.Ended
 		if now.Sub(said) < sayEndedEvery {
-			return stop("Duo still has no such log, as the run of " + said.Format(time.RFC3339) + " says: if it has ended for good, take it out of DUO_LOGS")
+			return stop("Duo still says that there is no such log, first reported by the run of " + said.Format(time.RFC3339) + ": if it has ended for good, take it out of DUO_LOGS")
 		}
 		next.Ended = floor(now)
 		r.leave = &next
 	case errors.As(err, &duoErr) && duoErr.RateLimited():
-		next.NotBefore = floor(r.lease.Now().Add(duoErr.RetryAfter))
+		next.NotBefore = latest(r.paused(store.Cursor{}).NotBefore, floor(r.lease.Now().Add(duoErr.RetryAfter)))
 		r.leave = &next
 		return rateLimited(next.NotBefore)
 	}

@@ -421,6 +421,43 @@ func TestTotals(t *testing.T) {
 	}
 }
 
+// TestTotalResumed has an overlap of many pages, which several runs walk through: what
+// each shows of it counts, so that no second walk is needed.
+func TestTotalResumed(t *testing.T) {
+	t.Parallel()
+	w := embedded(t)
+	w.config.Overlap = 3 * time.Hour
+	w.sim.Add(w.spread(3500, w.start.Add(-2*time.Hour), time.Second)...)
+	w.complete()
+	w.pass(10 * time.Minute)
+	w.sim.Add(w.spread(300, w.start, time.Second)...)
+	w.config.MaxPages = 1
+	pages := 0
+	for r := w.run(collect.Job{}); ; r = w.run(collect.Job{}) {
+		if pages += r.Pages; r.Outcome != collect.Partial {
+			break
+		}
+	}
+	if strings.Contains(w.log.String(), "once more") || pages > 5 {
+		t.Errorf("%d pages, want 5 at most:\n%s", pages, w.log)
+	}
+}
+
+// TestGapsOfOneRun has Duo count a record more than it shows in each of two windows
+// of one run, whose report has both.
+func TestGapsOfOneRun(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, duosim.Config{})
+	w.config.MaxWindow, w.config.Overlap = 13*time.Hour, 0
+	w.sim.Add(w.spread(1, w.start.Add(-20*time.Hour), time.Second)...)
+	w.sim.Add(w.spread(1, w.start.Add(-2*time.Hour), time.Second)...)
+	w.sim.Always(altered(func(s string) string { return strings.ReplaceAll(s, `"total_objects":1`, `"total_objects":2`) }))
+	r := w.complete()
+	if g := r.Gap; g == nil || g.Missing != 2 || !g.From.Equal(w.start.Add(-24*time.Hour)) || !g.To.Equal(*r.Watermark) {
+		t.Errorf("the gap is %+v", g)
+	}
+}
+
 // TestTotalBeforeAnchor has Duo count a record that it does not show, and the walk go
 // on from a later time, from which the count is right: the window is walked once more.
 func TestTotalBeforeAnchor(t *testing.T) {

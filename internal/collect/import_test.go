@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"duo-telephony-collector/internal/collect"
+	"duo-telephony-collector/internal/duo/duosim"
+	"duo-telephony-collector/internal/store"
 )
 
 func TestImportState(t *testing.T) {
@@ -67,6 +69,35 @@ func TestFirstMark(t *testing.T) {
 	if r := w.collector().Run(t.Context(), collect.Job{}); r.Outcome != collect.Complete || asked != 2 {
 		t.Errorf("with a cursor the state is asked for again: %s, %d times", r.Outcome, asked)
 	}
+}
+
+// TestFirstMarkNotAsked has another run end without a page after this one has looked
+// whether the start is open, and before it has the lease: it begins nowhere else.
+func TestFirstMarkNotAsked(t *testing.T) {
+	t.Parallel()
+	w := embedded(t)
+	mark := w.start.Add(-40 * time.Hour)
+	w.config.FirstMark = func(context.Context) (time.Time, error) { return mark, nil }
+	w.sim.Add(w.spread(60, w.start.Add(-39*time.Hour), time.Minute)...)
+	w.sim.Script(duosim.Refuse(40301, "Access forbidden"))
+	w.run(collect.Job{})
+	c := w.collector()
+	c.Store = heldThen{w.store}
+	if r := c.Run(t.Context(), collect.Job{}); r.Outcome != collect.Busy || !w.state().Cursor.Watermark.Equal(mark) {
+		t.Errorf("%s, the watermark is %s: %s", r.Outcome, w.state().Cursor.Watermark, r.Reason)
+	}
+	if r := w.complete(); r.Records != 60 {
+		t.Errorf("%d of 60 records", r.Records)
+	}
+}
+
+// heldThen is a store whose lease is held when it is looked at, and free then.
+type heldThen struct{ collect.Store }
+
+func (h heldThen) Load(ctx context.Context, stream string) (store.State, error) {
+	s, err := h.Store.Load(ctx, stream)
+	s.Lease.Holder = "another run"
+	return s, err
 }
 
 func FuzzImportState(f *testing.F) {

@@ -109,11 +109,8 @@ func (x *index) has(written store.ID) bool {
 // loadIndex loads the index for the records where only what the bucket does not
 // hold is to be written: in a backfill, and where Seen does not tell.
 func (r *run) loadIndex(ctx context.Context, records []record.Record) error {
-	c := r.committed
-	dropped := func(one record.Record) bool { // or may be, from Seen, which had too many
-		return in(r.window, one.At) && one.At < c.SeenFrom.UnixMilli()
-	}
-	told := !r.window.From.Before(c.Recheck) && !slices.ContainsFunc(records, dropped)
+	c := r.cursor()
+	told := !c.Window.From.Before(c.Recheck) && !slices.ContainsFunc(records, func(one record.Record) bool { return dropped(c, one) })
 	if b := c.Backfill; b == nil && told || b != nil && b.Redeliver {
 		return nil
 	}
@@ -128,6 +125,13 @@ func (r *run) loadIndex(ctx context.Context, records []record.Record) error {
 		r.cache.index = x
 	}
 	return r.cache.index.load(ctx, records)
+}
+
+// dropped reports whether a record is of a time of which Seen, which had too many, has
+// lost some. The bucket tells of those, and they don't go into Seen again: others would
+// have to leave it for them, which the next window's overlap needs.
+func dropped(c store.Cursor, r record.Record) bool {
+	return in(c.Window, r.At) && r.At < c.SeenFrom.UnixMilli()
 }
 
 // yieldToBackfill refuses a window that a backfill is writing to at this moment. That

@@ -279,3 +279,32 @@ func TestAheadOfIndex(t *testing.T) {
 		})
 	}
 }
+
+// TestRefusedWithinTies refuses the offset after a page whose last records share their
+// time with more than a page. The walk begins there again, and the next run would, too:
+// so a limit of a page a run does not end it before.
+func TestRefusedWithinTies(t *testing.T) {
+	t.Parallel()
+	w := embedded(t)
+	at := w.start.Add(-2 * time.Hour)
+	w.sim.Add(w.spread(500, at.Add(-time.Hour), time.Second)...)
+	w.sim.Add(w.spread(2500, at, 0)...)
+	w.sim.Script(duosim.Pass, duosim.Refuse(40002, "Invalid request parameters"))
+	w.config.MaxPages = 1
+	r := w.run(collect.Job{})
+	for n := 0; r.Outcome == collect.Partial && n < 10; n++ {
+		r = w.run(collect.Job{})
+	}
+	if r.Outcome != collect.Complete {
+		t.Errorf("%s after eleven runs: %s", r.Outcome, r.Reason)
+	}
+}
+
+// TestProvenLater has no offset after a full page, and then an empty page, which shows
+// no delivered record, but leads to one that does.
+func TestProvenLater(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, duosim.Config{Manners: duosim.Manners{EmptyOneIn: 1, Cursor: duosim.NotOnFull}})
+	w.sim.Add(w.spread(2500, w.start.Add(-2*time.Hour), time.Second)...)
+	w.complete()
+}

@@ -27,9 +27,9 @@ type stop string
 func (s stop) Error() string { return string(s) }
 
 const (
-	stopShutdown stop = "told to stop, by a shut-down or because the caller has gone; the next run goes on"
+	stopShutdown stop = "stopped by a shutdown, or because the caller disconnected; the next run goes on"
 	stopBudget   stop = "RUN_BUDGET is used up; the next run goes on"
-	stopBackfill stop = "a backfill is writing records of this time, because the watermark was set back or the document deleted: the first run after it goes on"
+	stopBackfill stop = "waiting for a backfill of the same time, because the watermark was set back or the document deleted; the first run after it goes on"
 	stopPages    stop = "MAX_ITERATIONS is reached; the next run goes on"
 )
 

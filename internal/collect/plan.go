@@ -87,6 +87,9 @@ func (p live) start(s store.State) (store.Cursor, error) {
 		c = store.Cursor{} // nothing of that account's is committed: its host was mistyped
 	}
 	if c.Watermark.IsZero() || s.StartOpen() {
+		if p.FirstMark != nil && p.first.IsZero() {
+			return c, store.ErrHeld // by a run that has given the start back since it was looked for
+		}
 		c = p.open(c, now)
 	}
 	c, err := p.claim(c)
@@ -164,13 +167,27 @@ func (p live) skipExpired(c store.Cursor, now time.Time) store.Cursor {
 	if !from.Before(to) {
 		return c
 	}
-	c.Gap = &store.Gap{From: from, To: to, RunID: p.runID}
-	if c.Window.Open() && c.Window.To.After(to) {
-		return c
+	if !c.Window.Open() || !c.Window.To.After(to) {
+		to = floor(now.Add(-p.maxAge()))
+		c.Watermark, c.SeenFrom, c.Window = to, to, store.Window{}
 	}
-	c.Gap.To = floor(now.Add(-p.maxAge()))
-	c.Watermark, c.SeenFrom, c.Window = c.Gap.To, c.Gap.To, store.Window{}
+	c.Gap = merged(store.Gap{From: from, To: to, RunID: p.runID}, c.Gap)
 	return c
+}
+
+// merged returns a gap that covers an earlier one, too, which no complete run has
+// reported yet. If all of one range may be lost, the records are not counted.
+func merged(g store.Gap, earlier *store.Gap) *store.Gap {
+	if earlier == nil {
+		return &g
+	}
+	g.From, g.To = earliest(g.From, earlier.From), latest(g.To, earlier.To)
+	if g.Missing > 0 && earlier.Missing > 0 {
+		g.Missing += earlier.Missing
+	} else {
+		g.Missing = 0
+	}
+	return &g
 }
 
 // ageWindow has the walk go on no earlier than from limit, which is as far back
@@ -178,6 +195,7 @@ func (p live) skipExpired(c store.Cursor, now time.Time) store.Cursor {
 func ageWindow(w store.Window, limit time.Time) store.Window {
 	if lower(w).Before(limit) {
 		w.Anchor, w.Offset, w.Prove = latest(walked(w), limit), "", false
+		w.Fresh, w.Idle = 0, 0
 		w.Counted = -1 // with records that Duo no longer shows
 	}
 	return w

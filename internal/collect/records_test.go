@@ -79,6 +79,10 @@ func TestCrowdedAgain(t *testing.T) {
 	if r := c.Run(t.Context(), collect.Job{}); r.Outcome != collect.Complete || r.Records != 45_005 || r.Gap != nil {
 		t.Errorf("%s with %d records and the gap %v: %s", r.Outcome, r.Records, r.Gap, r.Reason)
 	}
+	// What the second walk shows first has left Seen, and takes nothing's place there.
+	if from, w := w.state().Cursor.SeenFrom, w.state().Cursor.Watermark; !from.Equal(w.Add(-10 * time.Minute)) {
+		t.Errorf("of the window up to %s it is remembered from %s on", w, from)
+	}
 	w.check()
 }
 

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"duo-telephony-collector/internal/duo"
@@ -163,8 +164,11 @@ func (r *run) planBackfill(ctx context.Context, want store.Backfill) error {
 	rest := ""
 	if want.To.Before(asked) {
 		// A run from then on ends at now - Delay: asked is Overlap before that.
-		rest = fmt.Sprintf("what is not before %s is the live stream's to deliver: ask for it from %s on, once a run after that is complete",
+		rest = fmt.Sprintf("what is not before %s ordinary runs may still deliver: ask for it from %s on, once a run after that is complete",
 			limit.Format(time.RFC3339Nano), asked.Add(r.Overlap+r.Delay).Format(time.RFC3339Nano))
+	}
+	if limit := floor(s.Now.Add(-r.oldest())); want.From.Before(limit) {
+		rest = strings.TrimPrefix(rest+"; of what is before "+limit.Format(time.RFC3339Nano)+" Duo may no longer show all: this run does not ask for it", "; ")
 	}
 	if !want.From.Before(want.To) {
 		return fmt.Errorf("%w: %s", ErrUnsettled, rest)

@@ -34,7 +34,7 @@ func (c *Collector) Settled(ctx context.Context) (Settled, error) {
 		Pace: learned(state.Cursor.Pace, state.Now),
 	}
 	if to := c.liveLimit(state.Cursor); !state.Cursor.Watermark.IsZero() && to.Before(s.To) {
-		s.To, s.Why = to, "later records the service has yet to deliver, or may (watermark - OVERLAP)"
+		s.To, s.Why = to, "runs may still deliver later records (watermark - OVERLAP)"
 	}
 	here := []store.Place{store.Place(c.Bucket.Place())}
 	s.Buckets = c.buckets(here, state.Cursor.Places, backfills.Cursor.Places)

@@ -82,6 +82,22 @@ func TestGapCountedOnce(t *testing.T) {
 	}
 }
 
+// TestGapThenMissing does so where Duo counts more than it shows of the rest: the second
+// walk does not ask for what it no longer shows.
+func TestGapThenMissing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, duosim.Config{Manners: duosim.Manners{PageSize: 100, Total: duosim.TooMany, Cursor: duosim.AbsentAtEnd}})
+	w.config.Lookback, w.config.MaxWindow, w.config.MaxPages = 179*days, 200*days, 1
+	w.sim.Add(w.spread(1500, w.start.Add(-178*days), 170*time.Minute)...)
+	w.run(collect.Job{})
+	w.config.MaxPages = 0
+	w.pass(15 * days)
+	r := w.collector().Run(t.Context(), collect.Job{})
+	if r.Outcome != collect.Complete || r.Records < 1300 || r.Gap == nil || r.Gap.Missing != 0 || !strings.Contains(w.log.String(), "once more") {
+		t.Errorf("%s with %d records, the gap is %+v: %s", r.Outcome, r.Records, r.Gap, r.Reason)
+	}
+}
+
 func TestWatermarkInTheFuture(t *testing.T) {
 	t.Parallel()
 	w := embedded(t)

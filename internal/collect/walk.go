@@ -2,6 +2,7 @@ package collect
 
 import (
 	"errors"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,8 +17,8 @@ import (
 const maxIdle = 64
 
 var (
-	errStuck    = errors.New("paging does not get past this point a second time: the next run tries again; if it stays, ask Duo Support about next_offset")
-	errUnproven = errors.New("paging can't go on: asked again from the time of delivered records, Duo shows none of them, so some could be passed by; the next run tries again; if it stays, ask Duo Support about next_offset")
+	errStuck    = errors.New("paging is stuck: for a second time Duo's answers lead no further than this place; the next run tries again; if it stays, ask Duo Support about next_offset")
+	errUnproven = errors.New("paging can't go on: Duo no longer shows records that it showed before, so others could be passed by; the next run tries again; if it stays, ask Duo Support about next_offset")
 )
 
 // walk is one pass through the pages of a window, from its start, from an anchor where
@@ -31,6 +32,7 @@ type walk struct {
 	to         time.Time
 	again      bool
 	whole, all bool             // this run has seen all of the walk so far, and of the round
+	reached    int64            // record time up to which other runs may have shown some of it
 	largest    int              // most records in a page before the latest one
 	neighbours map[store.ID]int // records of the neighbouring windows, and the page that showed each
 	last       store.ID         // last record of the page before the latest one
@@ -45,15 +47,30 @@ func (k walk) at(w store.Window) walk {
 	}
 	next := walk{
 		page: k.page + 1, first: k.page + 1, round: k.page + 1, anchor: w.Anchor, to: w.To, again: w.Again,
-		whole: w.Offset == "", all: beginsRound(w), neighbours: map[store.ID]int{},
+		whole: w.Offset == "", all: beginsRound(w), reached: reached(w), neighbours: map[store.ID]int{},
 	}
 	if k.to.Equal(w.To) {
 		next.largest = k.largest
-		if !beginsRound(w) {
-			next.round, next.all, next.shown, next.neighbours = k.round, k.all, k.shown, k.neighbours
+		if k.first > 0 && !beginsRound(w) {
+			next.round, next.all, next.reached, next.shown, next.neighbours = k.round, k.all, k.reached, k.shown, k.neighbours
 		}
 	}
 	return next
+}
+
+// reached returns up to which record time a walk that goes on in another run may have
+// shown records: that of its offset, if it tells one. A known record from before may
+// have been counted. It is not counted again: too few make the window be walked once
+// more, too many would hide a record that Duo has yet to show. In that second walk it
+// is: too few would be a gap that is none.
+func reached(w store.Window) int64 {
+	if w.Again {
+		return math.MinInt64
+	}
+	if at, known := offsetTime(w.Offset); known {
+		return at.UnixMilli()
+	}
+	return math.MaxInt64
 }
 
 // beginsRound reports whether no page of a round has been counted.
@@ -61,26 +78,26 @@ func beginsRound(w store.Window) bool { return w.Offset == "" && w.Counted == 0 
 
 // mark counts a record that the latest page shows, unless an earlier page of the
 // walk has: pages may overlap. Whether Duo counts one that a page lists twice
-// once or twice is not known, so that is counted by itself.
-//
-// Where another run saw the walk's first part, a record that is not new may have
-// been counted there. It is not counted again: too few make the window be walked
-// once more, too many would hide a record that Duo has yet to show. In that second
-// walk too few would be a gap that is none. The same goes for the round, by which a
-// record is missed that Duo counts before an anchor and has not shown.
-func (k walk) mark(pages map[store.ID]int, id store.ID, isNew bool, b *batch) {
-	page := pages[id]
-	if k.first <= page && page < k.page || !isNew && !k.whole && !k.again {
+// once or twice is not known, so that is counted by itself. In pages a page's number
+// is negative where the round had shown the record before: it counts for the walk alone.
+func (k walk) mark(pages map[store.ID]int, id store.ID, at int64, isNew bool, b *batch) {
+	last := max(pages[id], -pages[id])
+	first := isNew || at > k.reached
+	if k.first <= last && last < k.page || !k.whole && !first && last != k.page {
 		return
 	}
 	b.shown++
-	if page == k.page {
+	switch {
+	case last == k.page:
 		b.twice++
+	case last >= k.round || !k.all && !first:
+		pages[id] = -k.page
+	default:
+		pages[id] = k.page
 	}
-	if (isNew || k.all || k.again) && (page < k.round || page == k.page) {
+	if pages[id] > 0 {
 		b.found++
 	}
-	pages[id] = k.page
 }
 
 // note keeps what the next page is compared with.
@@ -116,7 +133,7 @@ func step(log duo.Log, w store.Window, k walk, p page) (store.Window, error) {
 	case same && (n == 0 || repeats || reached):
 		return store.Window{}, nil
 	case p.next != "" && w.Idle < maxIdle && leads(w, p.next):
-		w.Offset, w.Prove = p.next, false
+		w.Offset, w.Prove = p.next, w.Prove && n == 0
 		return w, nil
 	case nothing && p.next == "": // asked once more, Duo shows nothing new
 		return store.Window{}, nil
@@ -179,7 +196,7 @@ func resume(log duo.Log, w store.Window) store.Window {
 	case !log.Ordered:
 		w.Offset, w.Less, w.Counted, w.Found = "", false, 0, 0
 	case !w.Anchor.IsZero() && !w.Last.After(w.Anchor):
-		w.Offset, w.Prove = "", w.Last.Equal(w.Anchor)
+		w.Offset, w.Prove, w.Fresh, w.Idle = "", w.Last.Equal(w.Anchor), 0, 0
 	}
 	return w
 }
