@@ -37,7 +37,7 @@ output "build" {
   value = join(" ", [
     "gcloud builds submit --project=${var.project} --config=cloudbuild.yaml",
     "--gcs-source-staging-dir=gs://${google_storage_bucket.source.name}/source",
-    "--substitutions=_NAME=${var.name},_REGION=${var.region}",
+    "--substitutions=_NAME=${var.name},_REGION=${var.region},_VERSION=$(git describe --always --dirty)",
   ])
 }
 

@@ -163,7 +163,7 @@ run "outputs" {
     error_message = "Nobody hears of an error that concerns no stream."
   }
   assert {
-    condition     = output.build == "gcloud builds submit --project=demo-project --config=cloudbuild.yaml --gcs-source-staging-dir=gs://demo-project-duo-telephony-build/source --substitutions=_NAME=duo-telephony,_REGION=us-central1"
+    condition     = output.build == "gcloud builds submit --project=demo-project --config=cloudbuild.yaml --gcs-source-staging-dir=gs://demo-project-duo-telephony-build/source --substitutions=_NAME=duo-telephony,_REGION=us-central1,_VERSION=$(git describe --always --dirty)"
     error_message = "The build has another source or other names."
   }
   assert {
