@@ -196,6 +196,21 @@ func TestPaceKept(t *testing.T) {
 	})
 }
 
+// TestPaceBeyondRetryAfter has Duo refuse a request for a shorter time than the pace
+// that this teaches, and the budget end before: the next run keeps to the pace.
+func TestPaceBeyondRetryAfter(t *testing.T) {
+	t.Parallel()
+	bubble(t, duosim.Config{}, func(w *world) {
+		w.sim.Add(w.spread(1500, w.start.Add(-2*time.Hour), time.Second)...)
+		w.config.Budget = 20 * time.Second
+		w.sim.Script(duosim.Pass, duosim.RateLimited(5*time.Second))
+		r := w.run(collect.Job{})
+		if wait := w.state().Cursor.NotBefore.Sub(w.clock()); r.Outcome != collect.Partial || wait < 20*time.Second {
+			w.t.Errorf("%s, the next run waits for %s: %s", r.Outcome, wait, r.Reason)
+		}
+	})
+}
+
 // TestEnded has Duo say that there is no such log: one run a day fails of it. The
 // others ask, too, and once Duo shows the log again all of it is collected.
 func TestEnded(t *testing.T) {
