@@ -12,7 +12,7 @@ locals {
 
   callers = concat([google_service_account.push.email, google_service_account.invoker.email], sort(var.callers))
 
-  # Telephony alone needs 40 MiB, four logs side by side 75 (docs/performance.md).
+  # Telephony alone needs 35 MiB, four logs side by side 66 (docs/performance.md).
   memory_mib = 256
 
   # An accounts file has keys and hosts of its own.
