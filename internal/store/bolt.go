@@ -100,14 +100,9 @@ func (b *boltBackend) read(ctx context.Context, stream string) (document, stamp,
 	return doc, at, err
 }
 
-// versionOf is a hash of the stored state, 0 if there is none. seq would not do:
-// if the file is deleted during a run, it starts at 1 again.
-func versionOf(state []byte) int64 {
-	if state == nil {
-		return 0
-	}
-	return int64(maphash.Bytes(seed, state))
-}
+// versionOf is a hash of the stored state. seq would not do: if the file is deleted
+// during a run, it starts at 1 again.
+func versionOf(state []byte) int64 { return int64(maphash.Bytes(seed, state)) }
 
 func (b *boltBackend) decode(bucket *bbolt.Bucket) (document, error) {
 	doc, err := b.decodeState(bucket)

@@ -73,13 +73,8 @@ func (s Seen) Bounded(limit int) (kept Seen, since int64, dropped bool) {
 }
 
 // Without returns the parts that the other set lacks.
-func (s Seen) Without(other Seen) (parts Seen) {
-	for _, p := range s {
-		if !slices.ContainsFunc(other, p.equal) {
-			parts = append(parts, p)
-		}
-	}
-	return parts
+func (s Seen) Without(other Seen) Seen {
+	return slices.DeleteFunc(slices.Clone(s), func(p Part) bool { return slices.ContainsFunc(other, p.equal) })
 }
 
 // equal compares the identities too: numbers start at 1 again when a range begins
