@@ -55,28 +55,6 @@ func testHeld(t *testing.T, b Backend) {
 	}
 }
 
-// testExpiry moves the lease, because no clock here decides.
-func testExpiry(t *testing.T, b Backend) {
-	s := b.Open()
-	old, _ := acquire(t, s, claim("first"))
-	age(t, b, ttl-time.Minute)
-	wantRefused(t, "acquiring a minute before the expiry", s, claim("second"), store.ErrHeld)
-	age(t, b, ttl)
-	lease, _ := acquire(t, s, claim("second"))
-	wantSame(t, "token after an expiry", 2, lease.Token)
-	wantError(t, "committing under the expired lease", s.Commit(t.Context(), old, pages(1)), store.ErrLost)
-}
-
-func testForce(t *testing.T, b Backend) {
-	s := b.Open()
-	acquire(t, s, claim("first"))
-	lease, _ := acquire(t, s, force("second"))
-	if lease.Token != 2 || lease.Holder != "second" {
-		t.Errorf("forced lease %+v, want token 2", lease)
-	}
-	wantRefused(t, "acquiring what was forced", s, claim("third"), store.ErrHeld)
-}
-
 // testAcquireTwice is a run that asks again because the first answer was lost.
 func testAcquireTwice(t *testing.T, b Backend) {
 	s := b.Open()

@@ -38,8 +38,6 @@ func Test(t *testing.T, open func(t *testing.T) Backend) {
 	for name, test := range map[string]func(*testing.T, Backend){
 		"FirstAcquire":      testFirstAcquire,
 		"Held":              testHeld,
-		"Expiry":            testExpiry,
-		"Force":             testForce,
 		"AcquireTwice":      testAcquireTwice,
 		"NextFails":         testNextFails,
 		"TakenMeanwhile":    testTakenMeanwhile,
@@ -48,7 +46,6 @@ func Test(t *testing.T, open func(t *testing.T) Backend) {
 		"LateCommit":        testLateCommit,
 		"TakenOver":         testTakenOver,
 		"GivenBack":         testGivenBack,
-		"Release":           testRelease,
 		"Cancelled":         testCancelled,
 		"Streams":           testStreams,
 		"Standings":         testStandings,
