@@ -39,8 +39,7 @@ func fill(t *testing.T, v reflect.Value, n *int) {
 		fill(t, v.Elem(), n)
 	case reflect.Slice:
 		v.Set(reflect.MakeSlice(v.Type(), 2, 2))
-		fill(t, v.Index(0), n)
-		fill(t, v.Index(1), n)
+		fallthrough
 	case reflect.Array:
 		for i := range v.Len() {
 			fill(t, v.Index(i), n)

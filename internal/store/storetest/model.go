@@ -34,33 +34,20 @@ type model struct {
 	pages   int64
 }
 
-// step is a kind of event.
-type step int
-
-const (
-	acquireForced step = iota
-	acquireFree
-	expire
-	commit
-	finish
-	release
-	kinds
-)
-
 func (m *model) next(t *testing.T, random *rand.Rand) {
 	t.Helper()
-	kind := step(random.IntN(int(kinds)))
-	switch {
-	case kind <= acquireFree || len(m.leases) == 0:
-		m.acquire(t, kind == acquireForced)
-	case kind == expire:
+	events := []string{"force", "acquire", "expire", "commit", "finish", "release"}
+	switch event := events[random.IntN(len(events))]; {
+	case event == "force", event == "acquire", len(m.leases) == 0:
+		m.acquire(t, event == "force")
+	case event == "expire":
 		if m.holder != nil {
 			age(t, m.backend, ttl)
 			m.expired = true
 		}
 	default:
 		latest := m.leases[max(0, len(m.leases)-3):]
-		m.write(t, kind, latest[random.IntN(len(latest))])
+		m.write(t, event, latest[random.IntN(len(latest))])
 	}
 }
 
@@ -80,16 +67,16 @@ func (m *model) acquire(t *testing.T, forced bool) {
 }
 
 // write commits, finishes or releases, under the current or an earlier lease.
-func (m *model) write(t *testing.T, kind step, l *store.Lease) {
+func (m *model) write(t *testing.T, op string, l *store.Lease) {
 	t.Helper()
 	m.writes++
 	r, same := run(fmt.Sprint("write ", m.writes)), unchanged(t, m.backend)
 	after := m.pages + 1
 	var err error
-	switch kind {
-	case commit:
+	switch op {
+	case "commit":
 		err = m.store.Commit(t.Context(), l, pages(after))
-	case finish:
+	case "finish":
 		err = m.store.Finish(t.Context(), l, pages(after), r)
 	default:
 		after, err = m.pages, m.store.Release(t.Context(), l, r)
@@ -101,7 +88,7 @@ func (m *model) write(t *testing.T, kind step, l *store.Lease) {
 	}
 	mustDo(t, err)
 	m.pages, m.expired = after, false // the write undid age's edit
-	if kind != commit {
+	if op != "commit" {
 		m.holder = nil
 	}
 	state := load(t, m.store, stream)

@@ -25,11 +25,22 @@ import (
 //	commit           "ok", or "lost"
 //	churn            the pages after each commit and each run, without end
 func Work(s *store.Store, in io.Reader, out io.Writer) error {
+	ctx := context.Background()
 	fmt.Fprintln(out, "ready")
-	w := work{store: s}
+	var lease *store.Lease
 	for lines := bufio.NewScanner(in); lines.Scan(); {
-		command, holder, _ := strings.Cut(lines.Text(), " ")
-		answer, err := w.obey(context.Background(), command, holder, out)
+		var answer any = "ok"
+		var err error
+		switch command, holder, _ := strings.Cut(lines.Text(), " "); command {
+		case "acquire":
+			if lease, _, err = s.Acquire(ctx, stream, claim(holder)); err == nil {
+				answer = lease.Token
+			}
+		case "commit":
+			err = s.Commit(ctx, lease, pages(1))
+		default:
+			err = churn(ctx, s, out)
+		}
 		switch {
 		case errors.Is(err, store.ErrHeld):
 			answer = "held"
@@ -43,40 +54,21 @@ func Work(s *store.Store, in io.Reader, out io.Writer) error {
 	return nil
 }
 
-type work struct {
-	store *store.Store
-	lease *store.Lease
-}
-
-func (w *work) obey(ctx context.Context, command, holder string, out io.Writer) (answer any, err error) {
-	switch command {
-	case "acquire":
-		w.lease, _, err = w.store.Acquire(ctx, stream, claim(holder))
-		if err != nil {
-			return nil, err
-		}
-		return w.lease.Token, nil
-	case "commit":
-		return "ok", w.store.Commit(ctx, w.lease, pages(1))
-	}
-	return nil, w.churn(ctx, out)
-}
-
 // churn counts pages up in runs of two commits.
-func (w *work) churn(ctx context.Context, out io.Writer) error {
+func churn(ctx context.Context, s *store.Store, out io.Writer) error {
 	for n := 0; ; n++ {
 		holder := fmt.Sprintf("%d of process %d", n, os.Getpid())
-		lease, c, err := w.store.Acquire(ctx, stream, claim(holder))
+		lease, c, err := s.Acquire(ctx, stream, claim(holder))
 		if err != nil {
 			return err
 		}
 		c.Totals.Pages++
-		if err := w.store.Commit(ctx, lease, c); err != nil {
+		if err := s.Commit(ctx, lease, c); err != nil {
 			return err
 		}
 		fmt.Fprintln(out, c.Totals.Pages)
 		c.Totals.Pages++
-		if err := w.store.Finish(ctx, lease, c, run(holder)); err != nil {
+		if err := s.Finish(ctx, lease, c, run(holder)); err != nil {
 			return err
 		}
 		fmt.Fprintln(out, c.Totals.Pages)
@@ -123,11 +115,6 @@ func (w *worker) answer(t *testing.T) string {
 	return w.out.Text()
 }
 
-func (w *worker) signal(t *testing.T, s syscall.Signal) {
-	t.Helper()
-	mustDo(t, w.cmd.Process.Signal(s))
-}
-
 func testProcesses(t *testing.T, b Backend) {
 	const rounds = 3
 	var workers []*worker
@@ -158,7 +145,7 @@ func startHolder(t *testing.T, b Backend) *worker {
 
 func testKilledHolder(t *testing.T, b Backend) {
 	w := startHolder(t, b)
-	w.signal(t, syscall.SIGKILL)
+	mustDo(t, w.cmd.Process.Kill())
 	wantRefused(t, "acquiring after the holder was killed", b.Open(), claim("next"), store.ErrHeld)
 	age(t, b, ttl)
 	lease, _ := acquire(t, b.Open(), claim("next"))
@@ -169,13 +156,13 @@ func testStoppedHolder(t *testing.T, b Backend) {
 	w, s := startHolder(t, b), b.Open()
 	w.send(t, "commit")
 	wantSame(t, "the holder's commit", "ok", w.answer(t))
-	w.signal(t, syscall.SIGSTOP)
+	mustDo(t, w.cmd.Process.Signal(syscall.SIGSTOP))
 	wantRefused(t, "acquiring while the holder sleeps", s, claim("next"), store.ErrHeld)
 	age(t, b, ttl)
 	lease, _ := acquire(t, s, claim("next"))
 	mustDo(t, s.Commit(t.Context(), lease, pages(2)))
 	same := unchanged(t, b)
-	w.signal(t, syscall.SIGCONT)
+	mustDo(t, w.cmd.Process.Signal(syscall.SIGCONT))
 	w.send(t, "commit")
 	wantSame(t, "the commit of a holder that slept too long", "lost", w.answer(t))
 	same("a holder that slept too long")
@@ -196,7 +183,7 @@ func testKilledAtAnyMoment(t *testing.T, b Backend) {
 			mustDo(t, err)
 			last = n
 		}
-		w.signal(t, syscall.SIGKILL)
+		mustDo(t, w.cmd.Process.Kill())
 		w.cmd.Wait()
 		killed := time.Now()
 		lease, cursor, err := s.Acquire(t.Context(), stream, force("after"))

@@ -1,14 +1,11 @@
 package storetest
 
 import (
-	"cmp"
 	"context"
 	"fmt"
-	"slices"
 	"testing"
 	"time"
 
-	gocmp "github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"duo-telephony-collector/internal/store"
@@ -45,7 +42,6 @@ func testStandings(t *testing.T, b Backend) {
 	b.Edit("damaged", func(fields map[string]any) { fields["last"] = "edited" })
 	all, now, err := b.Open().Standings(t.Context())
 	mustDo(t, err)
-	slices.SortFunc(all, func(a, b store.Standing) int { return cmp.Compare(a.Stream, b.Stream) })
 	of := func(stream string, held bool, last store.Last) store.Standing {
 		lease := leases[stream]
 		if !held {
@@ -58,9 +54,8 @@ func testStandings(t *testing.T, b Backend) {
 		of("failed", true, store.Last{Outcome: "failed", ID: "two", Act: true, StartedAt: epoch, Failing: epoch}), of("held", true, store.Last{}),
 		of(child, false, store.Last{Outcome: "complete", ID: "one", StartedAt: epoch, Started: []time.Time{epoch}}),
 	}
-	if diff := gocmp.Diff(want, all, cmpopts.IgnoreUnexported(store.Lease{}), cmpopts.EquateErrors()); diff != "" {
-		t.Errorf("standings (-want +got):\n%s", diff)
-	}
+	wantSame(t, "standings", want, all, cmpopts.IgnoreUnexported(store.Lease{}), cmpopts.EquateErrors(),
+		cmpopts.SortSlices(func(a, b store.Standing) bool { return a.Stream < b.Stream }))
 	if now.Before(leases["damaged"].AcquiredAt) || now.Sub(first) > time.Minute {
 		t.Errorf("the clock says %v, after %v", now, leases["damaged"].AcquiredAt)
 	}
@@ -81,8 +76,9 @@ func testAcquired(t *testing.T, b Backend) {
 	}
 	at, now, err := s.Acquired(t.Context())
 	mustDo(t, err)
-	if diff := gocmp.Diff(want, at); diff != "" || now.Before(want["held"]) {
-		t.Errorf("at %v (-want +got):\n%s", now, diff)
+	wantSame(t, "times of acquisition", want, at)
+	if now.Before(want["held"]) {
+		t.Errorf("the clock says %v, after %v", now, want["held"])
 	}
 }
 
@@ -103,13 +99,13 @@ func testLast(t *testing.T, b Backend) {
 	}
 	all, _, err := s.Standings(t.Context())
 	mustDo(t, err)
-	want := store.Last{
+	if len(all) != 1 {
+		t.Fatalf("%d streams, want 1", len(all))
+	}
+	wantSame(t, "the last runs", store.Last{
 		Outcome: "failed", ID: "8", Reason: "of failed", Gap: &store.Gap{From: epoch, To: at(1), RunID: "8"}, Token: 9, StartedAt: at(8),
 		Failing: at(7), Started: []time.Time{at(6), at(5), at(4), at(2), at(1)},
-	}
-	if diff := gocmp.Diff(want, all[0].Last); diff != "" || len(all) != 1 {
-		t.Errorf("the last runs of %d streams (-want +got):\n%s", len(all), diff)
-	}
+	}, all[0].Last)
 }
 
 // testSince: what another run has had since a time is not taken, whether it still
