@@ -47,7 +47,7 @@ func (k walk) at(w store.Window) walk {
 	}
 	next := walk{
 		page: k.page + 1, first: k.page + 1, round: k.page + 1, anchor: w.Anchor, to: w.To, again: w.Again,
-		whole: w.Offset == "", all: beginsRound(w), reached: reached(w), neighbours: map[store.ID]int{},
+		whole: w.Offset == "", all: beginsRound(w), reached: resumedAt(w), neighbours: map[store.ID]int{},
 	}
 	if k.to.Equal(w.To) {
 		next.largest = k.largest
@@ -58,12 +58,12 @@ func (k walk) at(w store.Window) walk {
 	return next
 }
 
-// reached returns up to which record time a walk that goes on in another run may have
+// resumedAt returns up to which record time a walk that goes on in another run may have
 // shown records: that of its offset, if it tells one. A known record from before may
 // have been counted. It is not counted again: too few make the window be walked once
 // more, too many would hide a record that Duo has yet to show. In that second walk it
 // is: too few would be a gap that is none.
-func reached(w store.Window) int64 {
+func resumedAt(w store.Window) int64 {
 	if w.Again {
 		return math.MinInt64
 	}
