@@ -135,11 +135,10 @@ func (c *verifyCommand) chosen(cfg config, streams *collect.Streams) (*collect.C
 	if c.account != "" || cfg.accounts != ownAccount {
 		account = &c.account
 	}
-	if streams.Only(log, nil) == nil {
-		return nil, fmt.Errorf("-log must name one of DUO_LOGS: %s", strings.Join(cfg.logNames(), ", "))
-	}
 	only := streams.Only(log, account)
 	switch {
+	case streams.Only(log, nil) == nil:
+		return nil, fmt.Errorf("-log must name one of DUO_LOGS: %s", strings.Join(cfg.logNames(), ", "))
 	case only == nil:
 		return nil, fmt.Errorf("-account must name one of the accounts, by its API hostname, id or name; GET /status has them")
 	case len(only.Collectors) > 1:

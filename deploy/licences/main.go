@@ -53,7 +53,7 @@ func run(dir string, args []string) error {
 		for _, file := range files {
 			if to := filepath.Join(dir, p.module, strings.TrimPrefix(file, p.root)); !copied[to] {
 				copied[to] = true
-				faults = append(faults, check(file), copyFile(file, to))
+				faults = append(faults, passOn(file, to))
 			}
 		}
 	}
@@ -109,15 +109,24 @@ func (p pkg) files() ([]string, error) {
 
 func isLicence(file string) bool { return licenceFile.MatchString(filepath.Base(file)) }
 
-// check finds nearly all of a licence's text among those allowed.
-func check(file string) error {
-	if !isLicence(file) {
-		return nil
-	}
+// passOn copies a file, and checks it if it is a licence.
+func passOn(file, to string) error {
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return err
 	}
+	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+		return err
+	}
+	err = os.WriteFile(to, text, 0o644)
+	if isLicence(file) {
+		err = errors.Join(check(file, text), err)
+	}
+	return err
+}
+
+// check finds nearly all of a licence's text among those allowed.
+func check(file string, text []byte) error {
 	found := licensecheck.Scan(text)
 	if found.Percent < 90 {
 		return fmt.Errorf("%s: only %.0f%% of the text is that of a known licence: read it, then replace the module", file, found.Percent)
@@ -128,15 +137,4 @@ func check(file string) error {
 		}
 	}
 	return nil
-}
-
-func copyFile(from, to string) error {
-	text, err := os.ReadFile(from)
-	if err != nil {
-		return err
-	}
-	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
-		return err
-	}
-	return os.WriteFile(to, text, 0o644)
 }

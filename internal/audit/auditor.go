@@ -85,8 +85,7 @@ func instant(at int64) *time.Time {
 	if at == 0 {
 		return nil
 	}
-	t := time.UnixMilli(at).UTC()
-	return &t
+	return new(time.UnixMilli(at).UTC())
 }
 
 // addMissing reports what Duo shows and the bucket lacks, and the range for a backfill

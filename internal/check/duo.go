@@ -76,10 +76,7 @@ func (d Duo) answer(log duo.Log, err error) Finding {
 // that can't be read: the client's error was about that.
 func (d Duo) secretKey() []Finding {
 	key, err := d.Secret()
-	if err != nil {
-		return nil
-	}
-	if fault := duo.SecretFault(key); fault != "" {
+	if fault := duo.SecretFault(key); err == nil && fault != "" {
 		return []Finding{warn("secret key", "the secret key "+fault, "correct DUO_SKEY, or the file that DUO_SKEY_FILE names")}
 	}
 	return nil

@@ -90,30 +90,24 @@ func freePort() (string, error) {
 func ready(addr string, exited <-chan struct{}) error {
 	ctx, cancel := context.WithTimeout(context.Background(), startLimit)
 	defer cancel()
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	for !answers(ctx, addr) {
+	// Both emulators answer the root with 200.
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+addr+"/", nil)
+	if err != nil {
+		return err
+	}
+	for {
+		if resp, err := http.DefaultClient.Do(req); err == nil {
+			resp.Body.Close()
+			if resp.StatusCode == http.StatusOK {
+				return nil
+			}
+		}
 		select {
 		case <-exited:
 			return errors.New("it ended at once")
 		case <-ctx.Done():
 			return fmt.Errorf("no answer within %v", startLimit)
-		case <-tick.C:
+		case <-time.After(50 * time.Millisecond):
 		}
 	}
-	return nil
-}
-
-// answers gets the root, which both emulators answer with 200.
-func answers(ctx context.Context, addr string) bool {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+addr+"/", nil)
-	if err != nil {
-		return false
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return false
-	}
-	resp.Body.Close()
-	return resp.StatusCode == http.StatusOK
 }
