@@ -3,6 +3,7 @@ package collect
 import (
 	"bytes"
 	"encoding/binary"
+	"maps"
 	"slices"
 
 	"duo-telephony-collector/internal/record"
@@ -33,6 +34,7 @@ func (m *cache) selectNew(p page, c store.Cursor) batch {
 	clear(m.seen)
 	m.places = m.places[:0]
 	m.lookUp(p.records, c.Seen)
+	maps.DeleteFunc(m.walk.dropped, func(_ store.ID, page int) bool { return max(page, -page) < m.walk.page-1 })
 	n := len(p.records)
 	b := batch{lines: m.lines[:0], ids: make([]store.ID, 0, n), marks: make([]store.ID, 0, n)}
 	times := make([]int64, 0, n)
@@ -45,8 +47,13 @@ func (m *cache) selectNew(p page, c store.Cursor) batch {
 			times = append(times, r.At)
 		}
 		id, known := m.find(r)
+		if !known && dropped(c, r) && m.index.has(r.Written) {
+			m.walk.mark(m.walk.dropped, id, r.At, false, &b)
+			b.duplicates++
+			continue
+		}
 		m.walk.mark(m.seen, id, r.At, !known, &b)
-		if known || dropped(c, r) && m.index.has(r.Written) {
+		if known {
 			b.duplicates++
 			continue
 		}

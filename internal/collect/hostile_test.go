@@ -456,6 +456,12 @@ func TestGapsOfOneRun(t *testing.T) {
 	if g := r.Gap; g == nil || g.Missing != 2 || !g.From.Equal(w.start.Add(-24*time.Hour)) || !g.To.Equal(*r.Watermark) {
 		t.Errorf("the gap is %+v", g)
 	}
+	from := *r.Watermark
+	w.pass(time.Hour)
+	w.sim.Add(w.spread(1, w.start, time.Second)...)
+	if g := w.complete().Gap; g == nil || g.Missing != 1 || !g.From.Equal(from) {
+		t.Errorf("the next run's gap is %+v", g)
+	}
 }
 
 // TestTotalBeforeAnchor has Duo count a record that it does not show, and the walk go

@@ -308,3 +308,17 @@ func TestProvenLater(t *testing.T) {
 	w.sim.Add(w.spread(2500, w.start.Add(-2*time.Hour), time.Second)...)
 	w.complete()
 }
+
+// TestProvenBeforeEnd has Duo say that there is nothing from a time on of which it has
+// shown records: an empty page with a total of 0, though it leads on.
+func TestProvenBeforeEnd(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, duosim.Config{Manners: duosim.Manners{Cursor: duosim.NotOnFull, Total: duosim.NoTotal}})
+	w.sim.Add(w.spread(2500, w.start.Add(-2*time.Hour), time.Second)...)
+	w.sim.Script(duosim.Pass, duosim.Status(200, `{"stat":"OK","response":{"items":[],"metadata":{"next_offset":"1,x","total_objects":0}}}`))
+	w.run(collect.Job{}) // it may fail, but loses nothing
+	w.complete()
+	if n := len(w.lines()); n != 2500 {
+		t.Errorf("%d of 2500 records", n)
+	}
+}

@@ -58,9 +58,10 @@ func (s *Streams) Status(ctx context.Context, chosen string) (Overview, error) {
 			o.Logs[full[n]] = c.brief(known, now)
 		case readable < 0: // the store, and not a document
 			return Overview{}, err
+		case o.Logs[full[n]].Stream != "":
+			o.Logs[full[n]].Backfill = c.unreadable(c.Backfill(), err, o.Logs[full[n]].Now).Backfill
 		default:
-			now := o.Logs[full[readable]].Now
-			o.Logs[full[n]] = c.brief(map[string]store.Standing{c.Live().String(): {State: store.State{Stream: c.Live().String(), Now: now}, Err: err}}, now)
+			o.Logs[full[n]] = c.unreadable(c.Live(), err, o.Logs[full[readable]].Now)
 		}
 	}
 	return o, nil
@@ -69,6 +70,12 @@ func (s *Streams) Status(ctx context.Context, chosen string) (Overview, error) {
 // called reports whether one of the log's streams has the name.
 func (c *Collector) called(stream string) bool {
 	return stream == c.Live().String() || stream == c.Backfill().String()
+}
+
+// unreadable is the status in short where one of the streams can't be read.
+func (c *Collector) unreadable(s Stream, err error, now time.Time) LogStatus {
+	name := s.String()
+	return c.brief(map[string]store.Standing{name: {State: store.State{Stream: name, Now: now}, Err: err}}, now)
 }
 
 // brief is Status in short. Without a document a stream has not begun.

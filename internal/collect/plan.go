@@ -175,10 +175,10 @@ func (p live) skipExpired(c store.Cursor, now time.Time) store.Cursor {
 	return c
 }
 
-// merged returns a gap that covers an earlier one, too, which no complete run has
-// reported yet. If all of one range may be lost, the records are not counted.
+// merged returns a gap that covers an earlier one of the same run, too, which has one
+// report. If all of one range may be lost, the records are not counted.
 func merged(g store.Gap, earlier *store.Gap) *store.Gap {
-	if earlier == nil {
+	if earlier == nil || earlier.RunID != g.RunID {
 		return &g
 	}
 	g.From, g.To = earliest(g.From, earlier.From), latest(g.To, earlier.To)

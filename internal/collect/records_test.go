@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -84,6 +86,24 @@ func TestCrowdedAgain(t *testing.T) {
 		t.Errorf("of the window up to %s it is remembered from %s on", w, from)
 	}
 	w.check()
+}
+
+// TestCrowdedGap has pages begin with the last record of the one before, and Duo count
+// three more than it ever shows: what is no longer remembered counts once, too.
+func TestCrowdedGap(t *testing.T) {
+	t.Parallel()
+	w, _ := crowded(t, "telephony")
+	w.sim.Behave(duosim.Manners{InclusiveCursor: true})
+	total := regexp.MustCompile(`"total_objects":(\d+)`)
+	w.sim.Always(altered(func(s string) string {
+		return total.ReplaceAllStringFunc(s, func(member string) string {
+			n, _ := strconv.Atoi(total.FindStringSubmatch(member)[1])
+			return fmt.Sprintf(`"total_objects":%d`, n+3)
+		})
+	}))
+	if r := w.complete(); r.Records != 45_000 || r.Gap == nil || r.Gap.Missing != 3 {
+		t.Errorf("%d records, the gap is %+v", r.Records, r.Gap)
+	}
 }
 
 // TestCrowdedResumed stops a run in a window of a log without an order, when the first

@@ -253,6 +253,11 @@ func TestStreamsStatus(t *testing.T) {
 	if err != nil || all.Logs[2].Brief != nil || len(all.Logs[2].Runs) != 1 || all.Logs[3].Brief == nil || all.Logs[3].Brief.Unreadable != errAway.Error() {
 		t.Errorf("with a document that can't be read: %+v, %v", all, err)
 	}
+	s.Collectors[3].Store = awayFor{w.store, "trust-monitor-backfill"}
+	all, err = s.Status(t.Context(), "")
+	if one := all.Logs[3]; err != nil || one.Brief != nil || len(one.Runs) != 1 || one.Backfill.Brief == nil || one.Backfill.Brief.Unreadable != errAway.Error() {
+		t.Errorf("with a backfill's document that can't be read: %+v, %v", one, err)
+	}
 	for _, c := range s.Collectors {
 		c.Store = away{w.store}
 	}
@@ -267,6 +272,19 @@ var errAway = errors.New("no route to the store")
 type away struct{ collect.Store }
 
 func (away) Load(context.Context, string) (store.State, error) { return store.State{}, errAway }
+
+// awayFor is one of which one document can't be read.
+type awayFor struct {
+	collect.Store
+	stream string
+}
+
+func (a awayFor) Load(ctx context.Context, stream string) (store.State, error) {
+	if stream == a.stream {
+		return store.State{}, errAway
+	}
+	return a.Store.Load(ctx, stream)
+}
 
 func TestWorst(t *testing.T) {
 	order := []collect.Summary{

@@ -35,6 +35,7 @@ type walk struct {
 	reached    int64            // record time up to which other runs may have shown some of it
 	largest    int              // most records in a page before the latest one
 	neighbours map[store.ID]int // records of the neighbouring windows, and the page that showed each
+	dropped    map[store.ID]int // of this page and the one before, those that the bucket has and Seen no longer
 	last       store.ID         // last record of the page before the latest one
 	shown      []int32          // of each identity in Seen, in its order, which page of the round has shown it
 }
@@ -47,7 +48,7 @@ func (k walk) at(w store.Window) walk {
 	}
 	next := walk{
 		page: k.page + 1, first: k.page + 1, round: k.page + 1, anchor: w.Anchor, to: w.To, again: w.Again,
-		whole: w.Offset == "", all: beginsRound(w), reached: resumedAt(w), neighbours: map[store.ID]int{},
+		whole: w.Offset == "", all: beginsRound(w), reached: resumedAt(w), neighbours: map[store.ID]int{}, dropped: map[store.ID]int{},
 	}
 	if k.to.Equal(w.To) {
 		next.largest = k.largest
@@ -116,7 +117,7 @@ func step(log duo.Log, w store.Window, k walk, p page) (store.Window, error) {
 		n       = len(p.records)
 		most    = limit(log, w)
 		full    = n >= most || n >= log.Few && n >= k.largest
-		counted = k.whole && p.total == w.Shown-w.Twice && p.total >= n
+		counted = k.whole && (n > 0 || !w.Prove) && p.total == w.Shown-w.Twice && p.total >= n
 		more    = k.whole && p.total > w.Shown
 		// Without an order no later part of the window can be asked for by itself:
 		// the same again is all that a second look at a page can show.

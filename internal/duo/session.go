@@ -136,7 +136,7 @@ func (s *Session) ask(ctx context.Context, q question) error {
 			s.note()
 			return nil
 		}
-		if err := ctx.Err(); earlier != nil && errors.Is(err, context.DeadlineExceeded) {
+		if err := ctx.Err(); earlier != nil && earlier.Temporary && errors.Is(err, context.DeadlineExceeded) {
 			return earlier // which is why there was no time
 		} else if err != nil {
 			return err

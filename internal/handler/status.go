@@ -138,7 +138,7 @@ type briefRun struct {
 
 // rowOf is the log's status, or what was read of it.
 func rowOf(log collect.LogStatus) any {
-	if log.Brief == nil {
+	if log.Backfill.Brief == nil {
 		return log
 	}
 	return struct {
@@ -152,6 +152,10 @@ func briefOf(s collect.Status) brief {
 	for _, r := range s.Runs {
 		runs = append(runs, briefRun{r.Outcome, r.ID, r.Reason, r.Act, r.Gap, r.StartedAt})
 	}
-	return brief{s.Stream, s.Account, s.Now, s.Brief.Unreadable, s.Watermark, s.LagSeconds, s.Lease,
+	unreadable := ""
+	if s.Brief != nil { // only the backfill can't be read
+		unreadable = s.Brief.Unreadable
+	}
+	return brief{s.Stream, s.Account, s.Now, unreadable, s.Watermark, s.LagSeconds, s.Lease,
 		briefCursor{c.Watermark, c.NotBefore, c.Ended, c.Pace, c.Gap}, runs}
 }

@@ -9,9 +9,10 @@ import (
 type Cursor struct {
 	// Everything before Watermark is delivered. Zero before the first run.
 	Watermark time.Time `firestore:"watermark" json:"watermark"`
-	// Seen is complete from SeenFrom on, so no window starts before it. Seen also
-	// has everything else that was delivered by windows that end after SeenFrom,
-	// or shortly before.
+	// Seen is complete from SeenFrom on. No window starts before it when it is frozen,
+	// but while a window is walked SeenFrom may move past its start: then the bucket
+	// tells what Seen has lost. Seen also has everything else that was delivered by
+	// windows that end after SeenFrom, or shortly before.
 	SeenFrom time.Time `firestore:"reach" json:"reach"`
 	// Windows that begin before Recheck are checked against the bucket, because
 	// Seen lacks what was delivered then. Zero once they are past it.
@@ -27,7 +28,7 @@ type Cursor struct {
 	Ended time.Time `firestore:"ended,omitzero" json:"ended,omitzero"`
 	// Pace is what Duo's 429 answers have taught about its limit.
 	Pace Pace `firestore:"pace,omitzero" json:"pace,omitzero"`
-	// Gap is the range most recently lost.
+	// Gap is the range most recently lost, or covers all that one run found.
 	Gap *Gap `firestore:"gap,omitzero" json:"gap,omitzero"`
 	// Backfill is the range being collected; nil in a live stream.
 	Backfill *Backfill `firestore:"backfill" json:"backfill"`
@@ -91,7 +92,8 @@ type Window struct {
 	Shown int `firestore:"shown" json:"shown"`
 	Fresh int `firestore:"fresh" json:"fresh"`
 	Twice int `firestore:"twice,omitempty" json:"twice,omitempty"`
-	// Counted and Found are Total and Shown for all walks since From together.
+	// Counted is the Total of the walk that began at From, -1 once a part of the window
+	// is too old to be shown. Found is how many records all walks since have shown.
 	Counted int `firestore:"counted,omitempty" json:"counted,omitempty"`
 	Found   int `firestore:"found,omitempty" json:"found,omitempty"`
 	// Idle is how many pages in a row showed nothing new.
