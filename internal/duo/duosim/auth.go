@@ -40,17 +40,12 @@ func (s *Sim) authenticate(r *http.Request, now time.Time) *refusal {
 
 // signature is version 5 of Duo's, without x-duo- headers, for the account's host.
 func (s *Sim) signature(r *http.Request) string {
+	body, _ := io.ReadAll(io.LimitReader(r.Body, 1<<20)) // a part of it is not what was signed
+	r.Body = io.NopCloser(bytes.NewReader(body))         // it can be read again
 	mac := hmac.New(sha512.New, []byte(s.cfg.SKey))
 	fmt.Fprintf(mac, "%s\n%s\n%s\n%s\n%s\n%x\n%x", r.Header.Get("Date"), r.Method, strings.ToLower(s.cfg.Host),
-		r.URL.Path, sortedParams(r.URL.RawQuery), sha512.Sum512(takeBody(r)), sha512.Sum512(nil))
+		r.URL.Path, sortedParams(r.URL.RawQuery), sha512.Sum512(body), sha512.Sum512(nil))
 	return hex.EncodeToString(mac.Sum(nil))
-}
-
-// takeBody returns at most 1 MiB of a body, and leaves it to be read again.
-func takeBody(r *http.Request) []byte {
-	body, _ := io.ReadAll(io.LimitReader(r.Body, 1<<20)) // a part of it is not what was signed
-	r.Body = io.NopCloser(bytes.NewReader(body))
-	return body
 }
 
 // sortedParams reads a query as a server does and writes it as Duo signs it.

@@ -76,7 +76,7 @@ func New(cfg Config) *Sim {
 	}
 	s := &Sim{cfg: cfg, children: map[string]*Sim{}}
 	for _, k := range kinds {
-		s.logs = append(s.logs, &Log{kind: k, sim: s, showings: map[showing]int{}, always: Pass})
+		s.logs = append(s.logs, &Log{kind: k, sim: s, showings: map[offset]int{}, always: Pass})
 	}
 	s.telephony().generate = cfg.Generate
 	for name, g := range cfg.GenerateFor {

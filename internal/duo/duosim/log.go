@@ -21,9 +21,9 @@ type Log struct {
 	manners  Manners
 	random   *rand.Rand // decides with the manners' seed
 	generate Generator
-	added    []Record    // in order
-	admitted []time.Time // requests of the last minute
-	showings map[showing]int
+	added    []Record       // in order
+	admitted []time.Time    // requests of the last minute
+	showings map[offset]int // how often an edited record was shown, by its place
 }
 
 // Behave changes the manners. What was shown stays as it is, and offsets stay

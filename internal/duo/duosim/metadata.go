@@ -25,26 +25,32 @@ func (l *Log) metadata(q query, p page, now time.Time) string {
 
 // next returns the offset of what follows the page, nil for null, if there is one.
 func (l *Log) next(q query, p page) (next *offset, there bool) {
-	cursor := l.manners.Cursor
-	if len(p.records) == 0 {
-		return p.lead(q, cursor == EvenEmpty), p.more || cursor != AbsentAtEnd && cursor != OnlyIfShort
-	}
-	full := len(p.records) == q.limit
-	there = true
-	switch {
-	case cursor == NullAtEnd && !p.more:
-		return nil, true
-	case cursor == AbsentAtEnd:
+	cursor, n := l.manners.Cursor, len(p.records)
+	switch full := n == q.limit; cursor {
+	case AbsentAtEnd:
 		there = p.more
-	case cursor == NotOnFull:
+	case NotOnFull:
 		there = !full
-	case cursor == OnlyIfShort:
+	case OnlyIfShort:
 		there = p.more && !full
+	default:
+		there = true
 	}
-	if lone := l.counts && len(p.records) == 1; q.after != nil && !lone && l.chance(l.manners.SameOneIn) {
+	switch lone := l.counts && n == 1; {
+	case n == 0 && p.more: // the place before those that follow
+		at := p.following.place()
+		at.position, at.before = p.start, true
+		return &at, there
+	case n == 0 && cursor == EvenEmpty:
+		return q.after, there
+	case n == 0, cursor == NullAtEnd && !p.more:
+		return nil, there
+	case q.after != nil && !lone && l.chance(l.manners.SameOneIn):
 		return q.after, there
 	}
-	return p.end(), there
+	at := p.records[n-1].place()
+	at.position = p.start + n
+	return &at, there
 }
 
 // writeOffset returns the JSON of an offset.
@@ -52,9 +58,13 @@ func (l *Log) writeOffset(o *offset) string {
 	if o == nil {
 		return "null"
 	}
-	parts := []string{strconv.FormatInt(o.ms, 10), o.mark() + o.id}
+	mark := ""
+	if o.before {
+		mark = before
+	}
+	parts := []string{strconv.FormatInt(o.ms, 10), mark + o.id}
 	if l.counts {
-		parts = []string{o.mark() + strconv.Itoa(o.position)}
+		parts = []string{mark + strconv.Itoa(o.position)}
 	}
 	text := strings.Join(parts, ",")
 	var value any = text
@@ -69,23 +79,13 @@ func (l *Log) writeOffset(o *offset) string {
 	return string(marshal(value))
 }
 
-func (o offset) mark() string {
-	if o.before {
-		return before
-	}
-	return ""
-}
-
 // readOffset reads an offset in any form: manners may have changed since.
 func (l *Log) readOffset(value string) (offset, bool) {
-	if o, ok := l.readPlain(value); ok {
-		return o, true
+	o, ok := l.readPlain(value)
+	if opaque, err := base64.RawURLEncoding.DecodeString(value); !ok && err == nil {
+		return l.readPlain(string(opaque))
 	}
-	opaque, err := base64.RawURLEncoding.DecodeString(value)
-	if err != nil {
-		return offset{}, false
-	}
-	return l.readPlain(string(opaque))
+	return o, ok
 }
 
 func (l *Log) readPlain(value string) (o offset, ok bool) {

@@ -56,17 +56,13 @@ func (l *Log) shown(from, to int64, now time.Time, newest bool) iter.Seq[Record]
 
 // addedIn returns the added records of a minute that are shown at now.
 func (l *Log) addedIn(slot int64, now time.Time) []Record {
-	first := sort.Search(len(l.added), func(i int) bool { return l.added[i].TS.UnixMilli() >= slot*slotMillis })
-	var shown []Record
-	for _, r := range l.added[first:] {
-		if r.TS.UnixMilli() >= (slot+1)*slotMillis {
-			break
-		}
-		if !r.TS.After(now.Add(-Delay)) && !now.Before(r.VisibleAt) {
-			shown = append(shown, r)
-		}
+	since := func(ms int64) int {
+		return sort.Search(len(l.added), func(i int) bool { return l.added[i].TS.UnixMilli() >= ms })
 	}
-	return shown
+	added := l.added[since(slot*slotMillis):since((slot+1)*slotMillis)]
+	return slices.DeleteFunc(slices.Clone(added), func(r Record) bool {
+		return r.TS.After(now.Add(-Delay)) || now.Before(r.VisibleAt)
+	})
 }
 
 // total counts what shown yields, without ordering or writing it out.
@@ -131,24 +127,6 @@ func (l *Log) size(q query) int {
 		n = 0
 	}
 	return n
-}
-
-// end returns the place behind the page's last record.
-func (p page) end() *offset {
-	last := p.records[len(p.records)-1]
-	return &offset{ms: last.TS.UnixMilli(), id: last.ID, position: p.start + len(p.records)}
-}
-
-// lead returns an empty page's offset: the place before those that follow, else
-// the one that was asked with, or none.
-func (p page) lead(q query, repeat bool) *offset {
-	switch {
-	case p.more:
-		return &offset{ms: p.following.TS.UnixMilli(), id: p.following.ID, position: p.start, before: true}
-	case repeat:
-		return q.after
-	}
-	return nil
 }
 
 // behind yields the records of a query, in its order, that follow its offset, or

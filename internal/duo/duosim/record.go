@@ -26,21 +26,14 @@ type Record struct {
 	Edits []json.RawMessage
 }
 
-// showing is a record that is edited.
-type showing struct {
-	ms int64
-	id string
-}
-
 // show returns the record's JSON for an answer.
 func (l *Log) show(r Record) json.RawMessage {
 	r = l.written(r)
 	if len(r.Edits) == 0 {
 		return r.Raw
 	}
-	key := showing{r.TS.UnixMilli(), r.ID}
-	n := min(l.showings[key], len(r.Edits))
-	l.showings[key]++
+	n := min(l.showings[r.place()], len(r.Edits))
+	l.showings[r.place()]++
 	return append([]json.RawMessage{r.Raw}, r.Edits...)[n]
 }
 
@@ -56,6 +49,9 @@ func (l *Log) written(r Record) Record {
 	}
 	return r
 }
+
+// place is the offset behind the record, but for its position.
+func (r Record) place() offset { return offset{ms: r.TS.UnixMilli(), id: r.ID} }
 
 // compare orders records as Duo does: by millisecond, then by id.
 func compare(a, b Record) int {

@@ -9,9 +9,8 @@ import (
 func telephony(r Record) []json.RawMessage {
 	src := r.source()
 	random := rand.New(src)
-	contexts := []string{"authentication", "authentication", "authentication", "enrollment", "administrator login", "verify"}
 	return []json.RawMessage{marshal(object{
-		"context":      pick(random, contexts...),
+		"context":      pick(random, "authentication", "authentication", "authentication", "enrollment", "administrator login", "verify"),
 		"credits":      random.IntN(4),
 		"phone":        phone(random),
 		"telephony_id": r.ID,
