@@ -224,7 +224,7 @@ func TestHabits(t *testing.T) {
 	if s := os.Getenv("AUDIT_SEED"); s != "" {
 		seed, _ = strconv.ParseUint(s, 10, 64)
 	}
-	errs, times := 0, 200
+	errs, times := 0, 100
 	if testing.Short() {
 		times = 20
 	}

@@ -18,7 +18,7 @@ type cache struct {
 	seen          map[store.ID]int // of the page and those it is compared with, which page showed each, see mark
 	places        []place          // of those in Seen
 	walk          walk
-	index         *index // of what the bucket holds, nil where that is not asked for
+	index         *index // of what the bucket held when it was listed, nil where that is not asked for
 	lines         []byte // of the batch
 	redoPage      bool   // the page in hand is to be delivered again: a part of it was
 	maybeLeftover bool   // another run may have begun the window in progress

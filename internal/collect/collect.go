@@ -4,8 +4,8 @@
 //
 // What keeps that promise is the order of the steps, and what is frozen when. A
 // window's bounds are fixed before its first request, in the write that takes the
-// lease. A page's object is named by window and page number alone, and created
-// only if that name is free. The cursor moves after the object is durable, and
+// lease or ends the window before. A page's object is named by stream, window and page
+// number alone, and created only if that name is free. The cursor moves after the object is durable, and
 // only under the lease. So whoever repeats a page, after a crash or beside a
 // stalled run that has lost its lease, finds the first attempt's object and adopts
 // it. docs/design.md has the faults one by one.
@@ -100,8 +100,9 @@ type Job struct {
 //     Crash: a window without pages. The next run walks that very window.
 //  2. Fetch a page. Nothing is stored.
 //  3. Select the records that were not delivered before, and decide where the
-//     page leads. If that is another page, it is fetched during steps 4 and 5.
-//     Nothing is stored.
+//     page leads: to the next one, to the window's end, or to its start once more
+//     if Duo counted more than it showed. The next page is fetched during steps 4
+//     and 5. Nothing is stored.
 //  4. Write the object. If its name is taken, an earlier attempt wrote it and
 //     died before its commit: adopt its records. What it lacks of the page goes
 //     into the next object.

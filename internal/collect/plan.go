@@ -34,7 +34,8 @@ func (c Config) oldest() time.Duration { return c.Log.Kept - time.Hour }
 
 // planner decides what a stream asks for, at a run's start and after a finished window.
 // Both methods return the cursor with a window frozen in it, or with none if there is
-// nothing to ask for, and leave a window in progress as it is.
+// nothing to ask for, and leave a window in progress as it is, unless Duo no longer
+// answers for a part of it.
 type planner interface {
 	start(s store.State) (store.Cursor, error)
 	next(c store.Cursor, now time.Time) (store.Cursor, error)

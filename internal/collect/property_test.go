@@ -19,7 +19,7 @@ import (
 )
 
 var (
-	histories = flag.Int("histories", 100, "random histories to try; with -short three at most")
+	histories = flag.Int("histories", 40, "random histories to try; with -short three at most")
 	period    = flag.Duration("for", 0, "try so many again and again for so long")
 	seed      = flag.Uint64("seed", 0, "try only the history of this seed")
 	logName   = flag.String("log", "", "try only this log")
@@ -42,7 +42,7 @@ func TestHistories(t *testing.T) {
 // fifty times as long.
 func TestHistoriesOnFirestore(t *testing.T) {
 	t.Parallel()
-	tryHistories(t, emulated, max(3, *histories/50))
+	tryHistories(t, emulated, max(2, *histories/50))
 }
 
 func tryHistories(t *testing.T, open func(*testing.T) *world, most int) {

@@ -75,11 +75,11 @@ type Window struct {
 	// everything that Duo orders before it is delivered.
 	Last time.Time `firestore:"last" json:"last"`
 	// Anchor is the time from which the walk went on without an offset, because
-	// there was none or Duo refused it or it led nowhere. In the last case
-	// Refused is that offset.
+	// there was none, or Duo refused it, or it led nowhere (then Refused is that
+	// offset), or Duo no longer shows what is before.
 	Anchor  time.Time `firestore:"anchor" json:"anchor"`
 	Refused string    `firestore:"refused" json:"refused"`
-	// If Prove, the page asked from Anchor on must show a delivered record.
+	// If Prove, the first page with records from Anchor on must show a delivered one.
 	// Otherwise records could lie unseen in between.
 	Prove bool `firestore:"prove" json:"prove"`
 	// Less: pages are asked for with one record less than they may have.
