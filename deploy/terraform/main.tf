@@ -1,5 +1,5 @@
-# Everything around the service. Cloud Build deploys the
-# service's image, see cloudbuild.yaml; everything else is here.
+# Everything around the service. Cloud Build deploys the service's image, see
+# cloudbuild.yaml; everything else is here.
 
 locals {
   service    = "${var.name}-collector"

@@ -5,10 +5,10 @@
 // What keeps that promise is the order of the steps, and what is frozen when. A
 // window's bounds are fixed before its first request, in the write that takes the
 // lease or ends the window before. A page's object is named by stream, window and page
-// number alone, and created only if that name is free. The cursor moves after the object is durable, and
-// only under the lease. So whoever repeats a page, after a crash or beside a
-// stalled run that has lost its lease, finds the first attempt's object and adopts
-// it. docs/design.md has the faults one by one.
+// number alone, and created only if that name is free. The cursor moves after the
+// object is durable, and only under the lease. So whoever repeats a page, after a crash
+// or beside a stalled run that has lost its lease, finds the first attempt's object and
+// adopts it. docs/design.md has the faults one by one.
 package collect
 
 import (

@@ -18,6 +18,7 @@ func (r *run) choose(ctx, asking context.Context, p page) (batch, error) {
 	}
 	cursor := r.cursor()
 	b := r.cache.selectNew(p, cursor)
+	// An empty page that leads on proves nothing yet, and ends nothing: see step.
 	follows := len(p.records) == 0 && p.next != "" && p.next != r.window.Offset
 	if w := r.window; w.Prove && b.duplicates == 0 && !follows {
 		cursor.Window = r.restart(w)

@@ -1,5 +1,7 @@
 package collect
 
+import "strings"
+
 // Stream is one log of one account, live or in a backfill: what has a lease and a
 // cursor of its own, and a place in the bucket.
 type Stream struct {
@@ -18,6 +20,12 @@ func (s Stream) String() string {
 }
 
 const atAccount = "@"
+
+// LogOf returns the name of a live stream's log.
+func LogOf(stream string) string {
+	log, _, _ := strings.Cut(stream, atAccount)
+	return log
+}
 
 // Name begins the names of the stream's objects, which lie in the account's own
 // folder.

@@ -113,8 +113,7 @@ func (s stream) cost() fact {
 	if s.Watermark == nil {
 		return s.fact("Cost", "Nothing is delivered yet.")
 	}
-	name, _, _ := strings.Cut(s.Stream, "@")
-	log, _ := duo.LogNamed(name)
+	log, _ := duo.LogNamed(collect.LogOf(s.Stream))
 	switch left := log.Kept - s.lag(); {
 	case log.Kept == 0:
 		return s.fact("Cost", duration(s.lag())+" behind.")

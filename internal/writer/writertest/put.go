@@ -89,10 +89,12 @@ func testSameAgain(t *testing.T, b Bucket) {
 // testTaken puts two objects under one name, with other records, or with the same ones
 // and only another next offset: the second Put returns the first, which is kept.
 func testTaken(t *testing.T, b Bucket) {
-	for prefix, data := range map[string]string{"p": "{\"a\":2}\n", "q": "{\"a\":1}\n"} {
-		w, first := b.Open(prefix), object(page(1), "{\"a\":1}\n")
-		second := first
-		second.Data, second.Meta.Next = []byte(data), "other"
+	first, other := object(page(1), "{\"a\":1}\n"), object(page(1), "{\"a\":2}\n")
+	other.Meta = writer.Meta{Next: "other", Records: 2, RunID: "run-2", Token: 8}
+	same := first
+	same.Meta.Next = "other"
+	for prefix, second := range map[string]writer.Object{"p": other, "q": same} {
+		w := b.Open(prefix)
 		mustPut(t, w, first)
 		there, err := w.Put(t.Context(), second)
 		if err != nil || there == nil {
