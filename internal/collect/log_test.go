@@ -1,7 +1,6 @@
 package collect_test
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
@@ -309,12 +308,19 @@ func TestUnorderedResumedTotal(t *testing.T) {
 	w.complete()
 	w.sim.Add(w.spread(150, w.start, time.Second)...)
 	w.pass(time.Hour)
-	c := w.collector()
-	ctx, stop := context.WithCancel(t.Context())
-	c.Progress = func(collect.Progress) { stop() }
-	if r := c.Run(ctx, collect.Job{}); r.Outcome != collect.Partial || r.Records != 150 {
+	refuse := duosim.Refuse(40301, "Access forbidden")
+	w.sim.Always(func(rw http.ResponseWriter, r *http.Request, next http.Handler) {
+		if r.URL.Query().Has("offset") {
+			refuse(rw, r, next)
+			return
+		}
+		next.ServeHTTP(rw, r)
+	})
+	if r := w.run(collect.Job{}); r.Outcome != collect.Failed || r.Records != 150 {
 		t.Fatalf("%s with %d records: %s", r.Outcome, r.Records, r.Reason)
 	}
+	w.sim.Always(duosim.Pass)
+	w.pass(2 * time.Minute) // the lease
 	if r := w.complete(); r.Records != 0 || strings.Contains(w.log.String(), "once more") {
 		t.Errorf("%d records after %d requests:\n%s", r.Records, r.Requests, w.log)
 	}
