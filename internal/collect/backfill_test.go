@@ -385,7 +385,7 @@ func TestBackfillCrash(t *testing.T) {
 				w := arrange(t)
 				w.breakBackfill(breakage{at: i, how: how})
 				w.expire()
-				w.pass(time.Minute)
+				w.pass(w.config.Budget)
 				job := w.again(3*time.Hour, time.Hour)
 				if r := w.collector().Run(t.Context(), job); r.Outcome != collect.Complete {
 					t.Fatalf("%s: %s", r.Outcome, r.Reason)

@@ -311,7 +311,7 @@ func TestBackfillDocumentDeleted(t *testing.T) {
 func TestWideWindows(t *testing.T) {
 	t.Parallel()
 	w := embedded(t)
-	w.config.MaxWindow, w.config.Lookback, w.config.Budget = 180*days, 90*days, 9*time.Minute
+	w.config.MaxWindow, w.config.Lookback = 180*days, 90*days
 	at := w.start.Add(-10 * days)
 	w.sim.Add(w.spread(20, at, time.Second)...)
 	w.complete()

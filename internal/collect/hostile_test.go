@@ -296,7 +296,6 @@ func TestRateLimitedOnce(t *testing.T) {
 			bubble(t, duosim.Config{}, func(w *world) {
 				w.sim.Add(w.spread(1000*pages+20, w.start.Add(-2*time.Hour), time.Second)...)
 				w.sim.Script(append(passing(pages), duosim.RateLimited(0))...)
-				w.config.Budget = 9 * time.Minute
 				start := time.Now()
 				if r := w.complete(); r.Records != 1000*pages+20 || r.Retries != 1 || time.Since(start) < time.Minute {
 					t.Errorf("%d records, %d retries, after %s", r.Records, r.Retries, time.Since(start))
@@ -323,7 +322,6 @@ func TestRateLimitedOnce(t *testing.T) {
 		bubble(t, duosim.Config{}, func(w *world) {
 			w.sim.Add(w.spread(20, w.start.Add(-2*time.Hour), time.Second)...)
 			w.sim.Script(duosim.RateLimited(3 * time.Minute))
-			w.config.Budget = 9 * time.Minute
 			start := time.Now()
 			w.partial("rate limited")
 			w.partial("rate limited") // which another run finds
@@ -343,7 +341,6 @@ func TestRateLimitedForGood(t *testing.T) {
 	t.Parallel()
 	bubble(t, duosim.Config{}, func(w *world) {
 		w.sim.Add(w.spread(2020, w.start.Add(-2*time.Hour), time.Second)...)
-		w.config.Budget = 9 * time.Minute
 		w.sim.Script(append(passing(1), slices.Repeat(one(duosim.RateLimited(55*time.Second)), 10)...)...)
 		if r := w.partial("rate limited"); r.Pages != 1 || r.Requests != 6 {
 			t.Errorf("%d pages, %d requests", r.Pages, r.Requests)

@@ -286,7 +286,6 @@ func TestUnorderedResumed(t *testing.T) {
 	s.asked()
 	s.refuse = nil
 	slices.Reverse(s.listed)
-	s.w.pass(2 * time.Minute) // the lease
 	if r := s.run(collect.Complete, ""); r.Records != 250 {
 		t.Errorf("%d records in the second run", r.Records)
 	}
@@ -320,7 +319,6 @@ func TestUnorderedResumedTotal(t *testing.T) {
 		t.Fatalf("%s with %d records: %s", r.Outcome, r.Records, r.Reason)
 	}
 	w.sim.Always(duosim.Pass)
-	w.pass(2 * time.Minute) // the lease
 	if r := w.complete(); r.Records != 0 || strings.Contains(w.log.String(), "once more") {
 		t.Errorf("%d records after %d requests:\n%s", r.Records, r.Requests, w.log)
 	}

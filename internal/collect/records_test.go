@@ -27,7 +27,7 @@ func TestCrowdedOverlap(t *testing.T) {
 		t.Skip("-short: it collects 50,000 records")
 	}
 	w := embedded(t)
-	w.config.Lookback, w.config.Budget = time.Hour, 9*time.Minute // slow under the race detector
+	w.config.Lookback = time.Hour
 	w.sim.Add(w.spread(50_000, w.start.Add(-12*time.Minute), 11*time.Millisecond)...)
 	r := w.collector().Run(t.Context(), collect.Job{}) // checked with the next one
 	if n := w.state().Cursor.Seen.Len(); n > 40_000 || n < 39_000 {
@@ -52,7 +52,7 @@ func crowded(t *testing.T, log string) (w *world, from time.Time) {
 	}
 	row, _ := duo.LogNamed(log)
 	w = embedded(t).use(row)
-	w.config.Overlap, w.config.Budget = 10*time.Minute, 9*time.Minute // slow under the race detector
+	w.config.Overlap = 10 * time.Minute
 	for range 2 {
 		w.complete()
 		w.pass(5 * time.Minute)

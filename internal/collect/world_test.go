@@ -212,7 +212,7 @@ func newClock(t *testing.T) *world {
 		patience: 900 * time.Millisecond, // less than the first wait for a repeat
 		config: collect.Config{
 			Host: host, Enrich: true,
-			Budget: time.Minute, Lookback: 24 * time.Hour, Delay: 150 * time.Second, Overlap: 10 * time.Minute, MaxWindow: 24 * time.Hour,
+			Budget: 9 * time.Minute, Lookback: 24 * time.Hour, Delay: 150 * time.Second, Overlap: 10 * time.Minute, MaxWindow: 24 * time.Hour,
 		}}
 }
 
