@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // Application is an Admin API application in an account of an accounts file.
@@ -28,7 +29,8 @@ type Application struct {
 //
 // It is CSV, because spreadsheets, Terraform's csvencode and people write that, and a
 // line that is cut short shows. The first line names the columns, in any order, so that
-// none is taken for another. Lines that are empty or begin with # are left out.
+// none is taken for another. Lines that are empty or begin with # are left out, but
+// one that begins so and has all values is a fault: it may be a name.
 //
 // All faults come in one error, a line each, with the numbers of lines and the
 // names of columns. No value is repeated: it might be a key in the wrong column.
@@ -96,7 +98,7 @@ func readAccountsFile(file string) (lines []accountLine, faults []error, err err
 	}
 	// Excel begins UTF-8 with a byte order mark.
 	r := csv.NewReader(strings.NewReader(strings.TrimPrefix(string(content), "\ufeff")))
-	r.Comment, r.FieldsPerRecord, r.TrimLeadingSpace = '#', -1, true
+	r.FieldsPerRecord, r.TrimLeadingSpace = -1, true
 	var columns []string
 	for {
 		values, err := r.Read()
@@ -108,6 +110,9 @@ func readAccountsFile(file string) (lines []accountLine, faults []error, err err
 			continue
 		}
 		number, _ := r.FieldPos(0)
+		if strings.HasPrefix(values[0], "#") && len(values) != len(accountColumns) {
+			continue // a comment
+		}
 		if columns == nil {
 			if columns = headerOf(values); columns == nil {
 				return nil, []error{fmt.Errorf("line %d: it has to name the columns: %s, in any order, with commas between, in UTF-8", number, strings.Join(accountColumns, ","))}, nil
@@ -135,6 +140,12 @@ func newAccountLine(number int, columns, values []string) accountLine {
 	if len(values) != len(columns) {
 		l.fault("it has %d values and needs %d; a value with a comma in it needs quotes around it", len(values), len(columns))
 		return l
+	}
+	if strings.HasPrefix(values[0], "#") {
+		l.fault("it begins with #, as a comment does, and has all values: delete it if the account is not to be collected, or have it begin otherwise")
+	}
+	if !utf8.ValidString(strings.Join(values, "")) {
+		l.fault("it is not in UTF-8: save the file so (a spreadsheet calls that CSV UTF-8)")
 	}
 	for i, column := range columns {
 		l.value[column] = strings.TrimSpace(values[i])
