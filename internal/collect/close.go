@@ -72,6 +72,6 @@ func (r *run) concluded(report Summary, c store.Cursor, why error) Summary {
 	}
 	report.Watermark = &c.Watermark
 	report.OverlapSeconds = max(0, int64(c.Watermark.Sub(latest(c.SeenFrom, c.Watermark.Add(-r.Overlap))).Seconds()))
-	report.LagSeconds = int64(r.lease.Now().Sub(c.Watermark).Seconds())
+	report.LagSeconds = new(int64(r.lease.Now().Sub(c.Watermark).Seconds()))
 	return report
 }

@@ -46,7 +46,7 @@ func (c *Collector) Record(ctx context.Context, failed Report) (Report, error) {
 	}
 	failed.Token, failed.StartedAt, failed.Gap = lease.Token, lease.Now(), cursor.Gap
 	if mark := cursor.Watermark; !mark.IsZero() { // from which a deleted document is rebuilt
-		failed.Watermark, failed.LagSeconds = &mark, int64(max(0, lease.Now().Sub(mark)).Seconds())
+		failed.Watermark, failed.LagSeconds = &mark, new(int64(max(0, lease.Now().Sub(mark)).Seconds()))
 	}
 	late, cancelLate := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
 	defer cancelLate()

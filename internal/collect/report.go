@@ -29,7 +29,7 @@ type Summary struct {
 	Objects    []string    `json:"objects"`
 	Window     *store.Span `json:"window"` // nil if there was nothing to ask for
 	Watermark  *time.Time  `json:"watermark"`
-	LagSeconds int64       `json:"lag_seconds"`
+	LagSeconds *int64      `json:"lag_seconds"` // nil where there is no watermark, or it is not known
 	DurationMS int64       `json:"duration_ms"`
 	Requests   int         `json:"duo_requests"`
 	Retries    int         `json:"retries"`

@@ -208,8 +208,8 @@ func TestLocalClock(t *testing.T) {
 			w.pass(off)
 			w.sim.Add(w.spread(30, w.clock().Add(-time.Hour), time.Second)...)
 			r := w.complete()
-			if want := w.clock().Add(-w.config.Delay); r.Records != 30 || !r.Watermark.Equal(want) || r.LagSeconds != 150 {
-				t.Errorf("%d records, watermark %s, lag %d", r.Records, r.Watermark, r.LagSeconds)
+			if want := w.clock().Add(-w.config.Delay); r.Records != 30 || !r.Watermark.Equal(want) || *r.LagSeconds != 150 {
+				t.Errorf("%d records, watermark %s, lag %d", r.Records, r.Watermark, *r.LagSeconds)
 			}
 			if r.Retries != 1 || strings.Count(w.log.String(), "clock differs") != 1 {
 				t.Errorf("%d retries, log:\n%s", r.Retries, w.log)

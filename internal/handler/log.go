@@ -51,12 +51,15 @@ func fieldsOf(r collect.Report) []any {
 	fields := []any{
 		"outcome", r.Outcome, "run_id", r.ID, "stream", r.Stream, "reason", r.Reason, "act", r.Act,
 		"pages", r.Pages, "records", r.Records, "duplicates", r.Duplicates, "late", r.Late,
-		"objects", r.Objects, "lag_seconds", r.LagSeconds, "duration_ms", r.DurationMS,
+		"objects", r.Objects, "duration_ms", r.DurationMS,
 		"duo_requests", r.Requests, "retries", r.Retries, "overlap_seconds", r.OverlapSeconds,
 		"token", r.Token, "started_at", r.StartedAt,
 	}
 	if r.Window != nil {
 		fields = append(fields, "window_from", r.Window.From, "window_to", r.Window.To)
+	}
+	if r.LagSeconds != nil { // else Cloud Logging would have it as a lag of nothing
+		fields = append(fields, "lag_seconds", *r.LagSeconds)
 	}
 	if r.Watermark != nil {
 		fields = append(fields, "watermark", *r.Watermark)

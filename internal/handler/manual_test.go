@@ -73,6 +73,12 @@ func TestForce(t *testing.T) {
 	w := newWorld(t, nil)
 	w.fill()
 	held := w.hold()
+	if a := w.send(http.MethodPost, "/run", "", nil); a.StatusCode != http.StatusConflict || !strings.Contains(a.body, `"watermark":null,"lag_seconds":null`) {
+		t.Errorf("without force: %d %s", a.StatusCode, a.body)
+	}
+	if line := w.log.last(t); line["outcome"] != collect.Busy || line["lag_seconds"] != nil {
+		t.Errorf("logged %v, want no lag: it is not known", line)
+	}
 	if r := w.run("/run", `{"force":true}`, http.StatusOK); r.Outcome != collect.Complete || r.Records != 47 || r.Token != held.Token+1 {
 		t.Errorf("%s with %d records under token %d, want complete with 47 under %d", r.Outcome, r.Records, r.Token, held.Token+1)
 	}

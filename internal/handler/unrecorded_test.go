@@ -85,7 +85,7 @@ func TestFailedBeforeLeaseMark(t *testing.T) {
 	}
 	r := w.run("/", push, http.StatusInternalServerError)
 	last := w.status().Runs[0]
-	if last.ID != r.ID || !last.Watermark.Equal(mark) || last.Token != 2 || last.StartedAt.Sub(w.now).Abs() > time.Minute || last.LagSeconds != 0 {
+	if last.ID != r.ID || !last.Watermark.Equal(mark) || last.Token != 2 || last.StartedAt.Sub(w.now).Abs() > time.Minute || *last.LagSeconds != 0 {
 		t.Errorf("recorded %+v", last)
 	}
 	if at := w.state(stream).Cursor.Watermark; !at.Equal(mark) {

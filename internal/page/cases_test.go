@@ -121,7 +121,7 @@ func after(runs ...collect.Summary) collect.Status {
 			mark = to
 		}
 		watermark, reach := mark, mark.Add(-10*time.Minute)
-		r.Watermark, r.LagSeconds = &watermark, int64(r.StartedAt.Sub(mark).Seconds())
+		r.Watermark, r.LagSeconds = &watermark, new(int64(r.StartedAt.Sub(mark).Seconds()))
 		s.Watermark, s.Cursor.Watermark, s.Cursor.ReachesTo, s.Cursor.Seen = &watermark, &watermark, &reach, r.Records+r.Duplicates
 		s.Runs = slices.Insert(s.Runs, 0, r)
 	}

@@ -86,8 +86,8 @@ func (s stream) Lag() chart {
 		if i+1 < len(s.Runs) && s.Runs[i+1].Watermark != nil {
 			add(begin+s.slot()/4, run.StartedAt.Sub(*s.Runs[i+1].Watermark))
 		}
-		if run.Watermark != nil {
-			add(begin+s.slot()*3/4, time.Duration(run.LagSeconds)*time.Second)
+		if run.LagSeconds != nil {
+			add(begin+s.slot()*3/4, time.Duration(*run.LagSeconds)*time.Second)
 		}
 	}
 	if s.Watermark != nil {

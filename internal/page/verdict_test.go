@@ -31,7 +31,7 @@ func working() collect.Status {
 	for i := range 10 {
 		ago := time.Duration(i+1) * 5 * time.Minute
 		s.Runs = append(s.Runs, collect.Summary{
-			ID: "RUN", Outcome: collect.Complete, StartedAt: *before(ago), Watermark: before(ago + 150*time.Second), LagSeconds: 150, Records: 10,
+			ID: "RUN", Outcome: collect.Complete, StartedAt: *before(ago), Watermark: before(ago + 150*time.Second), LagSeconds: new(int64(150)), Records: 10,
 		})
 	}
 	return s

@@ -156,7 +156,7 @@ type Run struct {
 	Objects    []string   `firestore:"objects" json:"objects"`
 	Window     *Span      `firestore:"window" json:"window"` // nil if there was nothing to ask for
 	Watermark  *time.Time `firestore:"watermark" json:"watermark"`
-	LagSeconds int64      `firestore:"lag_seconds" json:"lag_seconds"`
+	LagSeconds *int64     `firestore:"lag_seconds" json:"lag_seconds"`
 	DurationMS int64      `firestore:"duration_ms" json:"duration_ms"`
 	Requests   int        `firestore:"duo_requests" json:"duo_requests"`
 	Retries    int        `firestore:"retries" json:"retries"`
