@@ -83,7 +83,7 @@ func cut(from, to time.Time, s collect.Settled) Report {
 	r := Report{From: from.Truncate(time.Millisecond).UTC(), To: to.Truncate(time.Millisecond).UTC(), Cut: []string{}}
 	if r.From.Before(s.From) {
 		r.From = s.From
-		r.Cut = append(r.Cut, fmt.Sprintf("from is %s: Duo shows 180 days", s.From.Format(time.RFC3339)))
+		r.Cut = append(r.Cut, fmt.Sprintf("from is %s: Duo may no longer show what is before", s.From.Format(time.RFC3339)))
 	}
 	if s.To.Before(r.To) {
 		r.To = s.To

@@ -225,6 +225,23 @@ func earliest(a, b time.Time) time.Time {
 	return a
 }
 
+// TestBackfillWhollyTooOld asks for what is nearly as old as Duo keeps it: what Duo may no
+// longer show is not asked for, and of nothing else there is no run.
+func TestBackfillWhollyTooOld(t *testing.T) {
+	t.Parallel()
+	w := collected(t, 900)
+	for _, dry := range []bool{true, false} {
+		job := w.again(180*days-10*time.Minute, 180*days-50*time.Minute)
+		job.DryRun = dry
+		if r := w.backfill(job, collect.Failed, 0); !errors.Is(r.Err, collect.ErrUnsettled) || !strings.Contains(r.Reason, "no longer show") || r.Requests != 0 {
+			t.Errorf("dry %v: after %d requests: %s", dry, r.Requests, r.Reason)
+		}
+	}
+	if r := w.backfill(w.again(180*days-10*time.Minute, 180*days-2*time.Hour), collect.Complete, 0); r.Requests == 0 || !strings.Contains(r.Reason, "no longer show") {
+		t.Errorf("the rest, after %d requests: %s", r.Requests, r.Reason)
+	}
+}
+
 // TestBackfillFirst asks for a range before anything was collected.
 func TestBackfillFirst(t *testing.T) {
 	t.Parallel()

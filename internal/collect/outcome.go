@@ -37,9 +37,9 @@ func rateLimited(until time.Time) error {
 	return stop("rate limited by Duo until " + until.Format(time.RFC3339) + "; the first run after that goes on")
 }
 
-// ErrUnsettled means that a backfill was asked for what the live stream may
-// still deliver itself, and for nothing else.
-var ErrUnsettled = errors.New("nothing of this range can be collected again yet")
+// ErrUnsettled means that a backfill was asked for nothing but what the live stream may
+// still deliver itself, or what Duo may no longer show.
+var ErrUnsettled = errors.New("nothing of this range can be collected again")
 
 var (
 	errShort   = errors.New("RUN_BUDGET ended before the first page was committed: raise it")

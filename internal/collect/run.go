@@ -167,10 +167,11 @@ func (r *run) planBackfill(ctx context.Context, want store.Backfill) error {
 		rest = fmt.Sprintf("what is not before %s ordinary runs may still deliver: ask for it from %s on, once a run after that is complete",
 			limit.Format(time.RFC3339Nano), asked.Add(r.Overlap+r.Delay).Format(time.RFC3339Nano))
 	}
-	if limit := floor(s.Now.Add(-r.oldest())); want.From.Before(limit) {
-		rest = strings.TrimPrefix(rest+"; of what is before "+limit.Format(time.RFC3339Nano)+" Duo may no longer show all: this run does not ask for it", "; ")
+	shown := floor(s.Now.Add(-r.oldest()))
+	if want.From.Before(shown) {
+		rest = strings.TrimPrefix(rest+"; of what is before "+shown.Format(time.RFC3339Nano)+" Duo may no longer show all: this run does not ask for it", "; ")
 	}
-	if !want.From.Before(want.To) {
+	if !latest(want.From, shown).Before(want.To) {
 		return fmt.Errorf("%w: %s", ErrUnsettled, rest)
 	}
 	r.plan = plan{planner: backfill{Config: r.Config, owner: r.owner(), want: want}, live: c, rest: rest}
