@@ -333,6 +333,7 @@ func TestConfigBadText(t *testing.T) {
 		{"GCS_PREFIX", ".", `GCS_PREFIX: "." has a folder "." or ".."`},
 		{"GCS_PREFIX", "/../", `GCS_PREFIX: ".." has a folder "." or ".."`},
 		{"GCS_PREFIX", "a/.", `GCS_PREFIX: "a/." has a folder "." or ".."`},
+		{"GCS_PREFIX", "gs://bucket/a", `GCS_PREFIX: "gs://bucket/a" begins with gs://`},
 		{"GCS_PREFIX", "a///b", `GCS_PREFIX: "a///b" has an empty folder name`},
 		{"GCS_PREFIX", "a#b", `GCS_PREFIX: "a#b" has one of # ? * [ ]`},
 		{"GCS_PREFIX", "a?b", `GCS_PREFIX: "a?b" has one of # ? * [ ]`},

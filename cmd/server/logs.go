@@ -164,6 +164,8 @@ func prefixFault(prefix string) string {
 	switch {
 	case prefix == "":
 		return ""
+	case strings.HasPrefix(prefix, "gs://"):
+		return "begins with gs://: it is a folder in GCS_BUCKET, without the bucket"
 	case slices.Contains(folders, ""):
 		return "has an empty folder name, which SecOps feeds can't read"
 	case slices.Contains(folders, "."), slices.Contains(folders, ".."):

@@ -1,6 +1,7 @@
 package handler
 
 import (
+	"cmp"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -32,6 +33,9 @@ func decodePush(body []byte) (Push, error) {
 		} `json:"message"`
 	}
 	if err := json.Unmarshal(body, &envelope); err != nil {
+		if t, ok := errors.AsType[*json.UnmarshalTypeError](err); ok { // whose text names types of Go
+			err = fmt.Errorf("%s is a JSON %s", cmp.Or(t.Field, "it"), t.Value)
+		}
 		return Push{}, fmt.Errorf("reading the push body: %w; %s", err, hintWrapped)
 	}
 	p, message := envelope.Push, envelope.Message
@@ -47,7 +51,7 @@ func decodePush(body []byte) (Push, error) {
 
 // What a caller has to change that sends something else than a wrapped push.
 const (
-	hintWrapped   = "the subscription must send wrapped messages: switch payload unwrapping off"
+	hintWrapped   = "the subscription must send wrapped messages: switch payload unwrapping off (a call by hand is POST /run)"
 	hintScheduler = "Cloud Scheduler calls this path itself: set the job's target type to Pub/Sub, with the topic that pushes here, or its URL to /run, with an empty body"
 	hintUnwrapped = "the subscription sends unwrapped messages: switch payload unwrapping off (gcloud pubsub subscriptions update NAME --clear-push-no-wrapper-config)"
 	hintEvent     = "this is a CloudEvent without a wrapped Pub/Sub message: let Eventarc's trigger take events of the type " +

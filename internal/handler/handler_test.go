@@ -176,7 +176,7 @@ func TestPush(t *testing.T) {
 		t.Errorf("answer = %d %s, want 200", a.StatusCode, a.body)
 	}
 	w.checkOnce()
-	for body, words := range map[string]string{"": "wrapped", `{"message":null}`: "no message", `{"message":{"data":"?"}}`: "base64"} {
+	for body, words := range map[string]string{"": "wrapped", `[]`: "it is a JSON array", `{"message":"x"}`: "message is a JSON string", `{"message":null}`: "no message", `{"message":{"data":"?"}}`: "base64"} {
 		a := w.send(http.MethodPost, "/", body, nil)
 		if a.StatusCode != http.StatusBadRequest {
 			t.Errorf("%q = %d, want 400", body, a.StatusCode)

@@ -67,6 +67,9 @@ func (b *boltBackend) lock(ctx context.Context) (*bbolt.DB, error) {
 		if err == nil {
 			return db, nil
 		}
+		if errors.Is(err, berrors.ErrInvalid) || errors.Is(err, berrors.ErrChecksum) || errors.Is(err, berrors.ErrVersionMismatch) {
+			return nil, fmt.Errorf("%w: opening %s: %w: restore it, choose another one with -dir, or delete it: collecting then begins anew, and what is in the bucket is not written again", ErrSetup, b.path, err)
+		}
 		if !errors.Is(err, berrors.ErrTimeout) {
 			return nil, fmt.Errorf("%w: opening %s: %w: make its folder writable, or choose another one with -dir", ErrSetup, b.path, err)
 		}

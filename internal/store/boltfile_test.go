@@ -55,6 +55,9 @@ func TestBoltSetup(t *testing.T) {
 				if !errors.Is(err, store.ErrSetup) || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "-dir") {
 					t.Errorf("got error %v, want ErrSetup that names %s and -dir", err, path)
 				}
+				if strings.Contains(err.Error(), "delete it") != (path == text) {
+					t.Errorf("got error %v, want what to do about a damaged file, and only about one", err)
+				}
 			}
 		})
 	}
