@@ -4,13 +4,13 @@ output "url" {
 }
 
 output "feeds" {
-  description = "What each log's SecOps feed reads: the URI, with the closing slash that it needs, and the log type. Its form asks for them, where secops is not set."
+  description = "What each SecOps feed reads, by log, or with feed_accounts by stream, as in telephony@api-0a1b2c3d.duosecurity.com: the URI, with the closing slash that it needs, and the log type. Its form asks for them, where secops is not set. An {account} that is left in a URI stands for each account's API hostname."
   value       = local.feeds
 }
 
 output "feed_uri" {
   description = "The URI of the only feed; null with several."
-  value       = length(local.logs) == 1 ? local.feeds[local.logs[0]].uri : null
+  value       = length(local.feeds) == 1 ? values(local.feeds)[0].uri : null
 }
 
 output "curl" {

@@ -112,7 +112,7 @@ variable "bucket_location" {
 }
 
 variable "gcs_prefix" {
-  description = "Folder of the objects, {log} being replaced by the log's name; empty is the bucket's root."
+  description = "Folder of the objects, {log} being replaced by the log's name and {account} by the account's API hostname; empty is the bucket's root."
   type        = string
   default     = "duo-{log}"
   validation {
@@ -120,8 +120,8 @@ variable "gcs_prefix" {
     error_message = "No slash at either end and no empty folder name: SecOps feeds can't read one."
   }
   validation {
-    condition     = !can(regex("[{}]", replace(var.gcs_prefix, "{log}", "")))
-    error_message = "{log} is the only placeholder."
+    condition     = !can(regex("[{}]", replace(replace(var.gcs_prefix, "{log}", ""), "{account}", "")))
+    error_message = "{log} and {account} are the only placeholders."
   }
   validation {
     condition     = length(local.logs) == 1 || strcontains(var.gcs_prefix, "{log}")
@@ -287,7 +287,7 @@ variable "callers" {
 
 variable "secops" {
   description = <<-EOT
-    The SecOps instance that gets a feed for each log: its project, location and instance (the customer's id); null is no feed.
+    The SecOps instance that gets a feed for each log, see feed_accounts too: its project, location and instance (the customer's id); null is no feed.
     event_driven: the bucket tells SecOps of each new object, within seconds; false has it look every so often. delete_after_transfer
     weakens promise 2: a record can be delivered twice, where an object is deleted before its commit or a range is collected again.
   EOT
@@ -316,6 +316,25 @@ variable "feed_account" {
   validation {
     condition     = var.feed_account == null || can(regex("^[^@ ,:]+@[^@ ,:]+\\.gserviceaccount\\.com$", var.feed_account))
     error_message = "A service account's address."
+  }
+}
+
+variable "feed_accounts" {
+  description = "With {account} in gcs_prefix and children's or a file's accounts: the API hostnames of those that get a feed of their own for each log. Without secops the output feeds lists what they read."
+  type        = set(string)
+  default     = []
+  validation {
+    # Pub/Sub's and DNS's limits allow for longer ones than Duo has.
+    condition     = alltrue([for host in var.feed_accounts : can(regex("^api-[a-z0-9-]{1,59}\\.(duosecurity|duofederal)\\.com$", host))])
+    error_message = "API hostnames such as api-0a1b2c3d.duosecurity.com, in lower case. The status page has them in the streams' names."
+  }
+  validation {
+    condition     = length(var.feed_accounts) == 0 || (var.accounts != "own" && strcontains(var.gcs_prefix, "{account}"))
+    error_message = "Each account has a folder, and so a feed, of its own only with {account} in gcs_prefix and accounts = \"children\" or \"file\": set those, or leave feed_accounts out."
+  }
+  validation {
+    condition     = length(var.feed_accounts) > 0 || var.secops == null || var.accounts == "own" || !strcontains(var.gcs_prefix, "{account}")
+    error_message = "With {account} in gcs_prefix each account needs feeds of its own: list the accounts' API hostnames here, or take {account} out, and one feed for each log reads all accounts."
   }
 }
 

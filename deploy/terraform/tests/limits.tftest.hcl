@@ -93,7 +93,7 @@ run "gcs_prefix_2" {
 run "gcs_prefix_3" {
   command = plan
   variables {
-    gcs_prefix = "duo-{account}"
+    gcs_prefix = "duo-{tenant}"
   }
   expect_failures = [var.gcs_prefix]
 }
@@ -234,6 +234,57 @@ run "feed_account" {
     feed_account = "serviceAccount:feed@secops.iam.gserviceaccount.com"
   }
   expect_failures = [var.feed_account]
+}
+
+run "feed_accounts" {
+  command = plan
+  variables {
+    accounts      = "children"
+    gcs_prefix    = "{account}/duo-{log}"
+    feed_accounts = ["Contoso Dental"]
+  }
+  expect_failures = [var.feed_accounts]
+}
+
+run "feed_accounts_in_one_folder" {
+  command = plan
+  variables {
+    accounts      = "children"
+    feed_accounts = ["api-0a1b2c3d.duosecurity.com"]
+  }
+  expect_failures = [var.feed_accounts]
+}
+
+run "feed_accounts_of_own" {
+  command = plan
+  variables {
+    gcs_prefix    = "{account}/duo-{log}"
+    feed_accounts = ["api-12345678.duosecurity.com"]
+  }
+  expect_failures = [var.feed_accounts]
+}
+
+run "feeds_of_unknown_accounts" {
+  command = plan
+  variables {
+    accounts     = "children"
+    gcs_prefix   = "{account}/duo-{log}"
+    feed_account = "feed@secops.iam.gserviceaccount.com"
+    secops       = { project = "secops-project", location = "us", instance = "00000000-0000-4000-8000-000000000000" }
+  }
+  expect_failures = [var.feed_accounts]
+}
+
+run "filter_too_long" {
+  command = plan
+  variables {
+    accounts      = "children"
+    gcs_prefix    = "${join("", [for i in range(20) : "0123456789"])}/{account}"
+    feed_accounts = ["api-0a1b2c3d.duosecurity.com"]
+    feed_account  = "feed@secops.iam.gserviceaccount.com"
+    secops        = { project = "secops-project", location = "us", instance = "00000000-0000-4000-8000-000000000000" }
+  }
+  expect_failures = [google_pubsub_subscription.feed]
 }
 
 run "alert_emails" {
