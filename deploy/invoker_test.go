@@ -14,7 +14,7 @@ import (
 	"testing"
 )
 
-// revision is one of a service's, as Cloud Run tells of it.
+// revision is a service's revision, as Cloud Run shows it.
 type revision struct {
 	name, mode string // mode "" for one without AUTH_MODE
 	traffic    string // what of the service's status leads to it, "" for nothing

@@ -36,7 +36,7 @@ func (c config) folder(l duo.Log, account string) string {
 }
 
 // folders are where feeds find the objects: a folder for each log and, where the
-// prefix says so, for each account, of which the children are not known yet.
+// prefix says so, for each account. Child accounts are not known yet.
 func (c config) folders() []string {
 	accounts := c.known()
 	switch {

@@ -80,7 +80,7 @@ func reportFaults(ctx context.Context, out io.Writer, log *slog.Logger, err erro
 	return exitConfig
 }
 
-// cloudRoutes builds the clients, of which none connects before the first request.
+// cloudRoutes builds the clients. None connects before the first request.
 func cloudRoutes(ctx context.Context, cfg config, log *slog.Logger) (http.Handler, error) {
 	bucket, err := openBucket(ctx, cfg)
 	if err != nil {

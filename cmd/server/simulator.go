@@ -43,7 +43,7 @@ func newSimulator(accounts string) *duosim.Sim {
 	return sim
 }
 
-// duoVariables lead to an application of Duo's; the last one has two names.
+// duoVariables lead to a Duo application; the last one has two names.
 var duoVariables = [][]string{{"DUO_IKEY"}, {"DUO_API_HOST"}, {"DUO_SKEY", "DUO_SKEY_FILE"}}
 
 // withDuo returns the environment with the variables that lead to a Duo: the real one's

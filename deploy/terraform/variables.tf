@@ -70,7 +70,7 @@ variable "workers" {
   validation {
     # The service takes 16 requests at once: a call by hand has to fit beside them.
     condition     = var.workers >= 1 && var.workers <= 15 && var.workers == floor(var.workers)
-    error_message = "From 1 to 15: the service's two instances take 8 requests each, and one of a person's has to fit, too."
+    error_message = "From 1 to 15: the service's two instances take 8 requests each, and a call by hand has to fit beside them."
   }
 }
 
@@ -370,7 +370,7 @@ variable "runbook_url" {
 }
 
 variable "image" {
-  description = "Image of the service until Cloud Build deploys the first one; null is a sample of Google's. Later Terraform leaves the image alone."
+  description = "Image of the service until Cloud Build deploys the first one; null is Google's sample. Later Terraform leaves the image alone."
   type        = string
   default     = null
 }

@@ -111,7 +111,7 @@ func (m *cache) adopt(o writer.Object, instead batch, c store.Cursor) batch {
 				delete(lacks, r.Written)
 			}
 		} else if !known {
-			id = r.Written // of another page of Duo's, where its number need not be hidden
+			id = r.Written // from another of Duo's pages, where its number need not be hidden
 		}
 		if !known {
 			b.ids = append(b.ids, id)

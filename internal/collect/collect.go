@@ -54,8 +54,8 @@ type Collector struct {
 	Logger *slog.Logger
 	// At returns the bucket at a place where earlier settings put the objects.
 	At func(writer.Place) Bucket
-	// Fault, unless it is nil, is why the account can't be asked: every run fails of
-	// it.
+	// Fault, unless it is nil, is why the account can't be asked: every run fails
+	// with it.
 	Fault error
 	// Progress, unless it is nil, is called after each committed page.
 	Progress func(Progress)

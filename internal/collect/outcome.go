@@ -15,7 +15,7 @@ const (
 	Complete = "complete" // caught up to now − delay
 	Partial  = "partial"  // stopped on purpose with the cursor committed; the next run goes on
 	Busy     = "busy"     // another run holds the lease, or has just had it
-	Failed   = "failed"   // Report.Err says of what
+	Failed   = "failed"   // Report.Err says why
 )
 
 // outcomes are all of them, the more urgent the later.

@@ -85,7 +85,7 @@ type live struct {
 func (p live) start(s store.State) (store.Cursor, error) {
 	c, now := s.Cursor, s.Now
 	if s.StartOpen() && c.Account != p.account {
-		c = store.Cursor{} // nothing of that account's is committed: its host was mistyped
+		c = store.Cursor{} // the host was mistyped: nothing of that account is committed
 	}
 	if c.Watermark.IsZero() || s.StartOpen() {
 		if p.FirstMark != nil && p.first.IsZero() {

@@ -92,7 +92,7 @@ func (c *Collector) status(state store.State, runs []store.Run) Status {
 		Stream: state.Stream, Now: state.Now, Watermark: orNil(state.Cursor.Watermark), Totals: state.Cursor.Totals,
 		Cursor: cursorStatus(state.Cursor, state.Now), Runs: []Summary{},
 	}
-	if c.Fault != nil && state.Stream == c.Live().String() { // of which each run fails before it has a lease
+	if c.Fault != nil && state.Stream == c.Live().String() { // every run fails with it before it takes a lease
 		s.Runs = append(s.Runs, Summary{Outcome: Failed, Stream: state.Stream, Reason: c.Fault.Error(), Act: MustAct(c.Fault), Objects: []string{}, StartedAt: state.Now})
 	}
 	for _, r := range runs {

@@ -211,7 +211,7 @@ func TestPaceBeyondRetryAfter(t *testing.T) {
 	})
 }
 
-// TestEnded has Duo say that there is no such log: one run a day fails of it. The
+// TestEnded has Duo say that there is no such log: one run a day fails. The
 // others ask, too, and once Duo shows the log again all of it is collected.
 func TestEnded(t *testing.T) {
 	t.Parallel()

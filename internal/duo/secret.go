@@ -51,7 +51,7 @@ func IKeyFault(ikey string) string {
 	case strings.Contains(ikey, ":"):
 		return "has a colon, which no key has: set the integration key alone, the secret key has a place of its own"
 	case strings.HasPrefix(ikey, "SI"):
-		return "begins with SI, so it is another kind of application's: create an Admin API application, its key begins with DI"
+		return "begins with SI, so it belongs to another kind of application: create an Admin API application, its key begins with DI"
 	}
 	return ""
 }

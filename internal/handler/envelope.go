@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// Push is what matters of a Pub/Sub push, of which the message's data is just a tick.
+// Push is what matters of a Pub/Sub push. The message's data is just a tick.
 type Push struct {
 	MessageID       string  `json:"-"`
 	Log, Account    *string `json:"-"` // the message's attributes, nil if it has none

@@ -221,9 +221,9 @@ func TestPhonesIdentity(t *testing.T) {
 	}
 }
 
-// TestPhonesWithoutID has records that nothing but their bytes tells, of which the
-// number is one: they stay two in every mode, also where only digits differ that
-// are masked, and each line is recognised.
+// TestPhonesWithoutID has two records that only their bytes tell apart, the number
+// among them: they stay two in every mode, also where they differ only in digits
+// that are masked, and each line is recognised.
 func TestPhonesWithoutID(t *testing.T) {
 	t.Parallel()
 	for name, form := range map[string]string{

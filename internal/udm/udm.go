@@ -31,7 +31,7 @@ var ErrNoObject = errors.New("is no JSON object")
 // Mapping is the table of a log, a row for each field of its event, in the event's order.
 type Mapping []row
 
-// row says from what a field of the event is made.
+// row says what a field of the event is made from.
 type row struct {
 	// from is the record's field, a path: names with dots between them. What is
 	// behind a slash is in the JSON that a text holds.

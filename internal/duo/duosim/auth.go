@@ -38,7 +38,7 @@ func (s *Sim) authenticate(r *http.Request, now time.Time) *refusal {
 	return nil
 }
 
-// signature is version 5 of Duo's, without x-duo- headers, for the account's host.
+// signature is Duo's version 5, without x-duo- headers, for the account's host.
 func (s *Sim) signature(r *http.Request) string {
 	body, _ := io.ReadAll(io.LimitReader(r.Body, 1<<20)) // a part of it is not what was signed
 	r.Body = io.NopCloser(bytes.NewReader(body))         // it can be read again

@@ -19,7 +19,7 @@ func Status(status int, body string) Fault {
 	return func(w http.ResponseWriter, _ *http.Request, _ http.Handler) { reply(w, status, body) }
 }
 
-// Refuse answers with a code of Duo's and the status that belongs to it.
+// Refuse answers with one of Duo's codes and the status that belongs to it.
 func Refuse(code int, message string) Fault {
 	return func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
 		refuse(w, &refusal{code: code, message: message})

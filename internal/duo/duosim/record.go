@@ -68,7 +68,7 @@ func uuid(hi, lo uint64) string {
 // sekey returns the id of a trust monitor event.
 func sekey(hi, lo uint64) string { return key("SE", rand.New(rand.NewPCG(hi, lo))) }
 
-// key returns a random key of Duo's: 20 letters and digits, two of them a prefix.
+// key returns a random key like Duo's: 20 letters and digits, two of them a prefix.
 func key(prefix string, random *rand.Rand) string {
 	const signs = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 	k := []byte(prefix)
