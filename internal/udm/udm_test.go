@@ -14,6 +14,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"duo-telephony-collector/internal/duo"
+	"duo-telephony-collector/internal/record"
 	"duo-telephony-collector/internal/udm"
 )
 
@@ -260,4 +262,37 @@ func FuzzConvert(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestHiddenPhones shows where SecOps has a number, and where what PHONES makes of
+// it: a device's name that is no number any more is a hostname.
+func TestHiddenPhones(t *testing.T) {
+	t.Parallel()
+	const number = "+12025550100"
+	records := map[string]string{"telephony": `{"phone":"` + number + `"}`, "authentication": `{"auth_device":{"name":"` + number + `"}}`}
+	for mode, want := range map[string]struct{ value, device string }{
+		"keep": {`^\+12025550100$`, "target.user.phone_numbers"},
+		"mask": {`^\+xxxxxxx0100$`, "target.hostname"},
+		"hash": {`^hmac-sha256:[0-9a-f]{64}$`, "target.hostname"},
+	} {
+		phones, err := record.NewPhones(mode, []byte("a key of sixteen"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		has := func(log, path string) bool {
+			l := duo.Logs[slices.IndexFunc(duo.Logs, func(l duo.Log) bool { return l.Name == log })]
+			value := at(convert(t, log, string(phones.Apply([]byte(records[log]), l))), path)
+			return regexp.MustCompile(want.value).MatchString(strings.Trim(value, `[]"`))
+		}
+		for _, path := range []string{"principal.user.userid", "principal.user.phone_numbers"} {
+			if !has("telephony", path) {
+				t.Errorf("%s: telephony has no such number in %s", mode, path)
+			}
+		}
+		for _, path := range []string{"target.user.phone_numbers", "target.hostname"} {
+			if expected := path == want.device; has("authentication", path) != expected {
+				t.Errorf("%s: authentication has the number in %s: %v, want %v", mode, path, !expected, expected)
+			}
+		}
+	}
 }
