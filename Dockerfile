@@ -17,6 +17,10 @@ ARG VERSION=dev
 RUN go build -trimpath -buildvcs=false -ldflags="-s -w -X main.version=${VERSION:-dev}" -o /server ./cmd/server
 RUN go run github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0 bin -json -std -noserial -notimestamp \
     -version="${VERSION:-dev}" -output=/sbom.cdx.json /server
+# Beside the binary the image is the base below: the SBOM names that, too.
+RUN base=$(sed -n 's/^FROM \(gcr\.io[^ ]*\)$/\1/p' Dockerfile) && name=${base%%[:@]*} && digest=${base##*@} && \
+    component="\"bom-ref\": \"$base\", \"type\": \"container\", \"name\": \"$name\", \"version\": \"$digest\"" && \
+    sed -i "s|^  \"components\": \[\$|&\n    {$component},|" /sbom.cdx.json && grep -qF "\"$digest\"" /sbom.cdx.json
 
 FROM gcr.io/distroless/static-debian12:nonroot@sha256:afa5c872c891853ca7fcf1f12c3edb23f7eeef36189728842dd51042ff57f7ab
 COPY --from=build /server /sbom.cdx.json /

@@ -1,6 +1,7 @@
 package deploy_test
 
 import (
+	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -8,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // pinned is an image that nobody can change behind its name.
@@ -99,5 +102,29 @@ func TestRenewFails(t *testing.T) {
 		if dockerfile != readFile(t, "../Dockerfile") || build != readFile(t, "../cloudbuild.yaml") {
 			t.Errorf("%s: a file changed", answer)
 		}
+	}
+}
+
+// TestSBOMNamesBase expects the SBOM to have the image's base, as a component of
+// its own, beside what the tool has found in the binary.
+func TestSBOMNamesBase(t *testing.T) {
+	dockerfile := readFile(t, "../Dockerfile")
+	command := find(t, dockerfile, `(?m)^RUN (base=(?:.*\\\n)*.*)$`)
+	sbom := filepath.Join(t.TempDir(), "sbom.json")
+	write(t, sbom, "{\n  \"metadata\": {\n    \"components\": []\n  },\n  \"components\": [\n    {\n      \"name\": \"a\"\n    }\n  ]\n}\n")
+	cmd := exec.CommandContext(t.Context(), "sh", "-c", strings.ReplaceAll(command, "/sbom.cdx.json", sbom))
+	cmd.Dir = ".."
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	type component struct{ Type, Name, Version string }
+	var got struct{ Components []component }
+	if err := json.Unmarshal([]byte(readFile(t, sbom)), &got); err != nil {
+		t.Fatal(err)
+	}
+	name, digest, _ := strings.Cut(baseImages(dockerfile)[1], "@")
+	name, _, _ = strings.Cut(name, ":")
+	if diff := cmp.Diff([]component{{"container", name, digest}, {Name: "a"}}, got.Components); diff != "" {
+		t.Errorf("components (-want +got):\n%s", diff)
 	}
 }
