@@ -138,7 +138,7 @@ func (r Report) sorted() Report {
 		return t
 	}
 	for _, f := range []*Faults{&r.Missing, &r.Doubled, &r.Altered, &r.Unknown, &r.Foreign} {
-		slices.SortFunc(f.Records, func(a, b Fault) int {
+		slices.SortStableFunc(f.Records, func(a, b Fault) int {
 			return cmp.Or(at(a).Compare(at(b)), strings.Compare(a.ID, b.ID))
 		})
 		f.Records = append([]Fault{}, f.Records...) // [] in JSON, not null

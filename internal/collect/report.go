@@ -80,7 +80,7 @@ func (t *reporter) add(stream int, r Report) {
 
 func (t *reporter) all() Reports {
 	if t.total <= maxReports {
-		slices.SortFunc(t.worst, func(a, b ranked) int { return cmp.Compare(a.stream, b.stream) })
+		slices.SortStableFunc(t.worst, func(a, b ranked) int { return cmp.Compare(a.stream, b.stream) })
 	}
 	all := Reports{Total: t.total, ByOutcome: t.byOutcome}
 	for _, r := range t.worst {

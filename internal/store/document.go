@@ -71,7 +71,7 @@ func (d *document) unpack(where string) error {
 		}
 		d.stored = append(d.stored, part)
 	}
-	slices.SortFunc(d.stored, func(a, b Part) int { return cmp.Compare(a.Number, b.Number) })
+	slices.SortStableFunc(d.stored, func(a, b Part) int { return cmp.Compare(a.Number, b.Number) })
 	d.Seen = nil
 	if d.Schema == Schema {
 		d.Cursor.Seen = d.stored
