@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -44,6 +45,7 @@ type config struct {
 	logLevel                 slog.Level
 	port                     string
 	revision                 string // Cloud Run's name for what it has deployed
+	runbook                  string // the address of docs/operations.md; "" where it is not known
 }
 
 var (
@@ -258,4 +260,9 @@ func (e *env) readService(c *config) {
 	_ = c.logLevel.UnmarshalText([]byte(e.choice("LOG_LEVEL", "info", "debug", "info", "warn", "error")))
 	c.port = e.text("PORT", "8080")
 	e.number("PORT", 8080, 1, 65535)
+	c.runbook = e.text("RUNBOOK_URL", "")
+	u, err := url.Parse(c.runbook)
+	if c.runbook != "" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil || strings.ContainsAny(c.runbook, "# ")) {
+		e.fault("RUNBOOK_URL", "is no https:// or http:// address of docs/operations.md: give all of it, without a user, a blank and a #section, or unset it")
+	}
 }

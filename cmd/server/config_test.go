@@ -192,6 +192,9 @@ func TestConfigGood(t *testing.T) {
 		{"LOG_LEVEL", "DEBUG", func(c config) any { return c.logLevel }, slog.LevelDebug},
 		{"LOG_LEVEL", "Error", func(c config) any { return c.logLevel }, slog.LevelError},
 		{"PORT", "65535", func(c config) any { return c.port }, "65535"},
+		{"RUNBOOK_URL", "https://git.example/duo/blob/main/docs/operations.md?plain=1", func(c config) any { return c.runbook }, "https://git.example/duo/blob/main/docs/operations.md?plain=1"},
+		{"RUNBOOK_URL", " http://wiki:8080/operations ", func(c config) any { return c.runbook }, "http://wiki:8080/operations"},
+		{"RUNBOOK_URL", "", func(c config) any { return c.runbook }, ""},
 	} {
 		c, err := with(map[string]string{test.name: test.value})
 		if err != nil || test.got(c) != test.want {
@@ -313,6 +316,14 @@ func TestConfigBad(t *testing.T) {
 		{"LOG_LEVEL=INFORMATION", "LOG_LEVEL: "},
 		{"PORT=http", "PORT: "},
 		{"PORT=0", "PORT: "},
+		{"RUNBOOK_URL=docs/operations.md", "RUNBOOK_URL: is no https:// or http:// address of docs/operations.md: give all of it"},
+		{"RUNBOOK_URL=https://git.example/operations.md#lag", "RUNBOOK_URL: "},
+		{"RUNBOOK_URL=https://git.example/operations.md#", "RUNBOOK_URL: "},
+		{"RUNBOOK_URL=https://ann:secret@git.example/operations.md", "RUNBOOK_URL: is no https:// or"},
+		{"RUNBOOK_URL=javascript:alert(1)", "RUNBOOK_URL: "},
+		{"RUNBOOK_URL=https:///operations.md", "RUNBOOK_URL: "},
+		{"RUNBOOK_URL=//git.example/operations.md", "RUNBOOK_URL: "},
+		{"RUNBOOK_URL=https://git.example/%zz", "RUNBOOK_URL: "},
 		{"K_SERVICE=s DUO_API_URL=http://127.0.0.1", "DUO_API_URL: must not be set in Cloud Run"},
 		{"K_SERVICE=s OIDC_CERTS_URL=http://127.0.0.1", "OIDC_CERTS_URL: must not be set in Cloud Run"},
 		{"K_SERVICE=s STORAGE_EMULATOR_HOST=127.0.0.1", "STORAGE_EMULATOR_HOST: must not be set in Cloud Run"},

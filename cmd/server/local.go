@@ -108,7 +108,7 @@ func startLocal(ctx context.Context, c localCommand, con console) (*local, error
 	l.log = slog.New(newConsoleLog(l.shown, l.cfg.logLevel, hidden))
 	source := newSource(l.cfg, store.NewBolt(filepath.Join(c.dir, "state.db"), nil), writer.NewDir(c.dir, ""), l.log,
 		func(c *collect.Collector) { c.Progress = l.shown.show })
-	routes := handler.New(handler.Config{Streams: source, Log: l.log, Version: version})
+	routes := handler.New(handler.Config{Streams: source, Log: l.log, Version: version, Runbook: l.cfg.runbook})
 	l.routes = ownHost(l.listener.Addr().String(), http.NewCrossOriginProtection().Handler(routes)) // there is no id token
 	return l, nil
 }

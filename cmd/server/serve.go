@@ -95,7 +95,7 @@ func cloudRoutes(ctx context.Context, cfg config, log *slog.Logger) (http.Handle
 			c.FirstMark = func(ctx context.Context) (time.Time, error) { return importState(ctx, bucket, cfg.stateKey) }
 		}
 	})
-	return handler.New(handler.Config{Streams: source, Auth: auth, Log: log, Version: version, Revision: cfg.revision}), nil
+	return handler.New(handler.Config{Streams: source, Auth: auth, Log: log, Version: version, Revision: cfg.revision, Runbook: cfg.runbook}), nil
 }
 
 // openBucket returns the bucket, whose prefix is yet to be said: it is a log's.

@@ -110,6 +110,16 @@ func TestServiceStrangers(t *testing.T) {
 	}
 }
 
+// The page leads to the runbook.
+func TestServiceRunbook(t *testing.T) {
+	t.Parallel()
+	const runbook = "https://git.example/docs/operations.md"
+	p := newWorld(t, 0, time.Hour).start(map[string]string{"RUNBOOK_URL": runbook})
+	if a := p.do(http.MethodGet, "/", ""); !strings.Contains(string(a.body), `<a href="`+runbook+`#trigger-by-hand"`) {
+		t.Errorf("the page has no link to %s:\n%s", runbook, a.body)
+	}
+}
+
 // A backfill of what was delivered writes nothing, and a dry run never does.
 func TestServiceManual(t *testing.T) {
 	t.Parallel()

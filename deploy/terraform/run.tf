@@ -19,7 +19,10 @@ locals {
   application = var.accounts == "file" ? {} : { DUO_IKEY = var.duo_ikey, DUO_API_HOST = var.duo_api_host }
   children    = var.accounts == "children" ? { DUO_ACCOUNTS = "children" } : {}
 
-  environment = merge(var.settings, local.application, local.children, local.secret_files, {
+  # The default is a path in the repository, which no page can link to.
+  runbook = can(regex("^https?:", var.runbook_url)) ? { RUNBOOK_URL = var.runbook_url } : {}
+
+  environment = merge(var.settings, local.application, local.children, local.secret_files, local.runbook, {
     DUO_LOGS   = join(",", local.logs)
     GCS_BUCKET = google_storage_bucket.objects.name
     # With one log there is no {log} left: an image older than DUO_LOGS would take

@@ -360,12 +360,17 @@ variable "lag_alert_seconds" {
 }
 
 variable "runbook_url" {
-  description = "Where people who get an alert find docs/operations.md."
+  description = "Where people who get an alert find docs/operations.md. With https:// the status page links to it, too."
   type        = string
   default     = "docs/operations.md"
   validation {
     condition     = endswith(var.runbook_url, "docs/operations.md")
     error_message = "The address of docs/operations.md, without a fragment."
+  }
+  validation {
+    # The service would not start with it.
+    condition     = !can(regex("^https?:", var.runbook_url)) || can(regex("^https?://[^/?#@: ][^/?#@ ]*/[^# ]*$", var.runbook_url))
+    error_message = "An address such as https://git.example.com/duo/blob/main/docs/operations.md, without a user and without blanks."
   }
 }
 

@@ -35,6 +35,7 @@ type Config struct {
 	Log      *slog.Logger
 	Version  string
 	Revision string // Cloud Run's name for what it has deployed; empty elsewhere
+	Runbook  string // the address of docs/operations.md, "" where it is not known
 }
 
 // New returns the service's routes:

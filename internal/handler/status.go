@@ -40,7 +40,7 @@ func chosenStream(r *http.Request) string { return r.URL.Query().Get("stream") }
 // standing reads the status of the streams, unless they could not be listed. It logs
 // an error and puts it into the state.
 func (s *server) standing(r *http.Request, streams *collect.Streams, unlisted error) page.State {
-	state := page.State{Version: s.Version, Revision: s.Revision, Chosen: chosenStream(r), Err: unlisted, Unlisted: unlisted != nil}
+	state := page.State{Version: s.Version, Revision: s.Revision, Runbook: page.Runbook(s.Runbook), Chosen: chosenStream(r), Err: unlisted, Unlisted: unlisted != nil}
 	if unlisted == nil {
 		kept := s.failed.kept(streams)
 		var stand collect.Overview

@@ -132,10 +132,18 @@ func testRefresh(t *testing.T, c *chromium) {
 	b.clean(s.URL)
 	expect("requests", len(b.requests), 4)
 
+	late := cases["behind"].state()
+	late.Runbook = "https://git.example/operations.md"
+	s.state.Store(&late)
+	expect("the link in focus, after a refresh", eval[string](b, `pending()[0].f().then(() => {
+		document.querySelector("dd a").focus();
+		return pending()[0].f();
+	}).then(() => document.activeElement.href)`), "https://git.example/operations.md#no-complete-run")
+
 	s.state.Store(new(cases["unreadable"].state()))
 	expect("what is said of a failure", eval[string](b, `pending()[0].f().then(() => document.getElementById("stale").innerText)`),
 		"Not refreshed: the answer was 503 Service Unavailable. This is what was known before.")
-	expect("rows, after a failure", eval[int](b, rows), 10)
+	expect("rows, after a failure", eval[int](b, rows), 37)
 }
 
 // testWithoutScript expects the same page, in UTC.

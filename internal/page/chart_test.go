@@ -19,7 +19,7 @@ func heights(records ...int) (heights []float64, cuts []string) {
 	for _, n := range records {
 		s.Runs = append([]collect.Summary{{Outcome: collect.Complete, Records: n}}, s.Runs...)
 	}
-	for _, b := range newStream(collect.LogStatus{Status: s}, 0).Records().Bars {
+	for _, b := range newStream(collect.LogStatus{Status: s}, State{}).Records().Bars {
 		heights, cuts = append(heights, b.Height), append(cuts, b.Cut)
 	}
 	return heights, cuts
@@ -51,7 +51,7 @@ func TestBars(t *testing.T) {
 func TestBarsFit(t *testing.T) {
 	for n := 1; n <= store.HistoryLimit; n++ {
 		s := collect.Status{Now: noon, Runs: make([]collect.Summary, n)}
-		c := newStream(collect.LogStatus{Status: s}, 0).Records()
+		c := newStream(collect.LogStatus{Status: s}, State{}).Records()
 		for i, b := range c.Bars {
 			if want := 100 - c.Slot*float64(n-i); c.Slot < 2 || math.Abs(b.X-want) > 0.3 || b.X < 0 {
 				t.Fatalf("%d runs: slot %d begins at %g%% and is %g%% wide, want it at %g%%", n, i, b.X, c.Slot, want)
@@ -66,7 +66,7 @@ func TestBarOutcomes(t *testing.T) {
 		{Outcome: collect.Failed, StartedAt: *before(time.Minute)},
 		{Outcome: collect.Complete, StartedAt: *before(24 * time.Hour), Records: 1234},
 	}}
-	c := newStream(collect.LogStatus{Status: s}, 0).Records()
+	c := newStream(collect.LogStatus{Status: s}, State{}).Records()
 	var texts []string
 	for _, b := range c.Bars {
 		texts = append(texts, b.Text)
@@ -118,7 +118,7 @@ func closeTo(a, b string, within float64) bool {
 }
 
 func TestNoLag(t *testing.T) {
-	s := newStream(collect.LogStatus{Status: collect.Status{Now: noon, Runs: []collect.Summary{{Outcome: collect.Failed}}}}, 0)
+	s := newStream(collect.LogStatus{Status: collect.Status{Now: noon, Runs: []collect.Summary{{Outcome: collect.Failed}}}}, State{})
 	if c := s.Lag(); c.Path != "" {
 		t.Errorf("a curve of nothing: %s", c.Path)
 	}

@@ -109,7 +109,7 @@ func (s stream) lost() []fact {
 // Backfilled is how the log's backfill stands; nil before the first.
 func (s stream) Backfilled() []fact {
 	var facts []fact
-	b := newStream(collect.LogStatus{Status: s.Backfill}, 0)
+	b := newStream(collect.LogStatus{Status: s.Backfill}, State{})
 	if asked := b.Cursor.Backfill; asked != nil {
 		facts = append(facts, b.fact("Backfill", b.say(asked.From, " to ", asked.To), b.delivered("everything before ", " is done")))
 	}

@@ -84,7 +84,7 @@ func TestFacts(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := working()
 			tt.change(&s)
-			if diff := cmp.Diff(tt.want, shown(tt.facts(newStream(collect.LogStatus{Status: s}, delay)))); diff != "" {
+			if diff := cmp.Diff(tt.want, shown(tt.facts(newStream(collect.LogStatus{Status: s}, State{Delay: delay})))); diff != "" {
 				t.Errorf("facts (-want +got):\n%s", diff)
 			}
 		})
@@ -96,7 +96,7 @@ func TestObjects(t *testing.T) {
 	for i := range s.Runs {
 		s.Runs[i].Objects = []string{fmt.Sprintf("gs://b/p/a_%d", i), fmt.Sprintf("gs://b/p/b_%d", i)}
 	}
-	if got := newStream(collect.LogStatus{Status: s}, 0).Objects(); len(got) != maxNamed || got[0] != "gs://b/p/b_0" || got[1] != "gs://b/p/a_0" || got[2] != "gs://b/p/b_1" {
+	if got := newStream(collect.LogStatus{Status: s}, State{}).Objects(); len(got) != maxNamed || got[0] != "gs://b/p/b_0" || got[1] != "gs://b/p/a_0" || got[2] != "gs://b/p/b_1" {
 		t.Errorf("objects %q", got)
 	}
 }

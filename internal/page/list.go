@@ -44,7 +44,7 @@ func (s State) streams() []*stream {
 				of.Runs = append([]collect.Summary{run}, of.Runs...)
 			}
 		}
-		streams[i] = new(newStream(log, s.Delay))
+		streams[i] = new(newStream(log, s))
 	}
 	return streams
 }

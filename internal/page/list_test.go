@@ -119,7 +119,7 @@ func TestLine(t *testing.T) {
 			s := working()
 			tt.change(&s)
 			var parts []string
-			for _, part := range newStream(collect.LogStatus{Status: s}, delay).Line() {
+			for _, part := range newStream(collect.LogStatus{Status: s}, State{Delay: delay}).Line() {
 				parts = append(parts, plain(part))
 			}
 			if got := strings.Join(parts, "; "); got != tt.want {

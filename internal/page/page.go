@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"html/template"
 	"net/http"
-	"strings"
 	"time"
 
 	"duo-telephony-collector/internal/collect"
@@ -19,7 +18,8 @@ import (
 // State is what the page shows.
 type State struct {
 	Version    string
-	Revision   string        // Cloud Run's name for what it has deployed; empty elsewhere
+	Revision   string // Cloud Run's name for what it has deployed; empty elsewhere
+	Runbook    Runbook
 	Delay      time.Duration // how far behind now a window ends
 	Logs       []collect.LogStatus
 	Vanished   []string          // hosts of accounts that were collected and are no longer listed
@@ -41,7 +41,7 @@ var (
 var pages = template.Must(template.New("page").Funcs(template.FuncMap{
 	"style":  func() template.CSS { return template.CSS(style) },
 	"script": func() template.JS { return template.JS(script) },
-	"say":    say, "number": number[int],
+	"say":    say, "number": number[int], "counted": counted[int], "named": func() int { return maxNamed },
 	"milliseconds": func(n int64) string { return duration(time.Duration(n) * time.Millisecond) },
 	"seconds":      func(n int64) string { return duration(time.Duration(n) * time.Second) },
 }).Parse(markup))
@@ -110,18 +110,4 @@ func newView(s State) view {
 		v.Verdict = v.Shown.Verdict
 	}
 	return v
-}
-
-// Gone says which accounts are no longer collected, "" if there is none.
-func (v view) Gone() template.HTML {
-	if len(v.Vanished) == 0 {
-		return ""
-	}
-	shown := v.Vanished[:min(len(v.Vanished), maxNamed)]
-	more := ""
-	if n := len(v.Vanished) - len(shown); n > 0 {
-		more = " and " + number(n) + " more"
-	}
-	return say(v.Now, "No longer among the accounts, so no longer collected: ", code(strings.Join(shown, ", ")), more,
-		". Nothing that was collected is lost: ", runbook("a-managed-provider"), ".")
 }

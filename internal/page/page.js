@@ -24,14 +24,14 @@
   function replaceMain(html) {
     const next = new DOMParser().parseFromString(html, 'text/html');
     const main = next.querySelector('main'), old = $('main');
-    const focused = old.contains(document.activeElement) ? document.activeElement.id : '';
+    const focused = old.contains(document.activeElement) && document.activeElement;
     const across = $('runs-scroll')?.scrollLeft, down = scrollY;
     addLocalTimes(main);
     const said = main.querySelector('h1').textContent;
     if (said !== old.querySelector('h1').textContent) $('announced').textContent = said;
     old.replaceWith(document.adoptNode(main));
     document.title = next.title;
-    if (focused) $(focused)?.focus({preventScroll: true});
+    if (focused) ($(focused.id) ?? [...main.querySelectorAll('a')].find(a => a.href === focused.href))?.focus({preventScroll: true});
     if (across) $('runs-scroll')?.scrollTo(across, 0);
     scrollTo(scrollX, down);
   }

@@ -134,6 +134,30 @@ func TestLinks(t *testing.T) {
 	}
 }
 
+// TestRunbook expects a link wherever the page names a section and knows the address
+// of the runbook, and no link where it does not.
+func TestRunbook(t *testing.T) {
+	for name, section := range map[string]string{
+		"0-runs": "Trigger by hand", "person-must-act": "A person must act", "behind": "No complete run", "in-progress": "Lag",
+		"gap": "Gap", "unreadable": "What Firestore refuses", "fleet": "A managed provider",
+	} {
+		s := fleet(2)
+		s.Vanished = []string{"api-gone.duosecurity.com"}
+		if tt, found := cases[name]; found {
+			s = tt.state()
+		}
+		anchor := "#" + strings.ReplaceAll(strings.ToLower(section), " ", "-")
+		if _, body := write(t, s); !strings.Contains(body, "<code>docs/operations.md"+anchor+"</code>") || strings.Contains(body, "noreferrer") {
+			t.Errorf("%s: the page does not name %s, or has a link to it:\n%s", name, anchor, body)
+		}
+		s.Runbook = `https://git.example/"duo"/operations.md?plain=1&b`
+		want := `<a href="https://git.example/&#34;duo&#34;/operations.md?plain=1&amp;b` + anchor + `" rel="noreferrer">` + section + "</a>"
+		if _, body := write(t, s); !strings.Contains(body, want) || strings.Contains(body, "docs/operations.md") {
+			t.Errorf("%s: the page does not hold %s:\n%s", name, want, body)
+		}
+	}
+}
+
 // TestUnknown opens the page at a stream that there is none of, as an alert does
 // that concerns every account.
 func TestUnknown(t *testing.T) {
@@ -179,7 +203,7 @@ func TestListPart(t *testing.T) {
 	for _, want := range []string{
 		"A person must act (telephony@api-2999.duosecurity.com):</strong> runs have failed since <time datetime=\"2026-11-22T11:00:00.000Z\">", "the permission is missing.",
 		"3,000 streams</h2>", "a person must act: 1; up to date: 2,999", "2,900 more", "Contoso &lt;Dental&gt;",
-		"No longer among the accounts, so no longer collected: <code>api-gone0.duosecurity.com, ", "api-gone9.duosecurity.com</code> and 2 more.",
+		"No longer among the accounts, so no longer collected: 12 accounts,\n    <code>api-gone0.duosecurity.com, ", "api-gone9.duosecurity.com</code> and others.",
 	} {
 		if !strings.Contains(body, want) {
 			t.Errorf("the page does not hold %s:\n%s", want, body)

@@ -27,14 +27,15 @@ type stream struct {
 	collect.LogStatus
 	Last     collect.Summary // zero before the first run
 	Delay    time.Duration
+	Runbook  Runbook
 	Interval time.Duration // between the starts of two runs; 0 if too few are known
 	Limit    time.Duration // a lag above it is late
 	Verdict  verdict
 	Rank     int // lower for a stream that needs to be seen sooner
 }
 
-func newStream(log collect.LogStatus, delay time.Duration) stream {
-	s := stream{LogStatus: log, Delay: delay}
+func newStream(log collect.LogStatus, of State) stream {
+	s := stream{LogStatus: log, Delay: of.Delay, Runbook: of.Runbook}
 	if len(s.Runs) > 0 {
 		s.Last = s.Runs[0]
 	}
@@ -43,7 +44,7 @@ func newStream(log collect.LogStatus, delay time.Duration) stream {
 	s.Rank = s.rank()
 	if runs := s.Backfill.Runs; len(runs) > 0 && runs[0].Outcome == collect.Failed && s.Now.Sub(runs[0].StartedAt) < day {
 		s.Verdict.Notes = append(s.Verdict.Notes, s.fact("Backfill", s.say("Its last run failed, ", runs[0].StartedAt, ": ", sentence(runs[0].Reason),
-			" What is new is collected all the same. Repeat the call: ", runbook("re-collect-a-range"), ".")))
+			" What is new is collected all the same. Repeat the call: ", s.Runbook.At("Re-collect a range"), ".")))
 	}
 	return s
 }

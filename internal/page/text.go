@@ -11,6 +11,18 @@ import (
 // code is set in monospace: an object, a run, a revision.
 type code string
 
+// Runbook is the address of docs/operations.md, "" where it is not known.
+type Runbook string
+
+// At leads to the section with the title, or names it.
+func (r Runbook) At(title string) template.HTML {
+	anchor := "#" + strings.ReplaceAll(strings.ToLower(title), " ", "-")
+	if r == "" {
+		return template.HTML("<code>docs/operations.md" + anchor + "</code>")
+	}
+	return template.HTML(`<a href="` + template.HTMLEscapeString(string(r)+anchor) + `" rel="noreferrer">` + title + "</a>")
+}
+
 // say joins texts, numbers, code and times to HTML, and escapes them. Times are
 // shown as seen from now, in a form that the browser finds, to add the local ones.
 func say(now time.Time, values ...any) template.HTML {

@@ -26,24 +26,24 @@ func (s stream) verdict() verdict {
 	case s.lag() < 0:
 		return verdict{"act", "A person must act", "the watermark lies in the future, so every run fails.", []fact{
 			s.fact("Why", s.say("It is ", *s.Watermark, ". Was the cursor edited by hand?")),
-			s.fact("Do", s.say("Set cursor.watermark to a time before now: ", runbook("reset-the-cursor"), ".")),
+			s.fact("Do", s.say("Set cursor.watermark to a time before now: ", s.Runbook.At("Reset the cursor"), ".")),
 		}}
 	case s.Cursor.Ended != nil:
 		return verdict{"act", "A person must act", "Duo says that it does not have this log.", []fact{
 			s.fact("Why", sentence(s.Last.Reason)),
 			s.fact("Cost", "Whether Duo ever shows again what is missing is not known."),
-			s.fact("Do", s.say("If the log has ended for good, take it out of DUO_LOGS: ", runbook("add-or-remove-a-log"),
+			s.fact("Do", s.say("If the log has ended for good, take it out of DUO_LOGS: ", s.Runbook.At("Add or remove a log"),
 				". There is no hurry: every run asks, and goes on if Duo shows the log again.")),
 		}}
 	case s.failed() && s.Last.Act:
 		return verdict{"act", "A person must act",
 			s.say("runs have failed since ", s.failing(), ", and none can succeed until the cause is fixed."), []fact{
 				s.fact("Why", sentence(s.Last.Reason)), s.cost(),
-				s.fact("Do", s.say("Fix what the reason names, with the help of ", runbook("a-person-must-act"), ". The next run then collects all that Duo still has.")),
+				s.fact("Do", s.say("Fix what the reason names, with the help of ", s.Runbook.At("A person must act"), ". The next run then collects all that Duo still has.")),
 			}}
 	case s.Watermark == nil && s.Last.ID == "" && s.Lease == nil:
 		return verdict{"waiting", "Waiting for the first run", "nothing is collected yet.", []fact{
-			s.fact("Do", s.say("Wait for the schedule’s first tick, or trigger a run: ", runbook("trigger-by-hand"),
+			s.fact("Do", s.say("Wait for the schedule’s first tick, or trigger a run: ", s.Runbook.At("Trigger by hand"),
 				". If that was done, its answer and the log say why it could not begin.")),
 		}}
 	case s.Watermark != nil && s.lag() <= s.Limit:
@@ -62,9 +62,6 @@ func (s stream) verdict() verdict {
 	word, cause := s.cause()
 	return verdict{"behind", word, s.deliveredExcept("only what lies before ", "."), []fact{cause[0], s.cost(), cause[1]}}
 }
-
-// runbook names a section of a document whose address the page does not know.
-func runbook(section string) code { return code("docs/operations.md#" + section) }
 
 // failing is when the first of the last failed runs began.
 func (s stream) failing() time.Time {
@@ -105,7 +102,7 @@ func (s stream) deliveredExcept(before, after string) template.HTML {
 	if lost == nil {
 		return s.delivered(before, " is delivered", after)
 	}
-	return s.delivered(before, " is delivered, except for ", strings.Join(lost, " and "), " (see ", runbook("gap"), ")", after)
+	return s.delivered(before, " is delivered, except for ", strings.Join(lost, " and "), " (see ", s.Runbook.At("Gap"), ")", after)
 }
 
 // cost says what the lag means for the records.
@@ -133,13 +130,13 @@ func (s stream) cause() (word string, whyAndDo []fact) {
 	case s.pause() > 0:
 		return "Behind, waiting for Duo", facts(s.say("Duo limits the rate and is not asked until ", *s.Cursor.NotBefore, "."),
 			s.say("Nothing: the first run after that goes on. To ask at once, POST /run with ", code(`{"force":true}`),
-				"; if Duo does this again and again, see ", runbook("lag"), "."))
+				"; if Duo does this again and again, see ", s.Runbook.At("Lag"), "."))
 	case s.Lease != nil:
 		return "Behind, about to recover", facts(s.say("The run ", code(s.Lease.Holder), " ended without a word. Its lease has expired."),
-			s.say("Nothing: ", s.next(), " takes over. If runs go on dying, see ", runbook("no-complete-run"), "."))
+			s.say("Nothing: ", s.next(), " takes over. If runs go on dying, see ", s.Runbook.At("No complete run"), "."))
 	case s.Last.ID != "" && !s.recent():
 		return "Behind, and nothing runs", facts(s.say("No run has been recorded since ", s.Last.StartedAt, "."),
-			s.say("Look at the schedule, the push subscription and the log: ", runbook("no-complete-run"), "."))
+			s.say("Look at the schedule, the push subscription and the log: ", s.Runbook.At("No complete run"), "."))
 	case s.failed():
 		return s.retry()
 	}
@@ -148,7 +145,7 @@ func (s stream) cause() (word string, whyAndDo []fact) {
 
 func (s stream) retry() (word string, whyAndDo []fact) {
 	return "Behind, but retrying", append(s.failures(), s.fact("Do", s.say("Nothing for now: ", s.next(),
-		" tries again. If it goes on failing, see ", runbook("no-complete-run"), ".")))
+		" tries again. If it goes on failing, see ", s.Runbook.At("No complete run"), ".")))
 }
 
 // failures says why the last runs failed; it is empty if the last one did not.
@@ -165,7 +162,7 @@ func (s stream) patience(next template.HTML) fact {
 	if left := s.left(); left > 0 {
 		wait = s.say(wait, " At this pace it has caught up in ", duration(left), ", at ", s.Now.Add(left), ".")
 	}
-	return s.fact("Do", s.say(wait, " If the lag grows, see ", runbook("lag"), "."))
+	return s.fact("Do", s.say(wait, " If the lag grows, see ", s.Runbook.At("Lag"), "."))
 }
 
 // next names the next run, and says when it comes if that is known.
@@ -208,16 +205,16 @@ func (s stream) left() time.Duration {
 func unreadable(s State) verdict {
 	now := time.Now()
 	note := func(name string, values ...any) fact { return fact{Name: name, Value: say(now, values...)} }
-	notes, section := []fact{note("Why", sentence(s.Err.Error()))}, "what-firestore-refuses"
+	notes, section := []fact{note("Why", sentence(s.Err.Error()))}, "What Firestore refuses"
 	if s.Unlisted {
-		section = "a-managed-provider"
+		section = "A managed provider"
 	}
 	for _, run := range s.Unrecorded[:min(len(s.Unrecorded), maxLines)] {
 		notes = append(notes, note("Last run", "This instance’s last run of ", run.Stream, " failed, ", run.StartedAt, ": ", sentence(run.Reason)))
 	}
 	return verdict{"act", "The state can’t be read", "where the collector stands is not known.", append(notes,
 		note("Cost", "What is in the bucket is safe. Runs need the state, too, so probably nothing is collected."),
-		note("Do", "If it stays, see ", runbook(section), "."))}
+		note("Do", "If it stays, see ", s.Runbook.At(section), "."))}
 }
 
 // sentence ends a reason with a full stop.

@@ -158,7 +158,7 @@ func TestVerdict(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := working()
 			tt.change(&s)
-			v := newStream(collect.LogStatus{Status: s}, delay).Verdict
+			v := newStream(collect.LogStatus{Status: s}, State{Delay: delay}).Verdict
 			got := strings.TrimSpace(v.Word + ": " + plain(v.Sentence) + "\n" + shown(v.Notes))
 			if diff := cmp.Diff(tt.want, got); diff != "" || v.Tone != tt.tone {
 				t.Errorf("%s, want %s (-want +got):\n%s", v.Tone, tt.tone, diff)
@@ -219,7 +219,7 @@ func TestBrief(t *testing.T) {
 			s := working()
 			s.Runs, s.Brief = s.Runs[:1], &collect.Brief{}
 			tt.change(&s)
-			v := newStream(collect.LogStatus{Status: s}, delay).Verdict
+			v := newStream(collect.LogStatus{Status: s}, State{Delay: delay}).Verdict
 			if got := shown(v.Notes); v.Tone != tt.tone || !strings.Contains(got, tt.says) || tt.says == "" && got != "" {
 				t.Errorf("%s, %s; want %s, %s", v.Tone, got, tt.tone, tt.says)
 			}
@@ -231,14 +231,14 @@ func TestBrief(t *testing.T) {
 // stream is.
 func TestFailedBackfill(t *testing.T) {
 	log := collect.LogStatus{Status: working(), Backfill: collect.Status{Runs: []collect.Summary{{Outcome: collect.Failed, StartedAt: *before(time.Hour), Reason: "it broke"}}}}
-	v := newStream(log, delay).Verdict
+	v := newStream(log, State{Delay: delay}).Verdict
 	want := "Backfill: Its last run failed, 11:00:00 UTC: it broke. What is new is collected all the same. Repeat the call: docs/operations.md#re-collect-a-range."
 	if got := shown(v.Notes); v.Tone != "well" || got != want {
 		t.Errorf("%s, %s; want well, %s", v.Tone, got, want)
 	}
 	checkSections(t, want)
 	log.Now = noon.Add(day)
-	if got := shown(newStream(log, delay).Verdict.Notes); strings.Contains(got, "Backfill") {
+	if got := shown(newStream(log, State{Delay: delay}).Verdict.Notes); strings.Contains(got, "Backfill") {
 		t.Errorf("a day later: %s", got)
 	}
 }
@@ -266,7 +266,7 @@ func TestLeft(t *testing.T) {
 			s.Runs[0].Watermark = before(6 * time.Hour)
 			s.Cursor.Window = &store.Window{From: *before(6*time.Hour + 10*time.Minute), To: noon, Last: *before(3 * time.Hour), Page: 5}
 			tt.change(&s)
-			if got := newStream(collect.LogStatus{Status: s}, delay).left(); got != tt.want {
+			if got := newStream(collect.LogStatus{Status: s}, State{Delay: delay}).left(); got != tt.want {
 				t.Errorf("%v, want %v", got, tt.want)
 			}
 		})
@@ -297,7 +297,7 @@ func TestSchedule(t *testing.T) {
 				}
 				runs = append(runs, r)
 			}
-			if interval, limit := schedule(newStream(collect.LogStatus{Status: collect.Status{Runs: runs}}, delay).started(), delay); interval != tt.interval || limit != tt.limit {
+			if interval, limit := schedule(newStream(collect.LogStatus{Status: collect.Status{Runs: runs}}, State{Delay: delay}).started(), delay); interval != tt.interval || limit != tt.limit {
 				t.Errorf("every %v, on time up to %v; want %v, %v", interval, limit, tt.interval, tt.limit)
 			}
 		})

@@ -96,6 +96,16 @@ run "people" {
   }
 }
 
+run "runbook" {
+  variables {
+    runbook_url = "https://git.example.com/duo/blob/main/docs/operations.md"
+  }
+  assert {
+    condition     = local.environment.RUNBOOK_URL == var.runbook_url
+    error_message = "The status page does not link to the runbook."
+  }
+}
+
 run "names" {
   variables {
     name               = "duo-two"

@@ -32,6 +32,10 @@ run "defaults" {
     error_message = "The service does not get its environment."
   }
   assert {
+    condition     = !contains(keys(local.environment), "RUNBOOK_URL")
+    error_message = "The service would refuse a path as RUNBOOK_URL, and not start."
+  }
+  assert {
     condition     = google_pubsub_subscription.push.ack_deadline_seconds == 600 && google_cloud_run_v2_service.this.template[0].timeout == "600s"
     error_message = "Pub/Sub and Cloud Run must wait equally long, the 600 s that is the most Pub/Sub takes."
   }

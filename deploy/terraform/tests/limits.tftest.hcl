@@ -310,3 +310,11 @@ run "runbook_url" {
   }
   expect_failures = [var.runbook_url]
 }
+
+run "runbook_url_with_a_user" {
+  command = plan
+  variables {
+    runbook_url = "https://ann:secret@git.example.com/docs/operations.md"
+  }
+  expect_failures = [var.runbook_url]
+}
