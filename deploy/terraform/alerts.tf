@@ -17,8 +17,8 @@ locals {
   ]
   complete_runs = join(" or ", concat([local.complete], local.silent))
   channels      = [for c in google_monitoring_notification_channel.email : c.id]
-  # What comes after it is the stream's name. Without one the page shows all.
-  see = "See it on the status page: in the repository run\n\n${local.page}\n\nand open http://${local.page_address}/?stream="
+  # Of a stream its name follows, as ?stream=NAME.
+  see = "The status page shows more: in the repository run\n\n${local.page}\n\nand open http://${local.page_address}/"
 }
 
 resource "google_monitoring_notification_channel" "email" {
@@ -52,7 +52,7 @@ resource "google_monitoring_alert_policy" "no_complete_run" {
   }
 
   documentation {
-    content = "No run of $${metric_or_resource.label.stream} has caught up for three intervals. Next: read the outcome and reason of its last runs in the service's log. ${local.see}$${metric_or_resource.label.stream}\n\nRead on: ${var.runbook_url}#no-complete-run"
+    content = "No run of $${metric_or_resource.label.stream} has caught up for three intervals. Next: read the outcome and reason of its last runs in the service's log. ${local.see}?stream=$${metric_or_resource.label.stream}\n\nRead on: ${var.runbook_url}#no-complete-run"
   }
 
   depends_on = [google_logging_metric.runs]
@@ -80,7 +80,7 @@ resource "google_monitoring_alert_policy" "lag" {
   }
 
   documentation {
-    content = "Records of the stream $${log.extracted_label.stream} reach the bucket late. Next: see in its last runs' reason whether the budget or Duo's rate limit ends them. ${local.see}$${log.extracted_label.stream}\n\nRead on: ${var.runbook_url}#lag"
+    content = "Records of the stream $${log.extracted_label.stream} reach the bucket late. Next: see in its last runs' reason whether the budget or Duo's rate limit ends them. ${local.see}?stream=$${log.extracted_label.stream}\n\nRead on: ${var.runbook_url}#lag"
   }
 
   depends_on = [google_project_service.this]
@@ -109,7 +109,7 @@ resource "google_monitoring_alert_policy" "act" {
   }
 
   documentation {
-    content = "No run of the stream $${log.extracted_label.stream} can succeed until somebody does what the line asks for. Next: read its reason, it names the credential, permission or setting. ${local.see}$${log.extracted_label.stream}\n\nRead on: ${var.runbook_url}#a-person-must-act"
+    content = "No run of the stream $${log.extracted_label.stream} can succeed until somebody does what the line asks for. Next: read its reason, it names the credential, permission or setting. ${local.see}?stream=$${log.extracted_label.stream}\n\nRead on: ${var.runbook_url}#a-person-must-act"
   }
 
   depends_on = [google_project_service.this]
@@ -137,7 +137,7 @@ resource "google_monitoring_alert_policy" "service" {
   }
 
   documentation {
-    content = "The service refuses its configuration, can't list Duo's accounts, or failed in a way that nobody foresaw; perhaps nothing is collected. Next: read the line, it says what to do. ${var.runbook_url}#the-service-itself"
+    content = "The service refuses its configuration, can't list Duo's accounts, or failed in a way that nobody foresaw; perhaps nothing is collected. Next: read the line, it says what to do. ${local.see}\n\nRead on: ${var.runbook_url}#the-service-itself"
   }
 
   depends_on = [google_project_service.this]
@@ -166,7 +166,7 @@ resource "google_monitoring_alert_policy" "gap" {
   }
 
   documentation {
-    content = "Records of the stream $${log.extracted_label.stream} between gap_from and gap_to are missing. With gap_missing 0 nothing ran for 179 days, and Duo has deleted them; with another number Duo counted so many more than it showed. Next: note the range; then find out why nobody saw the other alerts, or collect the range again a day later. ${local.see}$${log.extracted_label.stream}\n\nRead on: ${var.runbook_url}#gap"
+    content = "Records of the stream $${log.extracted_label.stream} between gap_from and gap_to are missing. With gap_missing 0 nothing ran for 179 days, and Duo has deleted them; with another number Duo counted so many more than it showed. Next: note the range; then find out why nobody saw the other alerts, or collect the range again a day later. ${local.see}?stream=$${log.extracted_label.stream}\n\nRead on: ${var.runbook_url}#gap"
   }
 
   depends_on = [google_project_service.this]
@@ -198,7 +198,7 @@ resource "google_monitoring_alert_policy" "vanished" {
   }
 
   documentation {
-    content = "The account $${log.extracted_label.account} is not collected any more. Next: ask whether it was meant to go. ${var.runbook_url}#account-no-longer-listed"
+    content = "The account $${log.extracted_label.account} is not collected any more. Next: ask whether it was meant to go. ${local.see}\n\nRead on: ${var.runbook_url}#account-no-longer-listed"
   }
 
   depends_on = [google_project_service.this]
@@ -226,7 +226,7 @@ resource "google_monitoring_alert_policy" "dead_letters" {
   }
 
   documentation {
-    content = "The next tick makes up for a dead one, so nothing is lost. Next: find the failed runs of that time in the log, then empty ${google_pubsub_subscription.dead.name}. ${var.runbook_url}#dead-letters"
+    content = "The next tick makes up for a dead one, so nothing is lost. Next: find the failed runs of that time in the log, then empty ${google_pubsub_subscription.dead.name}. ${local.see}\n\nRead on: ${var.runbook_url}#dead-letters"
   }
 }
 
@@ -248,7 +248,7 @@ resource "google_monitoring_alert_policy" "refused" {
   }
 
   documentation {
-    content = "Pub/Sub with another audience or account, or a stranger. Next: read the error of the refused requests in the log. ${var.runbook_url}#refused-callers"
+    content = "Pub/Sub with another audience or account, or a stranger. Next: read the error of the refused requests in the log. ${local.see}\n\nRead on: ${var.runbook_url}#refused-callers"
   }
 
   depends_on = [google_logging_metric.refused]

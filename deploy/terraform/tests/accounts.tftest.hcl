@@ -53,6 +53,10 @@ run "children" {
     condition     = strcontains(google_monitoring_alert_policy.vanished[0].conditions[0].condition_matched_log[0].filter, "^account no longer listed")
     error_message = "Nobody hears of a child account that vanished."
   }
+  assert {
+    condition     = strcontains(google_monitoring_alert_policy.vanished[0].documentation[0].content, "\n${output.page}\n\nand open http://127.0.0.1:8081/\n\nRead on: ")
+    error_message = "The alert on a vanished account does not lead to the status page."
+  }
 }
 
 run "accounts" {

@@ -157,6 +157,12 @@ run "outputs" {
     } : strcontains(content, "\n${output.page}\n\nand open http://127.0.0.1:8081/?stream=$${${stream}}\n")])
     error_message = "An alert on a stream does not lead to it on the status page."
   }
+  assert {
+    condition = alltrue([for policy in [
+      google_monitoring_alert_policy.service, google_monitoring_alert_policy.dead_letters, google_monitoring_alert_policy.refused,
+    ] : strcontains(policy.documentation[0].content, "\n${output.page}\n\nand open http://127.0.0.1:8081/\n\nRead on: ")])
+    error_message = "An alert that concerns no stream does not lead to the status page."
+  }
   # A variable that has no value reads null.
   assert {
     condition     = strcontains(google_monitoring_alert_policy.act.conditions[0].condition_matched_log[0].filter, " AND jsonPayload.stream:* ")
