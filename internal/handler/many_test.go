@@ -74,7 +74,7 @@ func TestManyStreams(t *testing.T) {
 	if len(s.Unrecorded) != 1 || s.Unrecorded[0].Stream != failing || s.Streams[1].Account == nil || s.Streams[1].Account.Name == "" {
 		t.Errorf("unrecorded %v, the second stream is %+v", s.Unrecorded, s.Streams[1].Account)
 	}
-	if body := w.page(http.StatusOK, nil); !strings.Contains(body, "120 streams") || !strings.Contains(body, "20 more") || !strings.Contains(body, "a person must act: 1; up to date: 119") {
+	if body := w.page(http.StatusOK, nil); !strings.Contains(body, "120 streams") || !strings.Contains(body, "the 100 that are worst") || !strings.Contains(body, "a person must act: 1; up to date: 119") {
 		t.Errorf("the page says %s", seen(body))
 	}
 	if a := w.send(http.MethodGet, "/status", "", nil); len(a.body) > 100<<10 || strings.Contains(a.body, "totals") || strings.Contains(a.body, `"seen"`) {

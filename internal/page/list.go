@@ -2,7 +2,6 @@ package page
 
 import (
 	"cmp"
-	"html/template"
 	"slices"
 	"strings"
 
@@ -109,30 +108,9 @@ func (l list) Counts() string {
 // Lines are the streams that the page lists.
 func (l list) Lines() []*stream { return l[:min(len(l), maxLines)] }
 
-// Rest is how many streams the page does not list.
-func (l list) Rest() int { return len(l) - len(l.Lines()) }
-
-// Line is what the list says of a stream beside its verdict.
-func (s stream) Line() []template.HTML {
-	lag, last := s.say("nothing delivered"), s.say("no run yet")
-	if s.Watermark != nil {
-		lag = s.say("lag ", duration(s.lag()))
-	}
-	if s.Watermark != nil && s.Brief != nil { // an earlier version's document does not tell
-		last = s.say("last run not known")
-	}
-	if s.Last.ID != "" {
-		last = s.say("last run ", s.Last.Outcome, ", ", s.Last.StartedAt)
-	}
-	if s.Brief != nil {
-		return []template.HTML{lag, last}
-	}
-	return []template.HTML{lag, last, s.say(s.lately())}
-}
-
-// lately is how many records came in the last day or, where the history does
+// Lately is how many records came in the last day or, where the history does
 // not reach back as far, since it begins.
-func (s stream) lately() string {
+func (s stream) Lately() string {
 	span, in, records := day, "day", 0
 	if n := len(s.Runs); n >= store.HistoryLimit && s.Now.Sub(s.Runs[n-1].StartedAt) < day {
 		span = s.Now.Sub(s.Runs[n-1].StartedAt)

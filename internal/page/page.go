@@ -42,6 +42,7 @@ var pages = template.Must(template.New("page").Funcs(template.FuncMap{
 	"style":  func() template.CSS { return template.CSS(style) },
 	"script": func() template.JS { return template.JS(script) },
 	"say":    say, "number": number[int], "counted": counted[int], "named": func() int { return maxNamed },
+	"lag":          func(s stream) string { return duration(s.lag()) },
 	"milliseconds": func(n int64) string { return duration(time.Duration(n) * time.Millisecond) },
 	"seconds":      func(n int64) string { return duration(time.Duration(n) * time.Second) },
 }).Parse(markup))

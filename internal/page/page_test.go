@@ -202,7 +202,7 @@ func TestListPart(t *testing.T) {
 	_, body := write(t, s)
 	for _, want := range []string{
 		"A person must act (telephony@api-2999.duosecurity.com):</strong> runs have failed since <time datetime=\"2026-11-22T11:00:00.000Z\">", "the permission is missing.",
-		"3,000 streams</h2>", "a person must act: 1; up to date: 2,999", "2,900 more", "Contoso &lt;Dental&gt;",
+		"3,000 streams</h2>", "a person must act: 1; up to date: 2,999", "These are the 100 that are worst.", "Contoso &lt;Dental&gt;",
 		"No longer among the accounts, so no longer collected: 12 accounts,\n    <code>api-gone0.duosecurity.com, ", "api-gone9.duosecurity.com</code> and others.",
 	} {
 		if !strings.Contains(body, want) {
