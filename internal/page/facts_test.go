@@ -19,7 +19,7 @@ import (
 func shown(facts []fact) string {
 	var lines []string
 	for _, f := range facts {
-		line := strings.TrimSuffix(fmt.Sprintf("%s: %s (%s)", f.Name, plain(f.Value), plain(f.Note)), " ()")
+		line := strings.TrimSuffix(fmt.Sprintf("%s: %s (%s)", f.Name, strings.TrimSpace(plain(f.Value)), plain(f.Note)), " ()")
 		if f.Alarm {
 			line += " !"
 		}

@@ -22,27 +22,32 @@ type verdict struct {
 func (s stream) verdict() verdict {
 	switch {
 	case s.Brief != nil && s.Brief.Unreadable != "":
-		return verdict{"act", "A person must act", "where the stream stands can’t be read.", []fact{s.fact("Why", sentence(s.Brief.Unreadable))}}
+		return verdict{"act", "A person must act", "where the stream stands can’t be read.", []fact{
+			s.fact("Why", s.say(sentence(s.Brief.Unreadable), " ", s.since())), s.fact("Cost", unread),
+			s.fact("Do", s.say("If it stays, do what the reason says, with the help of ", s.Runbook.At("A person must act"), ". The next run then goes on where the stream stood.")),
+		}}
 	case s.lag() < 0:
 		return verdict{"act", "A person must act", "the watermark lies in the future, so every run fails.", []fact{
-			s.fact("Why", s.say("It is ", *s.Watermark, ". Was the cursor edited by hand?")),
+			s.fact("Why", s.say("It is ", *s.Watermark, ". Was the cursor edited by hand? ", s.since())),
+			s.fact("Cost", "Nothing is collected. Once that time has passed, runs go on from there, and leave out what is missing now."),
 			s.fact("Do", s.say("Set cursor.watermark to a time before now: ", s.Runbook.At("Reset the cursor"), ".")),
 		}}
 	case s.Cursor.Ended != nil:
 		return verdict{"act", "A person must act", "Duo says that it does not have this log.", []fact{
-			s.fact("Why", sentence(s.Last.Reason)),
+			s.fact("Why", s.say(sentence(s.Last.Reason), " A run last failed because of it ", *s.Cursor.Ended, "; one does each day.")),
 			s.fact("Cost", "Whether Duo ever shows again what is missing is not known."),
 			s.fact("Do", s.say("If the log has ended for good, take it out of DUO_LOGS: ", s.Runbook.At("Add or remove a log"),
 				". There is no hurry: every run asks, and goes on if Duo shows the log again.")),
 		}}
 	case s.failed() && s.Last.Act:
 		return verdict{"act", "A person must act",
-			s.say("runs have failed since ", s.failing(), ", and none can succeed until the cause is fixed."), []fact{
+			s.say("runs have failed since ", s.began(), ", and none can succeed until the cause is fixed."), []fact{
 				s.fact("Why", sentence(s.Last.Reason)), s.cost(),
 				s.fact("Do", s.say("Fix what the reason names, with the help of ", s.Runbook.At("A person must act"), ". The next run then collects all that Duo still has.")),
 			}}
 	case s.Watermark == nil && s.Last.ID == "" && s.Lease == nil:
 		return verdict{"waiting", "Waiting for the first run", "nothing is collected yet.", []fact{
+			s.fact("Cost", "The first run reaches back by INITIAL_LOOKBACK, or to where STATE_KEY ends; what is older is left out."),
 			s.fact("Do", s.say("Wait for the schedule’s first tick, or trigger a run: ", s.Runbook.At("Trigger by hand"),
 				". If that was done, its answer and the log say why it could not begin.")),
 		}}
@@ -54,20 +59,31 @@ func (s stream) verdict() verdict {
 		return v
 	case s.running():
 		return verdict{"busy", "Catching up", s.deliveredExcept("everything before ", ", and a run is at work on the rest."),
-			append(s.failures(), s.cost(), s.patience("a run is at work."))}
+			append(s.why(), s.cost(), s.patience(s.say("a run has been at work since ", s.Lease.AcquiredAt, ".")))}
 	case s.Last.Outcome == collect.Partial && !s.longPause() && s.recent():
 		return verdict{"busy", "Catching up", s.deliveredExcept("everything before ", ", and the next run goes on."),
-			[]fact{s.fact("Why", s.say("The last run stopped with its work saved: ", sentence(s.Last.Reason))), s.cost(), s.patience(s.say(s.next(), " goes on."))}}
+			append(s.why(), s.cost(), s.patience(s.say(s.next(), " goes on.")))}
 	}
 	word, cause := s.cause()
 	return verdict{"behind", word, s.deliveredExcept("only what lies before ", "."), []fact{cause[0], s.cost(), cause[1]}}
 }
 
-// failing is when the first of the last failed runs began.
-func (s stream) failing() time.Time {
+// since says since when runs have failed, or stopped early, "" if the last one did neither.
+func (s stream) since() template.HTML {
+	switch s.Last.Outcome {
+	case collect.Failed:
+		return s.say("Runs have failed since ", s.began(), ".")
+	case collect.Partial:
+		return s.say("Runs have stopped early, with their work saved, since ", s.began(), ".")
+	}
+	return ""
+}
+
+// began is when the first of the last runs began that ended as the last one did.
+func (s stream) began() time.Time {
 	since := s.Last.StartedAt
 	for _, r := range s.Runs {
-		if r.Outcome != collect.Failed {
+		if r.Outcome != s.Last.Outcome {
 			return since
 		}
 		since = r.StartedAt
@@ -128,11 +144,11 @@ func (s stream) cause() (word string, whyAndDo []fact) {
 	case s.failed() && s.Last.Token == 0: // it never had the lease, so the lease and the pause are older
 		return s.retry()
 	case s.pause() > 0:
-		return "Behind, waiting for Duo", facts(s.say("Duo limits the rate and is not asked until ", *s.Cursor.NotBefore, "."),
+		return "Behind, waiting for Duo", facts(s.say("Duo limits the rate and is not asked until ", *s.Cursor.NotBefore, ". ", s.since()),
 			s.say("Nothing: the first run after that goes on. To ask at once, POST /run with ", code(`{"force":true}`),
 				"; if Duo does this again and again, see ", s.Runbook.At("Lag"), "."))
 	case s.Lease != nil:
-		return "Behind, about to recover", facts(s.say("The run ", code(s.Lease.Holder), " ended without a word. Its lease has expired."),
+		return "Behind, about to recover", facts(s.say("The run ", code(s.Lease.Holder), ", begun ", s.Lease.AcquiredAt, ", ended without a word. Its lease expired ", s.Lease.ExpiresAt, "."),
 			s.say("Nothing: ", s.next(), " takes over. If runs go on dying, see ", s.Runbook.At("No complete run"), "."))
 	case s.Last.ID != "" && !s.recent():
 		return "Behind, and nothing runs", facts(s.say("No run has been recorded since ", s.Last.StartedAt, "."),
@@ -144,16 +160,16 @@ func (s stream) cause() (word string, whyAndDo []fact) {
 }
 
 func (s stream) retry() (word string, whyAndDo []fact) {
-	return "Behind, but retrying", append(s.failures(), s.fact("Do", s.say("Nothing for now: ", s.next(),
+	return "Behind, but retrying", append(s.why(), s.fact("Do", s.say("Nothing for now: ", s.next(),
 		" tries again. If it goes on failing, see ", s.Runbook.At("No complete run"), ".")))
 }
 
-// failures says why the last runs failed; it is empty if the last one did not.
-func (s stream) failures() []fact {
-	if !s.failed() {
+// why says why the last runs failed or stopped early; it is empty if the last one did neither.
+func (s stream) why() []fact {
+	if s.since() == "" {
 		return nil
 	}
-	return []fact{s.fact("Why", s.say("Runs have failed since ", s.failing(), ". The last one: ", sentence(s.Last.Reason)))}
+	return []fact{s.fact("Why", s.say(s.since(), " The last one: ", sentence(s.Last.Reason)))}
 }
 
 // patience is the advice to wait: the runs already do all that can be done.
@@ -201,6 +217,9 @@ func (s stream) left() time.Duration {
 	return max(left.Round(time.Minute), time.Minute)
 }
 
+// unread is what it costs that a state can't be read.
+const unread = "What is in the bucket is safe. Runs need the state, too, so probably nothing is collected."
+
 // unreadable is the verdict where only this instance's own last failures are known.
 func unreadable(s State) verdict {
 	now := time.Now()
@@ -213,7 +232,7 @@ func unreadable(s State) verdict {
 		notes = append(notes, note("Last run", "This instance’s last run of ", run.Stream, " failed, ", run.StartedAt, ": ", sentence(run.Reason)))
 	}
 	return verdict{"act", "The state can’t be read", "where the collector stands is not known.", append(notes,
-		note("Cost", "What is in the bucket is safe. Runs need the state, too, so probably nothing is collected."),
+		note("Cost", unread),
 		note("Do", "If it stays, see ", s.Runbook.At(section), "."))}
 }
 

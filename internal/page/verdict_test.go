@@ -63,12 +63,12 @@ func TestVerdict(t *testing.T) {
 		"gap, not shown": {func(s *collect.Status) { s.Runs[4].Gap = &store.Gap{From: noon, To: noon, Missing: 1} }, "well",
 			"Up to date: everything before 11:52:30 UTC is delivered, except for 1 record that Duo counted and did not show (see docs/operations.md#gap)."},
 		"gaps of both kinds, at work": {func(s *collect.Status) {
-			s.Watermark, s.Lease = before(time.Hour), &collect.Holder{Holder: "RUN"}
+			s.Watermark, s.Lease = before(time.Hour), &collect.Holder{Holder: "RUN", AcquiredAt: *before(2 * time.Minute)}
 			s.Cursor.Gap = &store.Gap{From: *before(time.Hour), To: noon, Missing: 1000}
 			s.Runs[4].Gap, s.Runs[5].Gap = &store.Gap{From: noon, To: noon}, &store.Gap{From: noon, To: noon, Missing: 7}
 		}, "busy", "Catching up: everything before 11:00:00 UTC is delivered, except for what Duo had deleted before a run asked for it and " +
 			"1,007 records that Duo counted and did not show (see docs/operations.md#gap), and a run is at work on the rest.\n" + waits +
-			"Do: Nothing: a run is at work. If the lag grows, see docs/operations.md#lag."},
+			"Do: Nothing: a run has been at work since 11:58:00 UTC. If the lag grows, see docs/operations.md#lag."},
 		"failed once": {func(s *collect.Status) { s.Now = noon.Add(-time.Minute); fail(s, false) }, "well",
 			"Up to date: everything before 11:52:30 UTC is delivered.\nWhy: Runs have failed since 11:55:00 UTC. The last one: it broke.\n" +
 				"Do: Nothing for now: the next run, at about 12:00:00 UTC, tries again. If it goes on failing, see docs/operations.md#no-complete-run."},
@@ -94,35 +94,47 @@ func TestVerdict(t *testing.T) {
 				"Do: Fix what the reason names, with the help of docs/operations.md#a-person-must-act. The next run then collects all that Duo still has."},
 		"the log has ended": {func(s *collect.Status) {
 			s.Runs[0].Outcome, s.Runs[0].Reason, s.Cursor.Ended = collect.Partial, "Duo has no such log", before(time.Hour)
-		}, "act", "A person must act: Duo says that it does not have this log.\nWhy: Duo has no such log.\n" +
+		}, "act", "A person must act: Duo says that it does not have this log.\nWhy: Duo has no such log. A run last failed because of it 11:00:00 UTC; one does each day.\n" +
 			"Cost: Whether Duo ever shows again what is missing is not known.\n" +
 			"Do: If the log has ended for good, take it out of DUO_LOGS: docs/operations.md#add-or-remove-a-log. There is no hurry: every run asks, and goes on if Duo shows the log again."},
 		"a person has acted": {func(s *collect.Status) { s.Runs[1].Outcome, s.Runs[1].Act = collect.Failed, true }, "well",
 			"Up to date: everything before 11:52:30 UTC is delivered."},
 		"future": {func(s *collect.Status) { s.Watermark = before(-time.Minute) }, "act",
 			"A person must act: the watermark lies in the future, so every run fails.\nWhy: It is 12:01:00 UTC. Was the cursor edited by hand?\n" +
+				"Cost: Nothing is collected. Once that time has passed, runs go on from there, and leave out what is missing now.\n" +
 				"Do: Set cursor.watermark to a time before now: docs/operations.md#reset-the-cursor."},
+		"future, found by a run": {func(s *collect.Status) { fail(s, true); s.Watermark = before(-time.Minute) }, "act",
+			"A person must act: the watermark lies in the future, so every run fails.\n" +
+				"Why: It is 12:01:00 UTC. Was the cursor edited by hand? Runs have failed since 11:55:00 UTC.\n" +
+				"Cost: Nothing is collected. Once that time has passed, runs go on from there, and leave out what is missing now.\n" +
+				"Do: Set cursor.watermark to a time before now: docs/operations.md#reset-the-cursor."},
+		"unreadable": {func(s *collect.Status) {
+			fail(s, true)
+			s.Watermark, s.Brief = nil, &collect.Brief{Unreadable: "it was edited"}
+		}, "act", "A person must act: where the stream stands can’t be read.\nWhy: it was edited. Runs have failed since 11:55:00 UTC.\n" +
+			"Cost: What is in the bucket is safe. Runs need the state, too, so probably nothing is collected.\n" +
+			"Do: If it stays, do what the reason says, with the help of docs/operations.md#a-person-must-act. The next run then goes on where the stream stood."},
 		"nothing yet": {func(s *collect.Status) { *s = collect.Status{Now: noon} }, "waiting",
-			"Waiting for the first run: nothing is collected yet.\n" +
+			"Waiting for the first run: nothing is collected yet.\nCost: The first run reaches back by INITIAL_LOOKBACK, or to where STATE_KEY ends; what is older is left out.\n" +
 				"Do: Wait for the schedule’s first tick, or trigger a run: docs/operations.md#trigger-by-hand. If that was done, its answer and the log say why it could not begin."},
 		"first run": {func(s *collect.Status) {
-			s.Runs, s.Watermark, s.Lease = nil, before(24*time.Hour), &collect.Holder{Holder: "RUN"}
+			s.Runs, s.Watermark, s.Lease = nil, before(24*time.Hour), &collect.Holder{Holder: "RUN", AcquiredAt: *before(2 * time.Minute)}
 		}, "busy", "Catching up: everything before 21 Nov 12:00:00 UTC is delivered, and a run is at work on the rest.\n" +
 			"Cost: 1 d behind. What is missing waits in Duo, which keeps it for another 179 d.\n" +
-			"Do: Nothing: a run is at work. If the lag grows, see docs/operations.md#lag."},
+			"Do: Nothing: a run has been at work since 11:58:00 UTC. If the lag grows, see docs/operations.md#lag."},
 		"at work again after failures": {func(s *collect.Status) {
 			fail(s, false)
-			s.Watermark, s.Lease = before(time.Hour), &collect.Holder{Holder: "RUN"}
+			s.Watermark, s.Lease = before(time.Hour), &collect.Holder{Holder: "RUN", AcquiredAt: *before(2 * time.Minute)}
 		}, "busy", "Catching up: everything before 11:00:00 UTC is delivered, and a run is at work on the rest.\n" +
 			"Why: Runs have failed since 11:55:00 UTC. The last one: it broke.\n" + waits +
-			"Do: Nothing: a run is at work. If the lag grows, see docs/operations.md#lag."},
+			"Do: Nothing: a run has been at work since 11:58:00 UTC. If the lag grows, see docs/operations.md#lag."},
 		"only failures": {func(s *collect.Status) { fail(s, false); s.Watermark = nil }, "behind",
 			"Behind, but retrying: nothing is delivered yet.\nWhy: Runs have failed since 11:55:00 UTC. The last one: it broke.\nCost: Nothing is delivered yet.\n" +
 				"Do: Nothing for now: the next run tries again. If it goes on failing, see docs/operations.md#no-complete-run."},
 		"died": {func(s *collect.Status) {
-			s.Watermark, s.Lease = before(time.Hour), &collect.Holder{Holder: "RUN", Expired: true}
+			s.Watermark, s.Lease = before(time.Hour), &collect.Holder{Holder: "RUN", Expired: true, AcquiredAt: *before(time.Hour), ExpiresAt: *before(50 * time.Minute)}
 		}, "behind", "Behind, about to recover: only what lies before 11:00:00 UTC is delivered.\n" +
-			"Why: The run RUN ended without a word. Its lease has expired.\n" + waits +
+			"Why: The run RUN, begun 11:00:00 UTC, ended without a word. Its lease expired 11:10:00 UTC.\n" + waits +
 			"Do: Nothing: the next run takes over. If runs go on dying, see docs/operations.md#no-complete-run."},
 		"fails before its lease, after one died": {func(s *collect.Status) {
 			fail(s, false)
@@ -132,13 +144,14 @@ func TestVerdict(t *testing.T) {
 			"Do: Nothing for now: the next run tries again. If it goes on failing, see docs/operations.md#no-complete-run."},
 		"partial": {func(s *collect.Status) {
 			s.Watermark, s.Runs[0].Outcome, s.Runs[0].Reason = before(time.Hour), collect.Partial, "RUN_BUDGET is used up"
+			s.Runs[1].Outcome, s.Runs[2].Outcome = collect.Partial, collect.Failed
 		}, "busy", "Catching up: everything before 11:00:00 UTC is delivered, and the next run goes on.\n" +
-			"Why: The last run stopped with its work saved: RUN_BUDGET is used up.\n" + waits +
+			"Why: Runs have stopped early, with their work saved, since 11:50:00 UTC. The last one: RUN_BUDGET is used up.\n" + waits +
 			"Do: Nothing: the next run goes on. If the lag grows, see docs/operations.md#lag."},
 		"rate limited": {func(s *collect.Status) {
 			s.Watermark, s.Runs[0].Outcome, s.Cursor.NotBefore = before(time.Hour), collect.Partial, before(-time.Minute)
 		}, "behind", "Behind, waiting for Duo: only what lies before 11:00:00 UTC is delivered.\n" +
-			"Why: Duo limits the rate and is not asked until 12:01:00 UTC.\n" + waits +
+			"Why: Duo limits the rate and is not asked until 12:01:00 UTC. Runs have stopped early, with their work saved, since 11:55:00 UTC.\n" + waits +
 			`Do: Nothing: the first run after that goes on. To ask at once, POST /run with {"force":true}; if Duo does this again and again, see docs/operations.md#lag.`},
 		"rate limited, on time": {func(s *collect.Status) { s.Cursor.NotBefore = before(-time.Hour) }, "well",
 			"Up to date: everything before 11:52:30 UTC is delivered.\nWhy: Duo limits the rate and is not asked until 13:00:00 UTC.\n" +
@@ -146,7 +159,7 @@ func TestVerdict(t *testing.T) {
 		"rate limited a while ago": {func(s *collect.Status) {
 			s.Watermark, s.Runs[0].Outcome, s.Runs[0].Reason, s.Cursor.NotBefore = before(time.Hour), collect.Partial, "rate limited", before(time.Second)
 		}, "busy", "Catching up: everything before 11:00:00 UTC is delivered, and the next run goes on.\n" +
-			"Why: The last run stopped with its work saved: rate limited.\n" + waits +
+			"Why: Runs have stopped early, with their work saved, since 11:55:00 UTC. The last one: rate limited.\n" + waits +
 			"Do: Nothing: the next run goes on. If the lag grows, see docs/operations.md#lag."},
 		"pace": {func(s *collect.Status) { s.Cursor.NotBefore, s.Cursor.Pace = before(-30*time.Second), 30.3 }, "well",
 			"Up to date: everything before 11:52:30 UTC is delivered."},
