@@ -131,7 +131,7 @@ func TestManyStreamsReads(t *testing.T) {
 func (w *world) wantFound(c *collect.Collector) {
 	w.t.Helper()
 	name := c.Live().String()
-	for _, query := range []string{name, c.Backfill().String()} {
+	for _, query := range []string{name, c.Backfill().String(), "%20" + name} {
 		a := w.send(http.MethodGet, "/status?stream="+query, "", nil)
 		var s collect.LogStatus
 		if err := json.Unmarshal([]byte(a.body), &s); err != nil || s.Stream != name || len(s.Runs) != 1 {

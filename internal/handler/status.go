@@ -2,6 +2,7 @@ package handler
 
 import (
 	"net/http"
+	"strings"
 	"time"
 
 	"duo-telephony-collector/internal/collect"
@@ -35,7 +36,7 @@ func (s *server) status(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-func chosenStream(r *http.Request) string { return r.URL.Query().Get("stream") }
+func chosenStream(r *http.Request) string { return strings.TrimSpace(r.URL.Query().Get("stream")) }
 
 // standing reads the status of the streams, unless they could not be listed. It logs
 // an error and puts it into the state.

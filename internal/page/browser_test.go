@@ -48,6 +48,7 @@ func TestBrowser(t *testing.T) {
 		})
 	}
 	t.Run("refresh", func(t *testing.T) { testRefresh(t, c) })
+	t.Run("typing", func(t *testing.T) { testTyping(t, c) })
 	t.Run("without script", func(t *testing.T) { testWithoutScript(t, c) })
 	t.Run("keyboard", func(t *testing.T) { testKeyboard(t, c) })
 }
@@ -146,6 +147,20 @@ func testRefresh(t *testing.T, c *chromium) {
 	expect("rows, after a failure", eval[int](b, rows), 37)
 }
 
+// testTyping expects the text that somebody types to outlast a refresh.
+func testTyping(t *testing.T, c *chromium) {
+	s := serve(t, cases["4-mixed"].state())
+	b := c.newTab(t)
+	b.open(s.URL + "/")
+	b.tabTo("find")
+	b.press("c", 67, "c")
+	s.state.Store(new(cases["4-well"].state()))
+	if got := eval[string](b, `pending()[0].f().then(() => [document.activeElement.id, document.activeElement.value, document.title].join())`); got != "find,c,Up to date" {
+		t.Errorf("after a refresh there are %s", got)
+	}
+	b.clean(s.URL)
+}
+
 // testWithoutScript expects the same page, in UTC.
 func testWithoutScript(t *testing.T, c *chromium) {
 	s := serve(t, state(after(complete(1)...)))
@@ -172,31 +187,47 @@ func testWithoutScript(t *testing.T, c *chromium) {
 	b.clean(s.URL)
 }
 
-// testKeyboard goes to a stream by keys alone, and has no script help.
+// testKeyboard finds a stream and goes to it by keys alone, and has no script help.
 func testKeyboard(t *testing.T, c *chromium) {
 	s := serve(t, cases["4-mixed"].state())
 	b := c.newTab(t)
 	b.do("Emulation.setScriptExecutionDisabled", map[string]any{"value": true}, nil)
 	b.open(s.URL + "/")
+	b.tabTo("find")
+	b.press("c", 67, "c")
+	b.enter()
+	if listed := eval[string](b, `[...document.querySelectorAll(".streams a")].map(a => a.innerText).join()`); listed != "authentication,activity" {
+		t.Errorf("c is found in the names %s", listed)
+	}
+	b.tabTo("stream-activity")
+	b.enter()
+	if title := eval[string](b, "document.title"); title != "Behind, but retrying · activity" {
+		t.Errorf("the link leads to %q", title)
+	}
+	b.clean(s.URL)
+}
+
+// tabTo presses the tab key until the element with the id has the focus.
+func (b *tab) tabTo(id string) {
+	b.t.Helper()
 	const focused = "document.activeElement.id"
 	for range 10 {
-		if eval[string](b, focused) == "stream-activity" {
-			break
+		if eval[string](b, focused) == id {
+			return
 		}
 		b.press("Tab", 9, "")
 	}
-	if got := eval[string](b, focused); got != "stream-activity" {
-		t.Fatalf("ten tabs lead to %q", got)
-	}
+	b.t.Fatalf("ten tabs lead to %q, not to %q", eval[string](b, focused), id)
+}
+
+// enter presses the enter key, and waits for the page that it leads to.
+func (b *tab) enter() {
+	b.t.Helper()
 	b.loaded = false
 	b.press("Enter", 13, "\r")
 	for !b.loaded {
 		b.read()
 	}
-	if title := eval[string](b, "document.title"); title != "Behind, but retrying · activity" {
-		t.Errorf("the link leads to %q", title)
-	}
-	b.clean(s.URL)
 }
 
 func mustZone(t *testing.T) *time.Location {

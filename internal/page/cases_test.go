@@ -57,7 +57,14 @@ var cases = map[string]struct {
 	"4-well": {"Up to date", func() page.State {
 		return several("", after(ordinary()...), after(complete(1)...), after(complete(9)...), after(ordinary()...))
 	}},
-	"4-mixed": {"A person must act (authentication)", func() page.State { return several("", after(ordinary()...), forbidden(), failing(), catchingUp()) }},
+	"4-mixed": {"A person must act (authentication)", func() page.State {
+		p := several("", after(ordinary()...), forbidden(), failing(), catchingUp())
+		p.Runbook = "https://git.example/duo/docs/operations.md"
+		return p
+	}},
+	"3000":       {"A person must act (telephony@api-2999", func() page.State { return fleet(3000) }},
+	"3000-found": {"A person must act (telephony@api-2999", func() page.State { p := fleet(3000); p.Chosen = "api-01"; return p }},
+	"3000-none":  {"A person must act (telephony@api-2999", func() page.State { p := fleet(3000); p.Chosen = "contosi"; return p }},
 	"4-chosen": {"Behind, but retrying · activity", func() page.State {
 		return several("activity", after(ordinary()...), forbidden(), failing(), collect.Status{Now: noon})
 	}},

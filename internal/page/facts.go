@@ -86,7 +86,7 @@ func (s stream) limits() []fact {
 		requests, retries = requests+r.Requests, retries+r.Retries
 	}
 	if requests > 0 {
-		facts = append(facts, s.fact("Requests to Duo", number(requests)+" in "+s.LastRuns(), number(retries), " of them repeated"))
+		facts = append(facts, s.fact("Requests to Duo", number(requests)+" in "+counted(len(s.Runs), "run"), number(retries), " of them repeated"))
 	}
 	return facts
 }

@@ -56,7 +56,7 @@ func TestFacts(t *testing.T) {
 		"window just frozen": {one(stream.window), func(s *collect.Status) { s.Cursor.Window = &store.Window{From: *before(time.Hour), To: noon} },
 			"Window in progress: 11:00:00 UTC to 12:00:00 UTC (no page is committed yet)"},
 		"pace": {stream.limits, func(s *collect.Status) { s.Runs[0].Requests, s.Runs[1].Requests, s.Runs[1].Retries = 3, 1200, 2 },
-			"Pace: PAGE_INTERVAL (Duo has refused nothing lately)\nRequests to Duo: 1,203 in the last 10 runs (2 of them repeated)"},
+			"Pace: PAGE_INTERVAL (Duo has refused nothing lately)\nRequests to Duo: 1,203 in 10 runs (2 of them repeated)"},
 		"pause": {stream.limits, func(s *collect.Status) { s.Cursor.NotBefore = before(-90 * time.Second) },
 			"Pace: PAGE_INTERVAL (Duo has refused nothing lately)\nPause: until 12:01:30 UTC (1 min 30 s left; no request before that, unless a run is forced) !"},
 		"learned pace": {stream.limits, func(s *collect.Status) { s.Cursor.NotBefore, s.Cursor.Pace = before(-30*time.Second), 30.3 },

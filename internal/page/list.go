@@ -105,6 +105,17 @@ func (l list) Counts() string {
 	return strings.Join(words, "; ")
 }
 
+// with returns the streams that have the text in their name, or in their account's.
+func (l list) with(text string) list {
+	return slices.DeleteFunc(slices.Clone(l), func(s *stream) bool {
+		names := s.Stream
+		if s.Account != nil {
+			names += "\n" + s.Account.Name
+		}
+		return !strings.Contains(strings.ToLower(names), strings.ToLower(text))
+	})
+}
+
 // Lines are the streams that the page lists.
 func (l list) Lines() []*stream { return l[:min(len(l), maxLines)] }
 

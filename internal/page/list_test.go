@@ -79,14 +79,16 @@ func TestChosen(t *testing.T) {
 		chosen         string
 		streams        []string
 		shown, unknown string
+		found          int
 	}{
-		"none of several":          {"", []string{"well", "failed"}, "", ""},
-		"one of several":           {"well", []string{"well", "failed"}, "well", ""},
-		"by its backfill":          {"well-backfill", []string{"well", "failed"}, "well", ""},
-		"an unknown one":           {"other", []string{"well", "failed"}, "", "other"},
-		"the only one":             {"", []string{"well"}, "well", ""},
-		"the only one by its name": {"well", []string{"well"}, "well", ""},
-		"not the only one":         {"other", []string{"well"}, "well", "other"},
+		"none of several":          {"", []string{"well", "failed"}, "", "", 2},
+		"one of several":           {"well", []string{"well", "failed"}, "well", "", 2},
+		"by its backfill":          {"well-backfill", []string{"well", "failed"}, "well", "", 2},
+		"an unknown one":           {"other", []string{"well", "failed"}, "", "other", 0},
+		"a part of one's name":     {"FAIL", []string{"well", "failed"}, "", "FAIL", 1},
+		"the only one":             {"", []string{"well"}, "well", "", 1},
+		"the only one by its name": {"well", []string{"well"}, "well", "", 1},
+		"not the only one":         {"other", []string{"well"}, "well", "other", 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			v := viewOf(tt.chosen, tt.streams...)
@@ -94,8 +96,8 @@ func TestChosen(t *testing.T) {
 			if v.Shown != nil {
 				shown = v.Shown.Stream
 			}
-			if shown != tt.shown || v.Unknown != tt.unknown || (v.List != nil) != (len(tt.streams) > 1) {
-				t.Errorf("shows %q of %d, unknown is %q", shown, len(v.List), v.Unknown)
+			if shown != tt.shown || v.Unknown != tt.unknown || len(v.List) != len(tt.streams) || len(v.Found) != tt.found {
+				t.Errorf("shows %q of %d, unknown is %q, found %d", shown, len(v.List), v.Unknown, len(v.Found))
 			}
 		})
 	}

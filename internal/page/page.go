@@ -23,7 +23,7 @@ type State struct {
 	Delay      time.Duration // how far behind now a window ends
 	Logs       []collect.LogStatus
 	Vanished   []string          // hosts of accounts that were collected and are no longer listed
-	Chosen     string            // the stream to show in full; needed only where there are several
+	Chosen     string            // the stream to show in full, or a part of the names to list; needed only where there are several
 	Unrecorded []collect.Summary // failures that the history lacks, one a stream at most
 	Err        error             // why Logs could not be read
 	Unlisted   bool              // it is because the accounts could not be listed
@@ -47,11 +47,11 @@ var pages = template.Must(template.New("page").Funcs(template.FuncMap{
 	"seconds":      func(n int64) string { return duration(time.Duration(n) * time.Second) },
 }).Parse(markup))
 
-// policy lets the page show itself and fetch itself anew, nothing else. Style
+// policy lets the page show itself, fetch itself anew and ask for a stream, nothing else. Style
 // and script are inline and allowed by their hashes: in production a browser
 // has no Authorization header for a second request.
 var policy = "default-src 'none'; style-src " + hashSource(style) + "; script-src " + hashSource(script) +
-	"; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+	"; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 
 func hashSource(text string) string {
 	sum := sha256.Sum256([]byte(text))
@@ -85,7 +85,8 @@ type view struct {
 	State
 	Now     time.Time
 	Verdict verdict
-	List    list    // where there are several streams
+	List    list    // all streams
+	Found   list    // those of them to list if none is called Unknown; empty if it is no part of a name either
 	Shown   *stream // in full; nil if none is chosen, or the state can't be read
 	Unknown string  // what was chosen, if there is no such stream
 }
@@ -94,19 +95,17 @@ func newView(s State) view {
 	if s.Err != nil {
 		return view{State: s, Now: time.Now(), Verdict: unreadable(s)}
 	}
-	streams := s.streams()
-	v := view{State: s, Now: streams[0].Now, Unknown: s.Chosen}
-	if len(streams) == 1 {
-		v.Shown = streams[0]
-	} else {
-		v.List = newList(streams)
-		v.Verdict = v.List.verdict()
+	v := view{State: s, List: newList(s.streams()), Unknown: s.Chosen}
+	v.Now, v.Verdict = v.List[0].Now, v.List.verdict()
+	if len(v.List) == 1 {
+		v.Shown = v.List[0]
 	}
-	for _, of := range streams {
+	for _, of := range v.List {
 		if of.Has(s.Chosen) {
 			v.Shown, v.Unknown = of, ""
 		}
 	}
+	v.Found = v.List.with(v.Unknown)
 	if v.Shown != nil {
 		v.Verdict = v.Shown.Verdict
 	}

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
+	"html"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
@@ -41,7 +42,7 @@ func write(t *testing.T, state page.State) (status int, body string) {
 func checkPolicy(t *testing.T, policy, body string) {
 	t.Helper()
 	want := regexp.MustCompile(`^default-src 'none'; style-src 'sha256-[^' ]+'; script-src 'sha256-[^' ]+'; connect-src 'self'; img-src data:; ` +
-		`base-uri 'none'; form-action 'none'; frame-ancestors 'none'$`)
+		`base-uri 'none'; form-action 'self'; frame-ancestors 'none'$`)
 	if !want.MatchString(policy) {
 		t.Errorf("policy %s, want %s", policy, want)
 	}
@@ -162,14 +163,38 @@ func TestRunbook(t *testing.T) {
 // that concerns every account.
 func TestUnknown(t *testing.T) {
 	for name, want := range map[string]string{
-		"4-mixed": "No stream is called <code>every-account</code>. Below are the streams, the worst first.",
-		"50-runs": "No stream is called <code>every-account</code>. Below is the only one.",
+		"4-mixed": "No stream is called <code>every-account</code>.\n    Below are all streams, the worst first.",
+		"50-runs": "No stream is called <code>every-account</code>.\n    Below is the <a href=\"?\">only one</a>.",
 	} {
 		s := cases[name].state()
 		s.Chosen = "every-account"
 		_, body := write(t, s)
-		if alone := len(s.Logs) == 1; !strings.Contains(body, want) || strings.Contains(body, "Lag of") != alone {
+		alone := len(s.Logs) == 1
+		if !strings.Contains(body, want) || strings.Contains(body, "Lag of") != alone || strings.Contains(body, "<form") == alone || strings.Contains(body, `<a id="all" href="?">All 4 streams</a>`) == alone {
 			t.Errorf("%s: the page does not say %q, or shows a stream of several:\n%s", name, want, body)
+		}
+	}
+}
+
+// TestFind lists the streams that have a part of a name in theirs, or in their
+// account's, and leads back to all.
+func TestFind(t *testing.T) {
+	for asked, want := range map[string]struct {
+		streams int
+		says    string
+	}{
+		"API-007":  {10, `<code>API-007</code>.` + "\n    Below are those that have it in their name or their account’s, the worst first."},
+		"api-2999": {1, `<h2 id="streams">1 of <a id="all" href="?">3,000 streams</a></h2>` + "\n    " + `<p class="note">a person must act: 1</p>`},
+		"dental>":  {100, `<h2 id="streams"><a id="all" href="?">All 3,000 streams</a></h2>`},
+		"other":    {100, `<p class="alarm">No stream is called <code>other</code>.` + "\n    Below are all streams"},
+		"":         {100, `<h2 id="streams">3,000 streams</h2>`},
+	} {
+		s := fleet(3000)
+		s.Chosen = asked
+		_, body := write(t, s)
+		field := `<label for="find">Stream or account</label> <input type="search" id="find" name="stream" value="` + html.EscapeString(asked) + `"`
+		if strings.Count(body, `id="stream-`) != want.streams || !strings.Contains(body, want.says) || !strings.Contains(body, field) {
+			t.Errorf("%q: %d streams, want %d and %s:\n%s", asked, strings.Count(body, `id="stream-`), want.streams, want.says, body)
 		}
 	}
 }
@@ -202,7 +227,7 @@ func TestListPart(t *testing.T) {
 	_, body := write(t, s)
 	for _, want := range []string{
 		"A person must act (telephony@api-2999.duosecurity.com):</strong> runs have failed since <time datetime=\"2026-11-22T11:00:00.000Z\">", "the permission is missing.",
-		"3,000 streams</h2>", "a person must act: 1; up to date: 2,999", "These are the 100 that are worst.", "Contoso &lt;Dental&gt;",
+		"3,000 streams</h2>", "a person must act: 1; up to date: 2,999", "These are the 100 that are worst.", "</a> Contoso &lt;Dental&gt;</p>",
 		"No longer among the accounts, so no longer collected: 12 accounts,\n    <code>api-gone0.duosecurity.com, ", "api-gone9.duosecurity.com</code> and others.",
 	} {
 		if !strings.Contains(body, want) {

@@ -1,7 +1,6 @@
 package page
 
 import (
-	"fmt"
 	"html/template"
 	"slices"
 	"time"
@@ -128,14 +127,6 @@ func (s stream) gaps() []store.Gap {
 		}
 	}
 	return gaps
-}
-
-// LastRuns names the runs in the history; there is one at least.
-func (s stream) LastRuns() string {
-	if len(s.Runs) == 1 {
-		return "the only run"
-	}
-	return fmt.Sprintf("the last %d runs", len(s.Runs))
 }
 
 // Objects names the objects of the last runs, the newest first, a backfill's last.
