@@ -62,7 +62,6 @@ var cases = map[string]struct {
 		p.Runbook = "https://git.example/duo/docs/operations.md"
 		return p
 	}},
-	"3000":       {"A person must act (telephony@api-2999", func() page.State { return fleet(3000) }},
 	"3000-found": {"A person must act (telephony@api-2999", func() page.State { p := fleet(3000); p.Chosen = "api-01"; return p }},
 	"3000-none":  {"A person must act (telephony@api-2999", func() page.State { p := fleet(3000); p.Chosen = "contosi"; return p }},
 	"4-chosen": {"Behind, but retrying · activity", func() page.State {
