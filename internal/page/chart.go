@@ -86,7 +86,7 @@ func (s stream) Lag() chart {
 		if i+1 < len(s.Runs) && s.Runs[i+1].Watermark != nil {
 			add(begin+s.slot()/4, run.StartedAt.Sub(*s.Runs[i+1].Watermark))
 		}
-		if run.LagSeconds != nil {
+		if run.Watermark != nil && run.LagSeconds != nil { // earlier versions wrote a lag without a watermark
 			add(begin+s.slot()*3/4, time.Duration(*run.LagSeconds)*time.Second)
 		}
 	}
