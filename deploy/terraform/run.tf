@@ -12,8 +12,17 @@ locals {
 
   callers = concat([google_service_account.push.email, google_service_account.invoker.email], sort(var.callers))
 
-  # Telephony alone needs 35 MiB, four logs side by side 66 (docs/performance.md).
-  memory_mib = 256
+  # The streams that an instance may have in hand: of one account one a log, of many
+  # CONCURRENCY in each request, of which a person makes one more than a tick.
+  streams_in_hand = var.accounts == "own" ? length(local.logs) : try(tonumber(var.settings.CONCURRENCY), 8) * min(var.workers + 1, local.requests)
+
+  # One that is behind takes up to 32 MiB: pages of 1000 authentications of up to 5 kB
+  # (BenchmarkBehindMemory in internal/bench/README.md). A core can have 4 GiB.
+  needed_mib = 64 + 32 * local.streams_in_hand
+  memory_mib = concat([for mib in [256, 512, 1024, 2048] : mib if mib >= local.needed_mib], [4096])[0]
+
+  # that an instance takes at once
+  requests = 8
 
   # An accounts file has keys and hosts of its own.
   application = var.accounts == "file" ? {} : { DUO_IKEY = var.duo_ikey, DUO_API_HOST = var.duo_api_host }
@@ -79,7 +88,7 @@ resource "google_cloud_run_v2_service" "this" {
     # More than one request, so that the service itself can answer "busy"; else
     # Cloud Run would refuse with 429, which Pub/Sub counts as a failure. Further
     # logs need no more requests: one push runs them all.
-    max_instance_request_concurrency = 8
+    max_instance_request_concurrency = local.requests
     scaling {
       max_instance_count = 2
     }
@@ -130,6 +139,11 @@ resource "google_cloud_run_v2_service" "this" {
       template[0].annotations, template[0].labels, template[0].volumes,
       template[0].containers[0].image, template[0].containers[0].volume_mounts,
     ]
+
+    precondition {
+      condition     = local.needed_mib <= 4096
+      error_message = "CONCURRENCY, in each of workers + 1 requests, is more accounts at once than an instance has memory for: 126 at most. Lower one of them."
+    }
 
     # The plan knows how the check is: nothing here changes it.
     postcondition {

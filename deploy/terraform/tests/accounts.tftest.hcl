@@ -38,6 +38,11 @@ run "children" {
     error_message = "A tick does not send four messages."
   }
   assert {
+    # 5 requests of 8 streams with 32 MiB each
+    condition     = google_cloud_run_v2_service.this.template[0].containers[0].resources[0].limits.memory == "2048Mi" && local.environment.GOMEMLIMIT == "1638MiB"
+    error_message = "Accounts that are behind at once take more memory than an instance has."
+  }
+  assert {
     condition     = strcontains(google_logging_metric.runs.filter, "^(authentication@.+|telephony@.+)$")
     error_message = "The metrics do not count the runs of child accounts."
   }
@@ -73,6 +78,29 @@ run "workers" {
     workers = 0
   }
   expect_failures = [var.workers]
+}
+
+run "few_at_once" {
+  command = plan
+  variables {
+    accounts = "children"
+    workers  = 2
+    settings = { CONCURRENCY = "2" }
+  }
+  assert {
+    condition     = local.memory_mib == 256
+    error_message = "Six accounts at once need no larger instance."
+  }
+}
+
+run "too_much_at_once" {
+  command = plan
+  variables {
+    accounts = "children"
+    workers  = 7
+    settings = { CONCURRENCY = "16" }
+  }
+  expect_failures = [google_cloud_run_v2_service.this]
 }
 
 run "too_many_workers" {
