@@ -169,6 +169,7 @@ func quietTick(b *testing.B, exe string, issuer *handlertest.Issuer, accounts in
 	env := environment(b, at, issuer)
 	env["DUO_LOGS"], env["DUO_ACCOUNTS"], env["CONCURRENCY"] = "telephony,authentication,activity", "children", "8"
 	env["GOMEMLIMIT"] = "204MiB"
+	env["FIRESTORE_EMULATOR_HOST"] = slowed(b, env["FIRESTORE_EMULATOR_HOST"], wait/5)
 	processes := []service{launch(b, exe, env), launch(b, exe, env)}
 	token := issuer.Token(b, nil)
 	push := func() {

@@ -88,6 +88,57 @@ func listen(h http.Handler) string {
 	return l.Addr().String()
 }
 
+// slowed is the way to a server on which what is sent arrives that much later, as on
+// a long wire: many requests may be on it at once.
+func slowed(b testing.TB, server string, wait time.Duration) (addr string) {
+	b.Helper()
+	l, err := (&net.ListenConfig{}).Listen(b.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			client, err := l.Accept()
+			if err != nil {
+				return // the benchmark has ended
+			}
+			go joinLate(client, server, wait)
+		}
+	}()
+	return l.Addr().String()
+}
+
+func joinLate(client net.Conn, server string, wait time.Duration) {
+	defer client.Close()
+	to, err := net.Dial("tcp", server)
+	if err != nil {
+		return
+	}
+	defer to.Close()
+	type chunk struct {
+		due  time.Time
+		data []byte
+	}
+	wire := make(chan chunk, 4096)
+	go func() {
+		defer close(wire)
+		for {
+			data := make([]byte, 16<<10)
+			n, err := client.Read(data)
+			if err != nil {
+				return
+			}
+			wire <- chunk{time.Now().Add(wait), data[:n]}
+		}
+	}()
+	go io.Copy(client, to)
+	for c := range wire {
+		time.Sleep(time.Until(c.due))
+		to.Write(c.data)
+	}
+}
+
 func quit(err error) {
 	fmt.Fprintln(os.Stderr, strings.TrimSpace(err.Error()))
 	os.Exit(1)

@@ -150,3 +150,32 @@ func catchUp(b *testing.B, exe string, issuer *handlertest.Issuer, records int) 
 	}
 	return s.resident("VmHWM")
 }
+
+// BenchmarkBehindMemory is the most memory that a service has when many accounts are
+// behind: each message collects eight of them, and each account's authentications
+// come in full pages. The module sets the limit, for so many at once.
+func BenchmarkBehindMemory(b *testing.B) {
+	exe := build(b)
+	issuer := handlertest.NewIssuer(b)
+	for _, messages := range []int{1, 4} {
+		all := dense(12_000, 200*time.Millisecond)
+		all.Children = 8 * messages
+		at := servers{Duo: all}.start(b)
+		if err := connect(b, at, 0).objects.Bucket("bucket").Create(b.Context(), "demo", nil); err != nil {
+			b.Fatal(err)
+		}
+		env := environment(b, at, issuer)
+		env["DUO_LOGS"], env["DUO_ACCOUNTS"], env["CONCURRENCY"] = "authentication", "children", "8"
+		env["GOMEMLIMIT"] = map[int]string{1: "409MiB", 4: "1638MiB"}[messages]
+		s := launch(b, exe, env)
+		token := issuer.Token(b, nil)
+		var pushes sync.WaitGroup
+		for range messages {
+			pushes.Go(func() { s.post("/", `{"message":{"messageId":"1"}}`, token) })
+		}
+		pushes.Wait()
+		b.ReportMetric(s.resident("VmHWM"), fmt.Sprintf("MiB-at-%d", all.Children))
+		s.stop()
+	}
+	b.ReportMetric(0, "ns/op")
+}

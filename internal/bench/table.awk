@@ -11,6 +11,7 @@ BEGIN {
 	row("BenchmarkStreamsQuiet", "a quiet push for four logs, at 100/50/20 ms", "≤ 1.25 × one log's", "× {x-one} ({four-ms} and {one-ms} ms)")
 	row("BenchmarkStreamsThroughput", "four logs at once, 100 pages each, no latency", "≥ 0.80 × the floor of all", "{of-floor} ({floor-s} of {run-s} s)")
 	row("BenchmarkStreamsMemory", "peak memory of four logs at once, 20 k and 400 k records of each, authentications of 3 kB", "≤ 140 MiB, within 15 %", "{MiB-at-20k} and {MiB-at-400k} MiB: × {x-400k/20k}")
+	row("BenchmarkBehindMemory", "peak memory of accounts at once that are behind, authentications of 3 kB", "8: ≤ 512 MiB, 32: ≤ 2 GiB, as the module sets them", "8: {MiB-at-8} MiB; 32: {MiB-at-32} MiB")
 	row("BenchmarkScale", "a tick of 4 messages to 2 processes for 3,000 quiet streams (1,000 accounts, 3 logs), at 100/50/20 ms", "within `RUN_BUDGET`, one request to Duo a stream, ≤ 140 MiB", "{s-for-3000} s, {requests/stream-at-3000} requests a stream, {MiB-at-3000} MiB; {MiB-at-30} MiB for 30 streams: × {x-3000/30}")
 	row("BenchmarkStatus/firestore", "the status of 3,000 streams, and the page: Firestore", "≤ 300 ms, ≤ 1 MiB", "{ms-status} and {ms-page} ms, at least {least-ms-status} and {least-ms-page}; {KiB-status} and {KiB-page} KiB")
 	row("BenchmarkStatus/bbolt", "the same: bbolt", "≤ 300 ms, ≤ 1 MiB", "{ms-status} and {ms-page} ms, at least {least-ms-status} and {least-ms-page}; {KiB-status} and {KiB-page} KiB")
