@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"context"
 	"errors"
@@ -133,8 +134,12 @@ func (p *printer) fault(err error) {
 // print writes the events of one file, each as soon as no further line is at
 // hand. It returns an error where no event can be written any more.
 func (p *printer) print(file string, in io.Reader) error {
-	mapping, r, err := p.open(file, in)
-	if err != nil {
+	mapping, unknown := p.mapping, error(nil)
+	if mapping == nil {
+		mapping, unknown = mappingOf(logOf(file))
+	}
+	r, packed := unzipped(in)
+	if err := cmp.Or(unknown, packed); err != nil {
 		p.fault(fmt.Errorf("%s: %w", file, err))
 		return nil
 	}
@@ -144,7 +149,10 @@ func (p *printer) print(file string, in io.Reader) error {
 			return nil
 		}
 		if err == nil && len(line) > 0 {
-			err = p.convert(mapping, line)
+			var event []byte
+			if event, err = mapping.Convert(line); err == nil {
+				_, _ = p.out.Write(append(event, '\n')) // a write that failed makes Flush fail
+			}
 		}
 		if err != nil {
 			p.fault(fmt.Errorf("%s:%d: %w", file, n, err))
@@ -158,27 +166,6 @@ func (p *printer) print(file string, in io.Reader) error {
 			return nil // the rest of the file can't be read
 		}
 	}
-}
-
-// open takes the log from the file's name where none was asked for.
-func (p *printer) open(file string, in io.Reader) (udm.Mapping, *bufio.Reader, error) {
-	mapping := p.mapping
-	if mapping == nil {
-		var err error
-		if mapping, err = mappingOf(logOf(file)); err != nil {
-			return nil, nil, err
-		}
-	}
-	r, err := unzipped(in)
-	return mapping, r, err
-}
-
-func (p *printer) convert(mapping udm.Mapping, line []byte) error {
-	event, err := mapping.Convert(line)
-	if err == nil {
-		_, _ = p.out.Write(append(event, '\n')) // a write that failed makes Flush fail
-	}
-	return err
 }
 
 // unzipped unpacks what begins as gzip does; no JSON begins so.

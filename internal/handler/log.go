@@ -58,11 +58,8 @@ func fieldsOf(r collect.Report) []any {
 	if r.Window != nil {
 		fields = append(fields, "window_from", r.Window.From, "window_to", r.Window.To)
 	}
-	if r.LagSeconds != nil { // else Cloud Logging would have it as a lag of nothing
-		fields = append(fields, "lag_seconds", *r.LagSeconds)
-	}
 	if r.Watermark != nil {
-		fields = append(fields, "watermark", *r.Watermark)
+		fields = append(fields, "watermark", *r.Watermark, "lag_seconds", *r.LagSeconds)
 	}
 	if r.Gap != nil {
 		fields = append(fields, "gap_from", r.Gap.From, "gap_to", r.Gap.To, "gap_missing", r.Gap.Missing)
