@@ -1,11 +1,14 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 )
+
+const mpl = "This Source Code Form is subject to the terms of the Mozilla Public License, v. 2.0. If a copy of the MPL was not distributed with this file, You can obtain one at http://mozilla.org/MPL/2.0/."
 
 // TestCheck expects a licence to pass whole, alone, and only if it is allowed.
 func TestCheck(t *testing.T) {
@@ -14,7 +17,6 @@ func TestCheck(t *testing.T) {
 		t.Fatal(err)
 	}
 	apache := string(own)
-	mpl := "This Source Code Form is subject to the terms of the Mozilla Public License, v. 2.0. If a copy of the MPL was not distributed with this file, You can obtain one at http://mozilla.org/MPL/2.0/."
 	for name, test := range map[string]struct{ text, says string }{
 		"allowed":       {apache, ""},
 		"not allowed":   {mpl, "MPL-2.0 is not among"},
@@ -50,6 +52,26 @@ func TestFiles(t *testing.T) {
 	}
 	if got, err := p.files(); err != nil || strings.Join(got, " ") != strings.Join(want, " ") {
 		t.Errorf("files %q, %v, want %q", got, err, want)
+	}
+}
+
+// TestLinkedModule has a program that links a module whose licence is not allowed.
+func TestLinkedModule(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for file, text := range map[string]string{
+		"go.mod":     "module planted\n\nrequire example.com/m v0.0.0\n\nreplace example.com/m => ./m\n",
+		"planted.go": "package main\n\nimport \"example.com/m\"\n\nfunc main() { m.Do() }\n",
+		"m/go.mod":   "module example.com/m\n",
+		"m/m.go":     "package m\n\nfunc Do() {}\n",
+		"m/LICENSE":  mpl,
+	} {
+		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o700), os.WriteFile(file, []byte(text), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	err := run(t.TempDir(), []string{"."})
+	if want := filepath.Join("m", "LICENSE") + ": MPL-2.0 is not among"; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("%v, want %q", err, want)
 	}
 }
 
