@@ -109,6 +109,7 @@ type history struct {
 	back    bool            // the history tells nothing of a watermark that was set back
 	ids     []string        // of use, that were given
 	written map[string]bool // ids of use with their times
+	copy    store.Cursor    // an older one
 
 	mu   sync.Mutex
 	over bool
@@ -189,9 +190,12 @@ func (h *history) document() {
 			return
 		}
 	}
+	if h.oneIn(4) {
+		h.copy = w.state().Cursor
+	}
 	n := h.IntN(24)
-	if n < 6 {
-		w.t.Log("document:", []string{"moved", "another account", "aged", "deleted", "set back", "backfill"}[n])
+	if n < 7 {
+		w.t.Log("document:", []string{"moved", "another account", "aged", "deleted", "set back", "backfill", "restored"}[n])
 	}
 	switch n {
 	case 0:
@@ -217,6 +221,8 @@ func (h *history) document() {
 		}
 	case 5:
 		h.backfill()
+	case 6:
+		h.restored()
 	}
 }
 
@@ -243,6 +249,19 @@ func (h *history) deleted() {
 	}
 	w.reports = nil // what a run has committed that died is not in the history
 	w.forget(w.stream)
+}
+
+// restored puts an older cursor back, as from a backup. The bucket is asked for what
+// came after it where its watermark is more than an hour old: docs/operations.md
+// promises nothing for a younger one, so a person waits.
+func (h *history) restored() {
+	w := h.w
+	if h.moved || h.copy.Watermark.IsZero() {
+		return
+	}
+	w.pass(max(0, h.copy.Watermark.Add(time.Hour+time.Second).Sub(w.clock())))
+	w.reports = nil // the watermark goes back
+	w.edit(func(c *store.Cursor) { *c = h.copy })
 }
 
 // backfill collects a range again, which delivers what came too late and nothing
