@@ -82,15 +82,15 @@ type local struct {
 
 func startLocal(ctx context.Context, c localCommand, con console) (*local, error) {
 	l := &local{localCommand: c, con: con, shown: newProgress(con.err)}
-	lookup, simulated, err := localEnvironment(ctx, con.lookup, c.logs)
-	if err != nil {
-		return nil, err
-	}
+	lookup, simulated := localEnvironment(con.lookup, c.logs)
+	var err error
 	if l.cfg, err = readConfig(&env{lookup: lookup}); err != nil {
 		return nil, err
 	}
 	if l.source = simulated; simulated == "" { // an accounts file has hosts of its own
 		l.source = strings.TrimSuffix("the real Duo at "+l.cfg.duoHost, " at ")
+	} else if err := startSimulator(ctx, &l.cfg); err != nil {
+		return nil, err
 	}
 	if err := os.MkdirAll(filepath.Join(c.dir, "bucket"), 0o755); err != nil {
 		return nil, fmt.Errorf("making the folder for objects: %w: choose another one with -dir", err)
@@ -119,7 +119,7 @@ func (l *local) several() bool { return len(l.cfg.logs) > 1 || l.cfg.accounts !=
 // localEnvironment is the outer one with a Duo, see withDuo, and with these logs if
 // they are named. What only the cloud needs is made up; an older function's state,
 // which is there, is left out.
-func localEnvironment(ctx context.Context, outer lookup, logs string) (_ lookup, simulated string, _ error) {
+func localEnvironment(outer lookup, logs string) (_ lookup, simulated string) {
 	set := map[string]string{
 		"GCS_BUCKET": "local", "FIRESTORE_PROJECT": "local", "AUTH_MODE": "verify", "STATE_KEY": "",
 		"PUSH_AUDIENCE": "local", "ALLOWED_CALLERS": "local@localhost", "PORT": "8080",
@@ -127,7 +127,7 @@ func localEnvironment(ctx context.Context, outer lookup, logs string) (_ lookup,
 	if logs != "" {
 		set["DUO_LOGS"] = logs
 	}
-	return withDuo(ctx, overlaid(outer, set))
+	return withDuo(overlaid(outer, set))
 }
 
 func overlaid(beneath lookup, set map[string]string) lookup {

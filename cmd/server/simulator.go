@@ -35,7 +35,7 @@ var simulatedChildren = []duosim.Child{
 // newSimulator returns the simulated account, or one of which only children have logs.
 func newSimulator(accounts string) *duosim.Sim {
 	sim := duosim.New(simulator)
-	if strings.EqualFold(accounts, childAccounts) {
+	if accounts == childAccounts {
 		for _, child := range simulatedChildren {
 			sim.AddChild(child)
 		}
@@ -47,13 +47,13 @@ func newSimulator(accounts string) *duosim.Sim {
 var duoVariables = [][]string{{"DUO_IKEY"}, {"DUO_API_HOST"}, {"DUO_SKEY", "DUO_SKEY_FILE"}}
 
 // withDuo returns the environment with the variables that lead to a Duo: the real one's
-// if all are set, else those of the simulator, which ends with the process. Of that one
-// simulated says so, and why; it is empty for the real one.
-func withDuo(ctx context.Context, without lookup) (with lookup, simulated string, err error) {
+// if all are set, else those of the simulator, of which startSimulator has the URL. Of that
+// one simulated says so, and why; it is empty for the real one.
+func withDuo(without lookup) (with lookup, simulated string) {
 	accounts, _ := without("DUO_ACCOUNTS")
 	accounts = strings.TrimSpace(accounts)
 	if accounts != "" && !strings.EqualFold(accounts, ownAccount) && !strings.EqualFold(accounts, childAccounts) {
-		return without, "", nil // an accounts file has applications of the real one
+		return without, "" // an accounts file has applications of the real one
 	}
 	var set, unset []string
 	for _, names := range duoVariables {
@@ -66,19 +66,24 @@ func withDuo(ctx context.Context, without lookup) (with lookup, simulated string
 	}
 	switch {
 	case len(unset) == 0:
-		return without, "", nil
+		return without, ""
 	case len(set) == 0:
 		simulated = "a simulated Duo (set DUO_IKEY, DUO_SKEY and DUO_API_HOST for the real one)"
 	default:
 		simulated = fmt.Sprintf("a simulated Duo, in spite of %s (the real one needs %s, too)", strings.Join(set, " and "), strings.Join(unset, " and "))
 	}
+	return overlaid(without, map[string]string{
+		"DUO_IKEY": simulator.IKey, "DUO_SKEY": simulator.SKey, "DUO_SKEY_FILE": "", "DUO_API_HOST": simulator.Host, "DUO_API_URL": "",
+	}), simulated
+}
+
+// startSimulator leads the configuration to a simulator, which ends with the process.
+func startSimulator(ctx context.Context, cfg *config) error {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
-		return nil, "", fmt.Errorf("starting the Duo simulator: %w", err)
+		return fmt.Errorf("starting the Duo simulator: %w", err)
 	}
-	go serve(context.WithoutCancel(ctx), listener, newSimulator(accounts), slog.Default())
-	return overlaid(without, map[string]string{
-		"DUO_IKEY": simulator.IKey, "DUO_SKEY": simulator.SKey, "DUO_SKEY_FILE": "", "DUO_API_HOST": simulator.Host,
-		"DUO_API_URL": "http://" + listener.Addr().String(),
-	}), simulated, nil
+	go serve(context.WithoutCancel(ctx), listener, newSimulator(cfg.accounts), slog.Default())
+	cfg.duoURL = "http://" + listener.Addr().String()
+	return nil
 }

@@ -83,27 +83,16 @@ func instant(t *time.Time) func(string) error {
 	}
 }
 
-// environment is what the bucket was filled with: the service's own, or that of server
-// local, whose simulated Duo is started again and has the same records.
-func (c *verifyCommand) environment(ctx context.Context, con console) (lookup, error) {
-	if c.dir == "" {
-		return con.lookup, nil
-	}
-	if _, err := os.Stat(filepath.Join(c.dir, "bucket")); err != nil {
-		return nil, fmt.Errorf("-dir: %w: name the directory of server local", err)
-	}
-	lookup, simulated, err := localEnvironment(ctx, con.lookup, c.log) // whatever logs the directory has
-	if simulated != "" {
-		fmt.Fprintln(con.err, "comparing with "+simulated)
-	}
-	return lookup, err
-}
-
-// collector returns the audit's collector. Who may call the service does not matter.
+// collector returns the audit's collector, with the settings that the bucket was filled
+// with: the service's own, or those of server local, whose simulated Duo has the same
+// records when it is started again. Who may call the service does not matter.
 func (c *verifyCommand) collector(ctx context.Context, con console, log *slog.Logger) (*collect.Collector, error) {
-	lookup, err := c.environment(ctx, con)
-	if err != nil {
-		return nil, err
+	lookup, simulated := con.lookup, ""
+	if c.dir != "" {
+		if _, err := os.Stat(filepath.Join(c.dir, "bucket")); err != nil {
+			return nil, fmt.Errorf("-dir: %w: name the directory of server local", err)
+		}
+		lookup, simulated = localEnvironment(con.lookup, c.log) // whatever logs the directory has
 	}
 	var cfg config
 	e := &env{lookup: lookup}
@@ -114,6 +103,12 @@ func (c *verifyCommand) collector(ctx context.Context, con console, log *slog.Lo
 	e.readCollect(&cfg)
 	if err := e.err(); err != nil {
 		return nil, err
+	}
+	if simulated != "" {
+		fmt.Fprintln(con.err, "comparing with "+simulated)
+		if err := startSimulator(ctx, &cfg); err != nil {
+			return nil, err
+		}
 	}
 	source, err := c.source(ctx, cfg, log)
 	if err != nil {

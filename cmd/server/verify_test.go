@@ -199,6 +199,10 @@ func TestVerifyFails(t *testing.T) {
 	if !p.hasLogged("nothing is left of the range") || !p.hasLogged("to is ") {
 		t.Errorf("it says\n%s", p.log)
 	}
+	p = verify(t, map[string]string{"OVERLAP": "long"}, exitConfig, "-dir", simulated)
+	if !p.hasLogged("OVERLAP: ") || p.hasLogged("comparing with") {
+		t.Errorf("a simulator is started for settings that nothing comes of:\n%s", p.log)
+	}
 }
 
 // Ctrl-C ends it between two requests.
