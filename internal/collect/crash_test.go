@@ -49,11 +49,7 @@ func TestCrashOfEveryLog(t *testing.T) {
 		for _, log := range duo.Logs {
 			t.Run(name+"/"+log.Name, func(t *testing.T) {
 				t.Parallel()
-				how := breaks
-				if name == "emulated" {
-					how = []string{answer, diesAfter} // what another store can tell from
-				}
-				crashEverywhere(t, func(t *testing.T) *world { return open(t).use(log) }, moving, how)
+				crashEverywhere(t, func(t *testing.T) *world { return open(t).use(log) }, moving, breaks)
 			})
 		}
 	}
