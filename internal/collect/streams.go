@@ -1,8 +1,11 @@
 package collect
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"math"
+	"math/rand/v2"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -14,6 +17,9 @@ import (
 // of RUN_BUDGET if that is less. With much less a run would blame RUN_BUDGET for a
 // page that it could not finish.
 const leastBudget = time.Minute
+
+// many, times Concurrency, are more streams than the requests of a moment have in hand.
+const many = 16
 
 // Streams are all streams of one service at a moment. Each has a lease, a budget and a
 // report of its own, so one that fails stops no other.
@@ -104,7 +110,9 @@ func (c *Collector) unbegun(ctx context.Context) Report {
 
 // order returns the collectors' indexes, the longest untouched first, and the store's
 // time of that, which is zero where all run side by side, and where the store can't be
-// read: the runs meet that for themselves, and say it.
+// read: the runs meet that for themselves, and say it. Of many streams, those that have
+// waited equally long, to an eighth, are in an order of this request's own: else all
+// that divide them would meet at every document, and wait for its lock.
 func (s *Streams) order(ctx context.Context) ([]int, time.Time) {
 	order := make([]int, len(s.Collectors))
 	for i := range order {
@@ -117,11 +125,17 @@ func (s *Streams) order(ctx context.Context) ([]int, time.Time) {
 	if err != nil {
 		return order, time.Time{}
 	}
-	touched := make([]time.Time, len(order))
+	waited := make([]float64, len(order))
 	for i, c := range s.Collectors {
-		touched[i] = acquired[c.Live().String()]
+		waited[i] = now.Sub(acquired[c.Live().String()]).Seconds()
 	}
-	slices.SortStableFunc(order, func(a, b int) int { return touched[a].Compare(touched[b]) })
+	if len(order) > many*s.Concurrency {
+		rand.Shuffle(len(order), func(a, b int) { order[a], order[b] = order[b], order[a] })
+		for i, t := range waited {
+			waited[i] = math.Floor(math.Log(t) / math.Log(9./8))
+		}
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(waited[b], waited[a]) })
 	return order, now
 }
 

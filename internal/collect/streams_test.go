@@ -162,6 +162,48 @@ func TestStreamsBudget(t *testing.T) {
 	}
 }
 
+// TestStreamsApart: of many streams, those that have waited equally long come in
+// another order each time, so that requests at once seldom meet; the others after them.
+func TestStreamsApart(t *testing.T) {
+	t.Parallel()
+	w := embedded(t)
+	all, acquired := &collect.Streams{Concurrency: 1}, &runs{}
+	for i := range 20 {
+		c := w.collector()
+		c.Account = duo.Account{Host: fmt.Sprintf("api-%08d.duosecurity.com", i)}
+		c.Store = noting{w.store, acquired}
+		all.Collectors = append(all.Collectors, c)
+	}
+	run := func(some []*collect.Collector) []string {
+		acquired.ended = nil
+		(&collect.Streams{Collectors: some, Concurrency: 1}).Run(t.Context(), collect.Job{}, new(runs).add)
+		w.pass(time.Hour)
+		return acquired.ended
+	}
+	older := run(all.Collectors[:10])
+	run(all.Collectors[10:])
+	first := run(all.Collectors)
+	for _, stream := range first[:10] {
+		if !slices.Contains(older, stream) {
+			t.Errorf("%s comes before one that has waited for twice as long: %v", stream, first)
+		}
+	}
+	if second := run(all.Collectors); len(second) != 20 || slices.Equal(first, second) {
+		t.Errorf("the order is %v, and again %v", first, second)
+	}
+}
+
+// noting is a store that notes which streams' leases are taken.
+type noting struct {
+	collect.Store
+	streams *runs
+}
+
+func (n noting) Acquire(ctx context.Context, stream string, c store.Claim) (*store.Lease, store.Cursor, error) {
+	n.streams.ended = append(n.streams.ended, stream)
+	return n.Store.Acquire(ctx, stream, c)
+}
+
 // leases is a store that notes for how long they are taken.
 type leases struct {
 	collect.Store
