@@ -18,9 +18,6 @@ import (
 // page that it could not finish.
 const leastBudget = time.Minute
 
-// many, times Concurrency, are more streams than the requests of a moment have in hand.
-const many = 16
-
 // Streams are all streams of one service at a moment. Each has a lease, a budget and a
 // report of its own, so one that fails stops no other.
 type Streams struct {
@@ -129,7 +126,7 @@ func (s *Streams) order(ctx context.Context) ([]int, time.Time) {
 	for i, c := range s.Collectors {
 		waited[i] = now.Sub(acquired[c.Live().String()]).Seconds()
 	}
-	if len(order) > many*s.Concurrency {
+	if len(order) > 16*s.Concurrency { // more than the requests of a moment have in hand
 		rand.Shuffle(len(order), func(a, b int) { order[a], order[b] = order[b], order[a] })
 		for i, t := range waited {
 			waited[i] = math.Floor(math.Log(t) / math.Log(9./8))

@@ -175,7 +175,9 @@ func (c *call) hint(e *Error) string {
 		return hintMalformed
 	case status < 400:
 		return hintRedirect
-	case child && e.saysDeployment():
+	// "Cross-deployment Admin API usage through Accounts API is currently not available",
+	// with a code that is not known.
+	case child && status == http.StatusBadRequest && strings.Contains(strings.ToLower(e.Message+" "+e.Detail), "cross-deployment"):
 		return hintDeployment
 	case child && status == http.StatusBadRequest && !e.Offset:
 		return hintParameter + "; or " + hintDeployment
@@ -195,12 +197,6 @@ func (c *call) hint(e *Error) string {
 		return fmt.Sprintf(hintEnded, c.log.Name)
 	}
 	return hintHost
-}
-
-// saysDeployment looks for what comes with a code that is not known:
-// "Cross-deployment Admin API usage through Accounts API is currently not available".
-func (e *Error) saysDeployment() bool {
-	return e.Status == http.StatusBadRequest && strings.Contains(strings.ToLower(e.Message+" "+e.Detail), "cross-deployment")
 }
 
 func (c *call) hintOf403(child bool) string {

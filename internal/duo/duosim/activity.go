@@ -39,7 +39,11 @@ func activity(r Record) []json.RawMessage {
 		"ts":            stamp(r.TS),
 	}
 	if a.actor == "admin" || a.actor == "user" {
-		d["access_device"] = activityDevice(random, who)
+		d["access_device"] = object{ // unlike authentication's, its ip is an object
+			"browser": pick(random, "Chrome", "Edge", "Firefox"), "browser_version": fmt.Sprintf("%d.0", 120+random.IntN(25)),
+			"epkey": pick[any](random, nil, key("EP", random)), "ip": object{"address": address(random)},
+			"location": who.home, "os": pick(random, "Windows", "Linux", "Mac OS X"), "os_version": pick[any](random, nil, "11"),
+		}
 		d["outcome"] = pick[any](random, nil, object{"result": "SUCCESS"}, object{"result": "FAILURE"})
 	}
 	if a.target == "integration" {
@@ -83,13 +87,4 @@ func newTarget(random *rand.Rand, a action, who person) any {
 	}
 	name := fmt.Sprintf("%s %d", a.target, random.IntN(90))
 	return party(pick[any](random, nil, fmt.Sprintf(`{"name": %q}`, name)), key("DX", random), name, a.target)
-}
-
-// activityDevice is where a person sits. Unlike authentication's, its ip is an object.
-func activityDevice(random *rand.Rand, who person) any {
-	return object{
-		"browser": pick(random, "Chrome", "Edge", "Firefox"), "browser_version": fmt.Sprintf("%d.0", 120+random.IntN(25)),
-		"epkey": pick[any](random, nil, key("EP", random)), "ip": object{"address": address(random)},
-		"location": who.home, "os": pick(random, "Windows", "Linux", "Mac OS X"), "os_version": pick[any](random, nil, "11"),
-	}
 }

@@ -79,7 +79,7 @@ func newAccessDevice(random *rand.Rand, who person) object {
 		"is_password_set":       yesNo(),
 		"java_version":          "uninstalled",
 		"location":              who.home,
-		"security_agents":       pick[any](random, agents(random), []object{}, "unknown", nil),
+		"security_agents":       pick[any](random, agents[random.IntN(len(agents)):], []object{}, "unknown", nil),
 	}.present()
 	if random.IntN(8) == 0 {
 		d["ip"] = fmt.Sprintf("%s:%d", d["ip"], 1024+random.IntN(60_000))
@@ -95,13 +95,10 @@ func newAccessDevice(random *rand.Rand, who person) object {
 	return d
 }
 
-func agents(random *rand.Rand) []object {
-	all := []object{
-		{"security_agent": "Cisco Secure Endpoint", "version": "8.4.1"},
-		{"security_agent": "Windows Defender", "version": "4.18.25100"},
-		{"security_agent": "CrowdStrike Falcon", "version": "7.29.0"},
-	}
-	return all[random.IntN(len(all)):]
+var agents = []object{
+	{"security_agent": "Cisco Secure Endpoint", "version": "8.4.1"},
+	{"security_agent": "Windows Defender", "version": "4.18.25100"},
+	{"security_agent": "CrowdStrike Falcon", "version": "7.29.0"},
 }
 
 // assessments are what Duo's adaptive policies, where an account has them, think.
