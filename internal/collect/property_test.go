@@ -260,7 +260,7 @@ func (h *history) restored() {
 		return
 	}
 	w.pass(max(0, h.copy.Watermark.Add(time.Hour+time.Second).Sub(w.clock())))
-	w.reports = nil // the watermark goes back
+	h.back, w.reports = true, nil
 	w.edit(func(c *store.Cursor) { *c = h.copy })
 }
 
