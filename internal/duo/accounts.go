@@ -1,6 +1,7 @@
 package duo
 
 import (
+	"bytes"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -30,7 +31,7 @@ type Application struct {
 // It is CSV, because spreadsheets, Terraform's csvencode and people write that, and a
 // line that is cut short shows. The first line names the columns, in any order, so that
 // none is taken for another. Lines that are empty or begin with # are left out, but
-// one that begins so and has all values is a fault: it may be a name.
+// one that begins so and has an API hostname is a fault: it may be an account.
 //
 // All faults come in one error, a line each, with the numbers of lines and the
 // names of columns. No value is repeated: it might be a key in the wrong column.
@@ -76,6 +77,7 @@ func secretIn(file, host, ikey string) (string, error) {
 var (
 	accountColumns = []string{"name", "host", "ikey", "skey"}
 	integrationKey = regexp.MustCompile(`^DI[A-Z0-9]{18}$`)
+	commentedOut   = regexp.MustCompile(`(?mi)^#(.*,)?[ "]*api-[a-z0-9-]+\.(duosecurity|duofederal)\.com[ "]*(,|\r?$)`)
 )
 
 // accountLine is a line with an account, its values by column.
@@ -98,7 +100,11 @@ func readAccountsFile(file string) (lines []accountLine, faults []error, err err
 	}
 	// Excel begins UTF-8 with a byte order mark.
 	r := csv.NewReader(strings.NewReader(strings.TrimPrefix(string(content), "\ufeff")))
-	r.FieldsPerRecord, r.TrimLeadingSpace = -1, true
+	r.Comment, r.FieldsPerRecord, r.TrimLeadingSpace = '#', -1, true
+	for _, at := range commentedOut.FindAllIndex(content, -1) {
+		faults = append(faults, fmt.Errorf("line %d: it begins with #, as a comment does, and has an API hostname: "+
+			"delete it, or put the name in quotes if the account is to be collected", 1+bytes.Count(content[:at[0]], []byte("\n"))))
+	}
 	var columns []string
 	for {
 		values, err := r.Read()
@@ -110,9 +116,6 @@ func readAccountsFile(file string) (lines []accountLine, faults []error, err err
 			continue
 		}
 		number, _ := r.FieldPos(0)
-		if strings.HasPrefix(values[0], "#") && len(values) != len(accountColumns) {
-			continue // a comment
-		}
 		if columns == nil {
 			if columns = headerOf(values); columns == nil {
 				return nil, []error{fmt.Errorf("line %d: it has to name the columns: %s, in any order, with commas between, in UTF-8", number, strings.Join(accountColumns, ","))}, nil
@@ -140,9 +143,6 @@ func newAccountLine(number int, columns, values []string) accountLine {
 	if len(values) != len(columns) {
 		l.fault("it has %d values and needs %d; a value with a comma in it needs quotes around it", len(values), len(columns))
 		return l
-	}
-	if strings.HasPrefix(values[0], "#") {
-		l.fault("it begins with #, as a comment does, and has all values: delete it if the account is not to be collected, or have it begin otherwise")
 	}
 	if !utf8.ValidString(strings.Join(values, "")) {
 		l.fault("it is not in UTF-8: save the file so (a spreadsheet calls that CSV UTF-8)")

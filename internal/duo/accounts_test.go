@@ -48,7 +48,7 @@ func TestReadAccounts(t *testing.T) {
 			fabrikam.Host + "," + ikey2 + `,"Smith, Jones & Co",` + skey2,
 		"of a spreadsheet": "\ufeffName,Host,IKey,SKey\r\nContoso," + strings.ToUpper(host) + "," + ikey + "," + skey + "\r\n" +
 			`"Smith, Jones & Co",` + fabrikam.Host + "," + ikey2 + "," + skey2 + "\r\n",
-		"by hand": "# customers\n\nname, host, ikey, skey\n\n  Contoso , " + host + " , " + ikey + ", " + skey + " \n  # gone: x\n" +
+		"by hand": "# the \"big\" customers\n# a, b, c, d\n# of api-1.duosecurity.com, once\n\nname, host, ikey, skey\n\n  Contoso , " + host + " , " + ikey + ", " + skey + " \n# gone: \"Smith, Jones & Co\"\n" +
 			`"Smith, Jones & Co", "` + fabrikam.Host + `", "` + ikey2 + `", "` + skey2 + "\"\n\n",
 	} {
 		applications, err := duo.ReadAccounts(accountsFile(t, content))
@@ -101,7 +101,9 @@ func TestAccountsFaults(t *testing.T) {
 		"the same ikey":     {header + row("A", a, ikey, skey) + row("B", b, ikey, skey2), []string{"line 3: ikey is that of line 2, too"}},
 		"many at once":      {header + row("A", "x", ikey, skey) + row("", b, ikey2, skey2), []string{"line 2: host", "line 3: name is missing"}},
 		"a comment is none": {"# x,y\n" + header + row("A", "x", ikey, skey), []string{"line 3: host"}},
-		"a name with #":     {header + row("#1 Dental", a, ikey, skey), []string{"line 2: it begins with #"}},
+		"a name with #":     {header + row("#1 Dental", a, ikey, skey) + row("B", b, ikey2, skey2), []string{"line 2: it begins with #"}},
+		"host first with #": {"host,ikey,name,skey\r\n" + "#" + row(a, ikey, "A", skey), []string{"line 2: it begins with #"}},
+		"cut short with #":  {header + row("#1 Dental", a), []string{"line 2: it begins with #"}},
 		"not UTF-8":         {header + row("M\xfcller", a, ikey, skey), []string{"line 2: it is not in UTF-8"}},
 	} {
 		_, err := duo.ReadAccounts(accountsFile(t, test.content))
