@@ -183,7 +183,7 @@ func TestFind(t *testing.T) {
 		streams int
 		says    string
 	}{
-		"API-007":  {10, `<code>API-007</code>.` + "\n    Below are those that have it in their name or their account’s, the worst first."},
+		"API-007":  {10, `<p class="note">Streams with <code>API-007</code> in their name or their account’s, the worst first.`},
 		"api-2999": {1, `<h2 id="streams">1 of <a id="all" href="?">3,000 streams</a></h2>` + "\n    " + `<p class="note">a person must act: 1</p>`},
 		"dental>":  {100, `<h2 id="streams"><a id="all" href="?">All 3,000 streams</a></h2>`},
 		"other":    {100, `<p class="alarm">No stream is called <code>other</code>.` + "\n    Below are all streams"},

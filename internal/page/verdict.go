@@ -70,10 +70,12 @@ func (s stream) verdict() verdict {
 
 // since says since when runs have failed, or stopped early, "" if the last one did neither.
 func (s stream) since() template.HTML {
-	switch s.Last.Outcome {
-	case collect.Failed:
+	switch {
+	case s.failed():
 		return s.say("Runs have failed since ", s.began(), ".")
-	case collect.Partial:
+	case s.Last.Outcome == collect.Partial && s.Brief != nil: // which knows one run
+		return s.say("The last run, begun ", s.Last.StartedAt, ", stopped early, with its work saved.")
+	case s.Last.Outcome == collect.Partial:
 		return s.say("Runs have stopped early, with their work saved, since ", s.began(), ".")
 	}
 	return ""

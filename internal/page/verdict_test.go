@@ -224,6 +224,10 @@ func TestBrief(t *testing.T) {
 		"new":          {func(s *collect.Status) { s.Watermark = before(time.Hour) }, "well", ""},
 		"failing":      {func(s *collect.Status) { s.Runs, s.Brief.Failing = last, *before(time.Hour) }, "well", "Runs have failed since 11:00:00 UTC. The last one: it broke."},
 		"failed later": {func(s *collect.Status) { s.Runs = append(last, s.Runs[0]) }, "well", "Runs have failed since 11:59:00 UTC."},
+		"stopped early": {func(s *collect.Status) {
+			s.Watermark, s.Brief.Started = before(time.Hour), began
+			s.Runs = []collect.Summary{{ID: "RUN", Outcome: collect.Partial, StartedAt: *before(time.Minute), Reason: "RUN_BUDGET is used up"}}
+		}, "busy", "The last run, begun 11:59:00 UTC, stopped early, with its work saved."},
 		"unreadable": {func(s *collect.Status) {
 			*s = collect.Status{Now: noon, Brief: &collect.Brief{Unreadable: "it was edited"}}
 		}, "act", "Why: it was edited."},
