@@ -12,6 +12,11 @@ locals {
     uri      = "gs://${google_storage_bucket.objects.name}/${prefix}"
     log_type = local.log_types[split("@", key)[0]]
   } }
+  # Pub/Sub takes no @, and changes no filter: where that changes there is another
+  # subscription, before the old one goes.
+  feed_names = { for key, prefix in local.feed_prefixes : key => length(var.feed_accounts) == 0 ? key :
+    join("-", concat(split("@", key), [substr(sha1(prefix), 0, 8)]))
+  }
   feed_age_days = 180
   event_driven  = try(var.secops.event_driven, false)
   feed_deletion = try(var.secops.delete_after_transfer, false) ? "ON_SUCCESS" : "NEVER"
@@ -62,7 +67,7 @@ resource "google_pubsub_subscription" "feed" {
   for_each = local.event_feeds
 
   project              = var.project
-  name                 = "${var.name}-feed-${replace(each.key, "@", "-")}" # Pub/Sub takes no @
+  name                 = "${var.name}-feed-${local.feed_names[each.key]}"
   topic                = google_pubsub_topic.feed[length(var.feed_accounts) == 0 ? each.key : local.shared_topic].id
   filter               = length(var.feed_accounts) == 0 ? null : "hasPrefix(attributes.objectId, \"${local.feed_prefixes[each.key]}\")"
   ack_deadline_seconds = 300

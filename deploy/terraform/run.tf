@@ -16,8 +16,9 @@ locals {
   # CONCURRENCY in each request, of which a person makes one more than a tick.
   streams_in_hand = var.accounts == "own" ? length(local.logs) : try(tonumber(var.settings.CONCURRENCY), 8) * min(var.workers + 1, local.requests)
 
-  # One that is behind takes up to 32 MiB: pages of 1000 authentications of up to 5 kB
-  # (BenchmarkBehindMemory in internal/bench/README.md). A core can have 4 GiB.
+  # One that is behind takes 26 MiB, with pages of 1000 authentications of 3 kB
+  # (BenchmarkBehindMemory in internal/bench/README.md), and some are larger. A core
+  # can have 4 GiB.
   needed_mib = 64 + 32 * local.streams_in_hand
   memory_mib = concat([for mib in [256, 512, 1024, 2048] : mib if mib >= local.needed_mib], [4096])[0]
 

@@ -333,6 +333,11 @@ variable "feed_accounts" {
     error_message = "Each account has a folder, and so a feed, of its own only with {account} in gcs_prefix and accounts = \"children\" or \"file\": set those, or leave feed_accounts out."
   }
   validation {
+    # The prefix stands in the filters of Pub/Sub's subscriptions.
+    condition     = length(var.feed_accounts) == 0 || can(regex("^[ !#-\\[\\]-~]*$", var.gcs_prefix))
+    error_message = "With feed_accounts, gcs_prefix has letters, digits and signs of ASCII, without quotation marks and backslashes."
+  }
+  validation {
     condition     = length(var.feed_accounts) > 0 || var.secops == null || var.accounts == "own" || !strcontains(var.gcs_prefix, "{account}")
     error_message = "With {account} in gcs_prefix each account needs feeds of its own: list the accounts' API hostnames here, or take {account} out, and one feed for each log reads all accounts."
   }
@@ -369,7 +374,7 @@ variable "runbook_url" {
   }
   validation {
     # The service would not start with it.
-    condition     = !can(regex("^https?:", var.runbook_url)) || can(regex("^https?://[^/?#@: ][^/?#@ ]*/[^# ]*$", var.runbook_url))
+    condition     = !can(regex("^https?:", var.runbook_url)) || can(regex("^https?://[^/?#@:% ]+(:[0-9]+)?/([^#% ]|%[0-9A-Fa-f]{2})*$", var.runbook_url))
     error_message = "An address such as https://git.example.com/duo/blob/main/docs/operations.md, without a user and without blanks."
   }
 }

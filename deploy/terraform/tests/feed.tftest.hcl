@@ -172,6 +172,12 @@ run "each_account" {
     ]) && length(distinct(values(google_pubsub_subscription.feed)[*].name)) == 4
     error_message = "A subscription has an illegal name, or does not tell its feed of its folder alone."
   }
+  # A filter can't be changed: with another prefix the new subscription is made before
+  # the old one goes, and two of one name can't be.
+  assert {
+    condition     = google_pubsub_subscription.feed["telephony@api-0a1b2c3d.duosecurity.com"].name == "duo-telephony-feed-telephony-api-0a1b2c3d.duosecurity.com-${substr(sha1("msp/api-0a1b2c3d.duosecurity.com/duo-telephony/"), 0, 8)}"
+    error_message = "A subscription's name does not change with its filter."
+  }
   assert {
     condition     = length(google_pubsub_subscription_iam_member.feed) == 8
     error_message = "SecOps could not read a subscription."

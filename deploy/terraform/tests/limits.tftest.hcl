@@ -255,6 +255,16 @@ run "feed_accounts_in_one_folder" {
   expect_failures = [var.feed_accounts]
 }
 
+run "feed_accounts_in_a_quoted_folder" {
+  command = plan
+  variables {
+    accounts      = "children"
+    gcs_prefix    = "\"{account}\"/{log}"
+    feed_accounts = ["api-0a1b2c3d.duosecurity.com"]
+  }
+  expect_failures = [var.feed_accounts]
+}
+
 run "feed_accounts_of_own" {
   command = plan
   variables {
@@ -307,6 +317,22 @@ run "runbook_url" {
   command = plan
   variables {
     runbook_url = "docs/operations.md#lag"
+  }
+  expect_failures = [var.runbook_url]
+}
+
+run "runbook_url_with_a_port_of_letters" {
+  command = plan
+  variables {
+    runbook_url = "https://git.example.com:abc/docs/operations.md"
+  }
+  expect_failures = [var.runbook_url]
+}
+
+run "runbook_url_with_a_bad_escape" {
+  command = plan
+  variables {
+    runbook_url = "https://git.example.com/%zz/docs/operations.md"
   }
   expect_failures = [var.runbook_url]
 }
