@@ -1,10 +1,8 @@
 package collect
 
 import (
-	"cmp"
 	"context"
 	"fmt"
-	"math"
 	"math/rand/v2"
 	"runtime/debug"
 	"slices"
@@ -107,9 +105,9 @@ func (c *Collector) unbegun(ctx context.Context) Report {
 
 // order returns the collectors' indexes, the longest untouched first, and the store's
 // time of that, which is zero where all run side by side, and where the store can't be
-// read: the runs meet that for themselves, and say it. Of many streams, those that have
-// waited equally long, to an eighth, are in an order of this request's own: else all
-// that divide them would meet at every document, and wait for its lock.
+// read: the runs meet that for themselves, and say it. Of many streams, those next to
+// each other are in an order of this request's own: else all requests that divide them
+// would meet at every document, and wait for its lock.
 func (s *Streams) order(ctx context.Context) ([]int, time.Time) {
 	order := make([]int, len(s.Collectors))
 	for i := range order {
@@ -122,17 +120,16 @@ func (s *Streams) order(ctx context.Context) ([]int, time.Time) {
 	if err != nil {
 		return order, time.Time{}
 	}
-	waited := make([]float64, len(order))
+	touched := make([]time.Time, len(order))
 	for i, c := range s.Collectors {
-		waited[i] = now.Sub(acquired[c.Live().String()]).Seconds()
+		touched[i] = acquired[c.Live().String()]
 	}
-	if len(order) > 16*s.Concurrency { // more than the requests of a moment have in hand
-		rand.Shuffle(len(order), func(a, b int) { order[a], order[b] = order[b], order[a] })
-		for i, t := range waited {
-			waited[i] = math.Floor(math.Log(t) / math.Log(9./8))
+	slices.SortStableFunc(order, func(a, b int) int { return touched[a].Compare(touched[b]) })
+	if near := 16 * s.Concurrency; len(order) > near { // more than the requests of a moment have in hand
+		for next := range slices.Chunk(order, near) {
+			rand.Shuffle(len(next), func(a, b int) { next[a], next[b] = next[b], next[a] })
 		}
 	}
-	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(waited[b], waited[a]) })
 	return order, now
 }
 

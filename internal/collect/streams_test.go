@@ -162,13 +162,13 @@ func TestStreamsBudget(t *testing.T) {
 	}
 }
 
-// TestStreamsApart: of many streams, those that have waited equally long come in
-// another order each time, so that requests at once seldom meet; the others after them.
+// TestStreamsApart: of many streams, those next to each other come in another order
+// each time, so that requests at once seldom meet; those that waited less, after them.
 func TestStreamsApart(t *testing.T) {
 	t.Parallel()
 	w := embedded(t)
 	all, acquired := &collect.Streams{Concurrency: 1}, &runs{}
-	for i := range 20 {
+	for i := range 32 {
 		c := w.collector()
 		c.Account = duo.Account{Host: fmt.Sprintf("api-%08d.duosecurity.com", i)}
 		c.Store = noting{w.store, acquired}
@@ -180,15 +180,15 @@ func TestStreamsApart(t *testing.T) {
 		w.pass(time.Hour)
 		return acquired.ended
 	}
-	older := run(all.Collectors[:10])
-	run(all.Collectors[10:])
+	older := run(all.Collectors[:16])
+	run(all.Collectors[16:])
 	first := run(all.Collectors)
-	for _, stream := range first[:10] {
+	for _, stream := range first[:16] {
 		if !slices.Contains(older, stream) {
 			t.Errorf("%s comes before one that has waited for twice as long: %v", stream, first)
 		}
 	}
-	if second := run(all.Collectors); len(second) != 20 || slices.Equal(first, second) {
+	if second := run(all.Collectors); len(second) != 32 || slices.Equal(first, second) {
 		t.Errorf("the order is %v, and again %v", first, second)
 	}
 }
