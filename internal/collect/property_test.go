@@ -190,8 +190,8 @@ func (h *history) document() {
 			return
 		}
 	}
-	if h.oneIn(4) {
-		h.copy = w.state().Cursor
+	if c := w.state().Cursor; h.oneIn(4) && !c.Window.Open() {
+		h.copy = c
 	}
 	n := h.IntN(24)
 	if n < 7 {
@@ -253,10 +253,12 @@ func (h *history) deleted() {
 
 // restored puts an older cursor back, as from a backup. The bucket is asked for what
 // came after it where its watermark is more than an hour old: docs/operations.md
-// promises nothing for a younger one, so a person waits.
+// promises nothing for a younger one, so a person waits. What arrived since then is owed
+// by the later cursor's position alone, so the older one is none that is ahead of it, as
+// after a watermark that was set back or in the middle of a window.
 func (h *history) restored() {
 	w := h.w
-	if h.moved || h.copy.Watermark.IsZero() {
+	if h.moved || h.copy.Watermark.IsZero() || h.copy.Watermark.After(w.state().Cursor.Watermark) {
 		return
 	}
 	w.pass(max(0, h.copy.Watermark.Add(time.Hour+time.Second).Sub(w.clock())))
