@@ -15,8 +15,10 @@ type Account struct {
 	Host string // its own API hostname
 }
 
+const hostPattern = `api-[a-z0-9-]+\.(duosecurity|duofederal)\.com`
+
 var (
-	hosts      = regexp.MustCompile(`^api-[a-z0-9-]+\.(duosecurity|duofederal)\.com$`)
+	hosts      = regexp.MustCompile(`^` + hostPattern + `$`)
 	accountIDs = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 )
 

@@ -77,7 +77,7 @@ func secretIn(file, host, ikey string) (string, error) {
 var (
 	accountColumns = []string{"name", "host", "ikey", "skey"}
 	integrationKey = regexp.MustCompile(`^DI[A-Z0-9]{18}$`)
-	commentedOut   = regexp.MustCompile(`(?mi)^#(.*,)?[ "]*api-[a-z0-9-]+\.(duosecurity|duofederal)\.com[ "]*(,|\r?$)`)
+	commentedOut   = regexp.MustCompile(`(?mi)^#(.*,)?[ "]*` + hostPattern + `[ "]*(,|\r?$)`)
 )
 
 // accountLine is a line with an account, its values by column.
